@@ -1,0 +1,127 @@
+/**
+ * The interface of a dialect: everything the gateway needs to know about one wire format, and nothing about who uses it.
+ *
+ * One folder per dialect implements it. Identity comes first: when client and upstream speak the same dialect, the pipeline
+ * forwards bytes and uses a codec only to look (`interesting`, `decoder`, `summary`) and to rewrite single frames that a plugin
+ * changed (`encoder` with an origin). Translation between dialects is the same decoder on one side and an encoder without
+ * origin on the other.
+ */
+
+import type { StreamEvent } from '../plugin/events.ts'
+import type { Usage } from '../plugin/outcome.ts'
+import type { RefusalCode } from '../plugin/refusal.ts'
+import type { Json, Part } from '../plugin/request.ts'
+import type { SseFrame } from './sse.ts'
+
+export interface Dialect {
+  /** Kebab-case, e.g. `openai-chat`. */
+  readonly name: string
+  /** How errors are spelled: the API family. */
+  readonly family: Family
+
+  // Requests
+  /** The texts of a request body, in order of the conversation, each with its pointer. Never throws on odd shapes: it skips them. */
+  parts(body: Json): Part[]
+
+  // Streamed replies
+  /**
+   * Fast look at raw bytes that end at a frame boundary: false when no frame in them can carry usage, a stop reason, an error or
+   * the end, so that the meter need not parse. Hot path: native byte searches only.
+   */
+  interesting(chunk: Uint8Array): boolean
+  decoder(): StreamDecoder
+  encoder(head: ReplyIdentity): StreamEncoder
+
+  // Whole replies
+  /** What the record needs of a whole reply, read with as little parsing as possible. */
+  summary(body: Uint8Array): WholeSummary
+  /** A whole reply as the events it consists of; null when it is not a reply of this dialect. */
+  decodeWhole(body: Uint8Array): DecodedWhole | null
+  /** A whole reply made of events alone (an answer by a plugin, or a translated one). */
+  encodeWhole(events: readonly StreamEvent[], head: ReplyIdentity): string
+
+  // Errors
+  /** The body of an HTTP error. */
+  errorBody(error: WireError): string
+  /** The frame or frames, as SSE text, that end a stream with an error. */
+  errorFrames(error: WireError): string
+  /** The upstream's own words in an error reply of whatever shape (PROTOCOL §1.7 "Upstream shapes to accept"). */
+  readError(status: number, body: Uint8Array): UpstreamError
+}
+
+export type Family = 'openai' | 'anthropic'
+
+/** What a synthesised frame needs to know of the reply it belongs to. */
+export interface ReplyIdentity {
+  /** Id without the dialect's own prefix is fine: an encoder may add one. */
+  readonly id: string
+  readonly model: string
+  /** Seconds since the epoch. */
+  readonly created: number
+  /** Chat: the client asked for the usage-only chunk. */
+  readonly includeUsage?: boolean
+}
+
+/** Decodes the frames of one stream, in order. May be given only the interesting ones (then only usage, stop, error and end count). */
+export interface StreamDecoder {
+  /** The events of one frame. A frame without neutral meaning gives one `native` event. */
+  decode(frame: SseFrame): readonly StreamEvent[]
+}
+
+/** Encodes the events of one stream, in order. */
+export interface StreamEncoder {
+  /**
+   * SSE text for `after`, the events that hooks made of `origin.before`, decoded from `origin.frame`. Without origin the events are
+   * made from nothing (inserted by a plugin, or translated). What was not changed keeps its spelling inside a rewritten frame.
+   */
+  encode(after: readonly StreamEvent[], origin?: FrameOrigin): string
+  /** Looks at a frame that is forwarded as received, to keep track of ids, indices and open blocks. */
+  observe(frame: SseFrame, events: readonly StreamEvent[]): void
+}
+export interface FrameOrigin {
+  readonly frame: SseFrame
+  readonly before: readonly StreamEvent[]
+}
+
+export interface WholeSummary {
+  /** True when the body is JSON of this dialect's reply shape. */
+  readonly valid: boolean
+  readonly id?: string
+  readonly model?: string
+  readonly usage?: Usage
+  /** Raw stop reason of the first choice. */
+  readonly stop?: string
+  /** An error inside the body (B07, G03). */
+  readonly error?: UpstreamError
+}
+
+export interface DecodedWhole {
+  readonly events: readonly StreamEvent[]
+  /**
+   * The body with edits: `after[i]` are the events that replace `events[i]`. Where nothing changed, bytes are kept.
+   * Text inserted anywhere joins the text of its choice.
+   */
+  apply(after: readonly (readonly StreamEvent[])[]): Uint8Array
+}
+
+/** An error on its way to a client. */
+export interface WireError {
+  readonly code: RefusalCode
+  readonly message: string
+  readonly requestId: string
+  readonly param?: string
+  readonly extra?: Readonly<Record<string, string | number | boolean | null>>
+  /** The upstream's own type word, which wins over the catalogue's where the family is the same. */
+  readonly upstreamType?: string
+  readonly upstreamCode?: string
+}
+
+/** What an upstream said was wrong. */
+export interface UpstreamError {
+  readonly message: string
+  readonly type?: string
+  readonly code?: string
+  readonly param?: string
+  /** HTTP status that this error would have had, where a 200 or a stream carries it (B07). */
+  readonly status?: number
+}

@@ -1,0 +1,83 @@
+/**
+ * `definePlugin`: the one thing that a plugin file exports.
+ *
+ * Config type, per-exchange state and the slots a hook may touch are all inferred from the definition.
+ */
+
+import type { Static, TObject, TProperties } from 'typebox'
+import type { AnySlot } from './exchange.ts'
+import type { Hooks } from './hooks.ts'
+import type { Host } from './host.ts'
+
+export type FailureMode = 'open' | 'closed'
+
+export interface PluginDefinition<
+  C extends TObject,
+  N extends readonly AnySlot[],
+  W extends readonly AnySlot[],
+  P extends readonly AnySlot[],
+  S,
+> {
+  /** Version of this API. */
+  readonly api: 1
+  /** Kebab-case; the default id of an instance. */
+  readonly name: string
+  /** One sentence for `headgate explain` and the docs. */
+  readonly summary: string
+  /** TypeBox object; strict: unknown keys are mistakes. Absent = no config. */
+  readonly config?: C
+  /** Slots that must be filled by a plugin above. */
+  readonly needs?: N
+  /** Slots that are used when there. */
+  readonly wants?: W
+  /** Slots that this plugin fills. */
+  readonly provides?: P
+  /** What happens when a hook throws or times out: `closed` refuses the exchange, `open` goes on without this plugin. The operator's `on_error` wins. */
+  readonly failure: FailureMode
+  /** Makes this plugin's state for one exchange. */
+  readonly state?: () => S
+  /** Builds the instance. Throwing here is a start-up error. */
+  setup(
+    host: Host,
+    config: Static<C>,
+  ): Hooks<N[number], W[number], P[number], NoInfer<S>> | Promise<Hooks<N[number], W[number], P[number], NoInfer<S>>>
+}
+
+/** A plugin as the host sees it, its types erased. */
+export interface Plugin {
+  readonly api: 1
+  readonly name: string
+  readonly summary: string
+  readonly config?: TObject
+  readonly needs: readonly AnySlot[]
+  readonly wants: readonly AnySlot[]
+  readonly provides: readonly AnySlot[]
+  readonly failure: FailureMode
+  readonly state?: () => unknown
+  // biome-ignore lint/suspicious/noExplicitAny: the types were checked where the plugin was defined
+  setup(host: Host, config: any): Hooks<any, any, any, any> | Promise<Hooks<any, any, any, any>>
+}
+
+/**
+ * Declares a plugin.
+ * @throws TypeError when the definition is not usable: wrong api version, name not kebab-case.
+ */
+export function definePlugin<
+  // biome-ignore lint/complexity/noBannedTypes: {} is "no config" here
+  C extends TObject = TObject<{}>,
+  const N extends readonly AnySlot[] = [],
+  const W extends readonly AnySlot[] = [],
+  const P extends readonly AnySlot[] = [],
+  S = undefined,
+>(definition: PluginDefinition<C, N, W, P, S>): Plugin {
+  if (definition.api !== 1) throw new TypeError(`plugin ${String(definition.name)}: this host speaks plugin api 1`)
+  if (!/^[a-z][a-z0-9-]*$/.test(definition.name)) throw new TypeError(`plugin name ${JSON.stringify(definition.name)} must be kebab-case`)
+  return Object.freeze({
+    ...definition,
+    needs: definition.needs ?? [],
+    wants: definition.wants ?? [],
+    provides: definition.provides ?? [],
+  }) as Plugin
+}
+
+export type { TProperties }

@@ -1,0 +1,106 @@
+/**
+ * The normalised events that a reply consists of, in every dialect, streamed or whole.
+ *
+ * Events are values: a hook changes one by returning another (`{ ...event, text }`), never by writing to it. An event that
+ * is returned as it came leaves as the bytes that came. This file may not know any dialect.
+ */
+
+import type { Usage } from './outcome.ts'
+
+/** The reply begins: what the upstream calls it. First event of a reply, at most once. */
+export interface StartEvent {
+  readonly type: 'start'
+  readonly id?: string
+  /** Model id as the upstream reports it. */
+  readonly model?: string
+}
+/** Visible text of one choice. */
+export interface TextEvent {
+  readonly type: 'text'
+  readonly text: string
+  /** Index of the choice; 0 where the dialect has only one. */
+  readonly choice: number
+}
+/** Reasoning (thinking) text. `signature` is an opaque proof that travels bit-exact (hazard D01). */
+export interface ReasoningEvent {
+  readonly type: 'reasoning'
+  readonly text: string
+  readonly choice: number
+  readonly signature?: string
+}
+/** A tool call, or a part of one. Fragments of one call share `index`; `arguments` are concatenated as text. */
+export interface ToolCallEvent {
+  readonly type: 'tool_call'
+  /** Position among the calls of this reply: 0, 1, 2 … (hazard C02). */
+  readonly index: number
+  readonly choice: number
+  /** Present on the first fragment of a call. */
+  readonly id?: string
+  readonly name?: string
+  /** A fragment of JSON text; the whole text in a whole reply. */
+  readonly arguments: string
+}
+/** Why generation stopped, in neutral words (PROTOCOL §1.5). */
+export type StopReason = 'end' | 'stop_sequence' | 'tool_calls' | 'length' | 'filter' | 'pause' | 'fault' | 'other'
+export interface StopEvent {
+  readonly type: 'stop'
+  readonly reason: StopReason
+  /** The upstream's own word. */
+  readonly raw: string
+  readonly choice: number
+}
+/** Usage so far; the last one counts. */
+export interface UsageEvent {
+  readonly type: 'usage'
+  readonly usage: Usage
+}
+/** An error inside a reply that had begun. Nothing but `end` may follow. */
+export interface ErrorEvent {
+  readonly type: 'error'
+  /** The upstream's or the gateway's error type word. */
+  readonly kind: string
+  readonly message: string
+}
+/** A remark for people; leaves as an SSE comment in a stream, and not at all in a whole reply. */
+export interface NoteEvent {
+  readonly type: 'note'
+  readonly text: string
+}
+/** A frame, or part of one, that the codec has no neutral word for; passes as it came. `data` is its JSON text. */
+export interface NativeEvent {
+  readonly type: 'native'
+  /** SSE event name, if any. */
+  readonly event?: string
+  readonly data: string
+}
+/** The reply is complete by the upstream's own terminal event (hazard B01). */
+export interface EndEvent {
+  readonly type: 'end'
+}
+
+export type StreamEvent =
+  | StartEvent
+  | TextEvent
+  | ReasoningEvent
+  | ToolCallEvent
+  | StopEvent
+  | UsageEvent
+  | ErrorEvent
+  | NoteEvent
+  | NativeEvent
+  | EndEvent
+
+/** True for events that a client would show or act on: from the first of these on, an upstream can't be swapped silently. */
+export function isContent(event: StreamEvent): boolean {
+  switch (event.type) {
+    case 'text':
+    case 'reasoning':
+      return event.text.length > 0 || (event.type === 'reasoning' && event.signature !== undefined)
+    case 'tool_call':
+    case 'stop':
+    case 'end':
+      return true
+    default:
+      return false
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * The exchange as one plugin sees it: one request and whatever answers it.
+ *
+ * Every plugin instance gets its own small view, so that slots are checked against what it declared, edits and verdicts
+ * carry its name, and `state` is its own. This file holds shapes only; the pipeline implements them.
+ */
+
+import type { StreamEvent } from './events.ts'
+import type { Target } from './host.ts'
+import type { RefusalCode } from './refusal.ts'
+import type { Completed, Refusal, RefusalOptions } from './reply.ts'
+import type { RequestView } from './request.ts'
+import type { Slot } from './slots.ts'
+
+/** What kind of endpoint is called: it says what the body means. */
+export type Operation = 'chat' | 'completions' | 'embeddings' | 'responses' | 'messages' | 'count_tokens' | 'models' | 'route'
+
+// biome-ignore lint/suspicious/noExplicitAny: a slot of whatever value; variance needs any here
+export type AnySlot = Slot<any>
+
+/** What an `admit` hook sees: headers, not the body. N, W, P are the plugin's declared slots, S its per-exchange state. */
+export interface AdmitExchange<N extends AnySlot = never, W extends AnySlot = never, P extends AnySlot = never, S = undefined> {
+  /** Request id; leaves as `x-request-id`. */
+  readonly id: string
+  readonly operation: Operation
+  /** Dialect that the client speaks. */
+  readonly dialect: string
+  readonly method: string
+  /** Path of the URL, as received. */
+  readonly path: string
+  /** Query string without `?`; empty when none. */
+  readonly query: string
+  /** The client's headers. Credentials are in here: never log them. */
+  readonly headers: Headers
+  /** Address of the peer; empty when unknown. */
+  readonly ip: string
+  /** Milliseconds since the epoch, by the host's clock. */
+  readonly receivedAt: number
+  /** Aborted when the client has gone. */
+  readonly signal: AbortSignal
+  /** This plugin's own state for this exchange. */
+  readonly state: S
+  /** The value of a needed slot. */
+  get<T>(slot: Slot<T> & N): T
+  /** The value of a wanted, needed or provided slot, if it is there. */
+  peek<T>(slot: Slot<T> & (N | W | P)): T | undefined
+  /** Gives a provided slot its value. */
+  put<T>(slot: Slot<T> & P, value: T): void
+  /** Makes a refusal; return it from the hook. */
+  refuse(code: RefusalCode, options?: RefusalOptions | string): Refusal
+  /** Records a remark of this plugin in the outcome's verdicts. */
+  note(detail: string): void
+}
+
+/** What hooks from `request` on see. */
+export interface Exchange<N extends AnySlot = never, W extends AnySlot = never, P extends AnySlot = never, S = undefined>
+  extends AdmitExchange<N, W, P, S> {
+  readonly request: RequestView
+  /** Where the call goes; set by a router. */
+  readonly target: Target | undefined
+  /** Chooses where the next upstream call goes. */
+  setTarget(target: Target): void
+  /** Makes a complete answer out of events; return it from `request` or `around`. */
+  reply(events: readonly StreamEvent[], options?: { headers?: Record<string, string> }): Completed
+}

@@ -1,0 +1,87 @@
+/**
+ * The eight hooks. A plugin defines those it needs; the others cost nothing.
+ *
+ * Requests go down the list (`admit`, `request`, `around`, `attempt`), replies and settlement come back up
+ * (`reply`, `event`, `inspect`, `settle`).
+ */
+
+import type { StreamEvent } from './events.ts'
+import type { AdmitExchange, AnySlot, Exchange } from './exchange.ts'
+import type { Outcome } from './outcome.ts'
+import type { Completed, Refusal, Reply } from './reply.ts'
+
+type Maybe<T> = T | Promise<T>
+
+/** One upstream HTTP call about to be made. Changes hold for this call only. */
+export interface UpstreamCall {
+  readonly upstream: string
+  /** Dialect that the upstream speaks. */
+  readonly dialect: string
+  readonly model: string
+  /** 0 for the first call of the exchange. */
+  readonly index: number
+  url: string
+  readonly headers: Headers
+  /** The bytes that will be sent. Assign other bytes to send those. */
+  body: Uint8Array
+}
+
+/** What a `reply` hook sees: status and headers before the first byte leaves. For refusals too. */
+export interface ReplyHead extends Reply {
+  /** Instance id of the plugin that refused or answered; absent when the upstream did. */
+  readonly by?: string
+}
+
+/** Options of one `next()` call. */
+export interface NextOptions {
+  /** Cancels this branch alone. */
+  signal?: AbortSignal
+}
+export type Next = (options?: NextOptions) => Promise<Reply>
+
+/** Text held back for inspection. Unit of `hold`: UTF-16 code units. */
+export interface Inspection<X> {
+  /** How much text is held back, so that a pattern across chunks is seen whole. The only hook that delays output. */
+  readonly hold: number
+  /** Which text; `['text']` when absent. */
+  readonly kinds?: readonly ('text' | 'reasoning')[]
+  /**
+   * Looks at the text that is not yet sent. Return nothing to let it pass, a string to replace it, or a refusal to stop the reply.
+   * `last` is true when no more text follows.
+   */
+  window(x: X, text: string, last: boolean): string | Refusal | undefined
+}
+
+// biome-ignore lint/suspicious/noConfusingVoidType: a hook that returns nothing is written as a void function
+type Nothing = void | undefined
+
+export interface Hooks<N extends AnySlot = never, W extends AnySlot = never, P extends AnySlot = never, S = undefined> {
+  /** Headers only, body unread: who is it, may it come in. */
+  admit?(x: AdmitExchange<N, W, P, S>): Maybe<Nothing | Refusal>
+  /** Body readable and editable. */
+  request?(x: Exchange<N, W, P, S>): Maybe<Nothing | Refusal | Completed>
+  /** Wraps everything below; `next()` may be called any number of times. Resolve with one of its replies, or an own answer. */
+  around?(x: Exchange<N, W, P, S>, next: Next): Promise<Reply | Refusal | Completed>
+  /** Last look at one upstream HTTP call. */
+  attempt?(x: Exchange<N, W, P, S>, call: UpstreamCall): Maybe<Nothing | Refusal>
+  /** Status and headers, before the first byte leaves. */
+  reply?(x: Exchange<N, W, P, S>, reply: ReplyHead): Maybe<Nothing>
+  /** One event of the reply. Synchronous. Return nothing to let it pass, an event or several instead of it, or null to drop it. */
+  event?(x: Exchange<N, W, P, S>, event: StreamEvent): Nothing | StreamEvent | readonly StreamEvent[] | null
+  /** Text in windows with a declared hold-back. */
+  inspect?: Inspection<Exchange<N, W, P, S>>
+  /** Once, when all is known. */
+  settle?(x: Exchange<N, W, P, S>, outcome: Outcome): Maybe<Nothing>
+  /** Called once when all plugins are set up, before traffic. */
+  ready?(): Maybe<Nothing>
+  /** Health for `/ready`: return a message when something is wrong. */
+  health?(): Maybe<string | undefined>
+  /** Called once, after the last exchange that uses this instance has settled. */
+  close?(): Maybe<Nothing>
+}
+
+/** Names of the hooks that the pipeline calls per exchange, in the order of a request's way. */
+export const exchangeHooks = ['admit', 'request', 'around', 'attempt', 'reply', 'event', 'inspect', 'settle'] as const
+export type HookName = (typeof exchangeHooks)[number]
+/** Every name that a `setup` may return. */
+export const allHooks = [...exchangeHooks, 'ready', 'health', 'close'] as const

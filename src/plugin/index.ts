@@ -1,0 +1,24 @@
+/** The public API for plugin authors: everything that a plugin may import, besides its own folder. */
+
+export { Type } from 'typebox'
+export { definePlugin, type FailureMode, type Plugin, type PluginDefinition } from './define.ts'
+export * from './events.ts'
+export type { AdmitExchange, AnySlot, Exchange, Operation } from './exchange.ts'
+export {
+  allHooks,
+  exchangeHooks,
+  type HookName,
+  type Hooks,
+  type Inspection,
+  type Next,
+  type NextOptions,
+  type ReplyHead,
+  type UpstreamCall,
+} from './hooks.ts'
+export type * from './host.ts'
+export * from './outcome.ts'
+export { type RefusalCode, refusalCodes } from './refusal.ts'
+export type { Completed, Refusal, RefusalOptions, Reply } from './reply.ts'
+export type { Json, Part, PartKind, RequestView } from './request.ts'
+export { Principal, type PrincipalValue, Session, type SessionValue, type Slot, slot } from './slots.ts'
+export { Duration, parseDuration, parseSize, Secret, Size } from './units.ts'

@@ -1,0 +1,136 @@
+/**
+ * What is known when an exchange is over: how it ended, what it used, which upstream calls were made.
+ *
+ * Every exchange has exactly one outcome. Unknown figures are absent, never 0. This file holds shapes only.
+ */
+
+/** Where the token figures come from. `unknown`: nothing reported and nothing estimated. */
+export type UsageSource = 'reported' | 'partial' | 'estimated' | 'unknown'
+
+/** Token usage in disjoint classes (PROTOCOL §0.6): the classes of a side add up to that side's total. Unit: tokens. */
+export interface Usage {
+  readonly source: UsageSource
+  /** Input billed at the full rate. */
+  readonly inputUncached: number
+  readonly cacheRead: number
+  readonly cacheWrite5m: number
+  readonly cacheWrite1h: number
+  /** Cache writes of no stated lifetime. */
+  readonly cacheWriteOther: number
+  /** Output less reasoning. */
+  readonly outputVisible: number
+  readonly reasoning: number
+  /** Audio parts, contained in the figures above. */
+  readonly inputAudio: number
+  readonly outputAudio: number
+  /** The upstream's own usage object as JSON text, for the record. */
+  readonly raw?: string
+}
+
+export const unknownUsage: Usage = Object.freeze({
+  source: 'unknown',
+  inputUncached: 0,
+  cacheRead: 0,
+  cacheWrite5m: 0,
+  cacheWrite1h: 0,
+  cacheWriteOther: 0,
+  outputVisible: 0,
+  reasoning: 0,
+  inputAudio: 0,
+  outputAudio: 0,
+})
+
+/** All input tokens of a usage. */
+export function inputTokens(u: Usage): number {
+  return u.inputUncached + u.cacheRead + u.cacheWrite5m + u.cacheWrite1h + u.cacheWriteOther
+}
+/** All output tokens of a usage. */
+export function outputTokens(u: Usage): number {
+  return u.outputVisible + u.reasoning
+}
+
+/** Why one upstream call failed. `status` failures carry the upstream's own status. */
+export type AttemptFailure =
+  | 'connect' // refused, unresolved, TLS
+  | 'connect_timeout'
+  | 'first_byte_timeout'
+  | 'idle_timeout'
+  | 'total_timeout'
+  | 'status' // an HTTP error status
+  | 'error_in_reply' // an error inside a 200 (B07, G03)
+  | 'empty' // a 200 without content (B12)
+  | 'bad_reply' // not what the dialect says
+  | 'truncated' // ended without its terminal event (B01)
+  | 'reset' // connection broke
+  | 'aborted' // by us: client gone, or another branch won
+  | 'refused' // an `attempt` hook refused
+
+/** One upstream HTTP call. Times are milliseconds since the exchange was received. */
+export interface Attempt {
+  readonly upstream: string
+  /** Model name as sent. */
+  readonly model: string
+  readonly url: string
+  readonly startedAt: number
+  /** First byte of the reply head; absent if none came. */
+  headAt?: number
+  /** First content-bearing event. */
+  firstContentAt?: number
+  endedAt?: number
+  status?: number
+  failure?: AttemptFailure
+  /** The upstream's own sentence, or the system's error. */
+  message?: string
+  /** Seconds that the upstream asked to wait. */
+  retryAfter?: number
+  /** The upstream's request id. */
+  upstreamRequestId?: string
+}
+
+/** How an exchange ended. `abandoned`: the client left before it had everything. */
+export type End = 'finished' | 'refused' | 'failed' | 'abandoned'
+
+/** What one plugin said or did; in list order. */
+export interface Verdict {
+  /** Plugin instance id. */
+  readonly plugin: string
+  readonly hook: string
+  /** `refused`, `replied`, `edited`, `failed-open`, `failed-closed`, `noted`. */
+  readonly did: string
+  readonly detail?: string
+}
+
+/** Times in milliseconds since the exchange was received; absent = not reached. */
+export interface Timings {
+  readonly admittedAt?: number
+  readonly bodyAt?: number
+  readonly headAt?: number
+  readonly firstContentAt?: number
+  readonly endAt: number
+}
+
+export interface Outcome {
+  readonly end: End
+  /** HTTP status that the client saw; 499 when it left before the head. */
+  readonly status: number
+  /** Refusal or error code from the catalogue. */
+  readonly code?: string
+  /** Instance id of the plugin that refused or answered; absent when the upstream did. */
+  readonly by?: string
+  readonly message?: string
+  readonly usage: Usage
+  readonly attempts: readonly Attempt[]
+  /** Model id the client asked for. */
+  readonly modelAsked?: string
+  /** Model id as the upstream reported it. */
+  readonly modelServed?: string
+  /** Name of the upstream that served. */
+  readonly upstream?: string
+  readonly stream: boolean
+  /** `completed`, `client_disconnect`, `upstream_error`, `timeout`, `none` (nothing was sent). */
+  readonly streamState: 'completed' | 'client_disconnect' | 'upstream_error' | 'timeout' | 'none'
+  readonly bytesIn: number
+  readonly bytesOut: number
+  readonly timings: Timings
+  readonly verdicts: readonly Verdict[]
+}

@@ -1,0 +1,31 @@
+/** The codes of all refusals. Their statuses and spellings per dialect stand in `src/errors.ts`; a test holds both together. */
+export const refusalCodes = [
+  'invalid_request',
+  'invalid_json',
+  'unsupported_media_type',
+  'unsupported_parameter',
+  'invalid_api_key',
+  'missing_api_key',
+  'insufficient_balance',
+  'permission_denied',
+  'model_not_found',
+  'not_found',
+  'method_not_allowed',
+  'request_too_large',
+  'context_length_exceeded',
+  'conflict',
+  'rate_limited',
+  'content_filter',
+  'internal_error',
+  'plugin_failed',
+  'upstream_auth',
+  'upstream_error',
+  'upstream_bad_reply',
+  'upstream_unreachable',
+  'upstream_timeout',
+  'overloaded',
+  'shutting_down',
+  'client_closed',
+] as const
+
+export type RefusalCode = (typeof refusalCodes)[number]

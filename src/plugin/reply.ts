@@ -1,0 +1,56 @@
+/**
+ * What a plugin may answer with, and what it sees of an answer before the first byte leaves.
+ */
+
+import type { StreamEvent } from './events.ts'
+import type { Attempt } from './outcome.ts'
+import type { RefusalCode } from './refusal.ts'
+
+/** A refusal: an error that leaves in the client's own dialect. Made by `x.refuse`, returned from a hook. */
+export interface Refusal {
+  readonly type: 'refusal'
+  readonly code: RefusalCode
+  readonly message: string
+  /** HTTP status; the catalogue's unless overridden. */
+  readonly status?: number
+  /** Seconds; becomes `Retry-After`. */
+  readonly retryAfter?: number
+  readonly headers?: Readonly<Record<string, string>>
+  /** The request field at fault, as the client spells it. */
+  readonly param?: string
+  /** Extra members of the error object. */
+  readonly extra?: Readonly<Record<string, string | number | boolean | null>>
+}
+
+export interface RefusalOptions {
+  message?: string
+  status?: number
+  retryAfter?: number
+  headers?: Record<string, string>
+  param?: string
+  extra?: Record<string, string | number | boolean | null>
+}
+
+/** A complete answer made by a plugin; streamed if the client asked for a stream. Made by `x.reply`. */
+export interface Completed {
+  readonly type: 'completed'
+  readonly events: readonly StreamEvent[]
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** What `next()` resolves to: an answer that has begun, or a failure. Return it, or call `next()` again and return that. */
+export interface Reply {
+  readonly type: 'reply'
+  /** True when content is on its way; false for a refusal or a failed call. */
+  readonly ok: boolean
+  readonly status: number
+  /** Headers for the client; may be changed in `reply` hooks. Lower-case names. */
+  readonly headers: Headers
+  /** True when the answer is a stream. */
+  readonly stream: boolean
+  /** Code from the catalogue when not ok. */
+  readonly code?: RefusalCode
+  readonly message?: string
+  /** The upstream call behind it; absent for an answer made by a plugin. */
+  readonly attempt?: Attempt
+}
