@@ -6,10 +6,13 @@
 
 import type { Static, TObject, TProperties } from 'typebox'
 import type { AnySlot } from './exchange.ts'
-import type { Hooks } from './hooks.ts'
+import type { allHooks, Hooks } from './hooks.ts'
 import type { Host } from './host.ts'
 
 export type FailureMode = 'open' | 'closed'
+
+/** `H`, provided that all its names are hooks: an unknown name would be a hook that never runs. */
+type OnlyHooks<H> = H & { readonly [K in Exclude<keyof H, (typeof allHooks)[number]>]: never }
 
 export interface PluginDefinition<
   C extends TObject,
@@ -17,6 +20,7 @@ export interface PluginDefinition<
   W extends readonly AnySlot[],
   P extends readonly AnySlot[],
   S,
+  H extends Hooks<N[number], W[number], P[number], NoInfer<S>> = Hooks<N[number], W[number], P[number], NoInfer<S>>,
 > {
   /** Version of this API. */
   readonly api: 1
@@ -37,10 +41,7 @@ export interface PluginDefinition<
   /** Makes this plugin's state for one exchange. */
   readonly state?: () => S
   /** Builds the instance. Throwing here is a start-up error. */
-  setup(
-    host: Host,
-    config: Static<C>,
-  ): Hooks<N[number], W[number], P[number], NoInfer<S>> | Promise<Hooks<N[number], W[number], P[number], NoInfer<S>>>
+  setup(host: Host, config: Static<C>): OnlyHooks<H> | Promise<OnlyHooks<H>>
 }
 
 /** A plugin as the host sees it, its types erased. */
@@ -69,7 +70,8 @@ export function definePlugin<
   const W extends readonly AnySlot[] = [],
   const P extends readonly AnySlot[] = [],
   S = undefined,
->(definition: PluginDefinition<C, N, W, P, S>): Plugin {
+  H extends Hooks<N[number], W[number], P[number], NoInfer<S>> = Hooks<N[number], W[number], P[number], NoInfer<S>>,
+>(definition: PluginDefinition<C, N, W, P, S, H>): Plugin {
   if (definition.api !== 1) throw new TypeError(`plugin ${String(definition.name)}: this host speaks plugin api 1`)
   if (!/^[a-z][a-z0-9-]*$/.test(definition.name)) throw new TypeError(`plugin name ${JSON.stringify(definition.name)} must be kebab-case`)
   return Object.freeze({

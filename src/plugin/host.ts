@@ -8,6 +8,8 @@ export interface Target {
   readonly upstream: string
   /** Model id in that upstream's own spelling. */
   readonly model: string
+  /** API family that the upstream speaks: `openai` or `anthropic`. Filled in by the catalogue; absent = not known. */
+  readonly dialect?: string
 }
 
 /** A model of the catalogue. */
