@@ -1,0 +1,242 @@
+/**
+ * What gateway.yaml may say: the schema of the whole file and the types of the loaded config.
+ *
+ * The schema is strict and is the documentation: descriptions here become the editor's help. A field with a default need not be
+ * written and is always there after loading. Names are those of the file. This file validates nothing; `load.ts` does.
+ */
+
+import { type Static, Type } from 'typebox'
+import type { Model } from '../plugin/host.ts'
+import { Duration, Secret, Size } from '../plugin/units.ts'
+import { BaseUrl, Decimal, Listen, Texts } from './kinds.ts'
+
+const strict = { additionalProperties: false } as const
+
+const server = Type.Object(
+  {
+    listen: Listen({ default: '127.0.0.1:8787', description: 'Where clients connect: host:port. Port 0 picks a free one.' }),
+    admin: Listen({
+      off: true,
+      default: '127.0.0.1:8788',
+      description: 'Where the operator connects (health, metrics, plugin admin pages): host:port, or `off`. Keep it private.',
+    }),
+    body_limit: Size({ default: '32mb', description: 'Largest request body. Larger ones are refused with 413.' }),
+    drain: Duration({ default: '30s', description: 'How long open exchanges may go on after a stop signal.' }),
+    max_depth: Type.Integer({
+      default: 200,
+      minimum: 8,
+      maximum: 10_000,
+      description: 'Deepest nesting of a JSON body. Deeper ones are refused with 400.',
+    }),
+  },
+  { ...strict, default: {}, description: 'The two listeners and their limits.' },
+)
+
+export const apis = ['openai', 'anthropic'] as const
+/** A family of API endpoints that can be mounted. */
+export type Api = (typeof apis)[number]
+
+const mount = Type.Object(
+  {
+    path: Type.String({ pattern: '^/', description: 'Path prefix, for example /v1.' }),
+    api: Type.Enum(apis, {
+      description: 'openai: chat/completions, models … below the prefix. anthropic: v1/messages, v1/messages/count_tokens … below the prefix.',
+    }),
+  },
+  strict,
+)
+const mounts = Type.Array(mount, {
+  default: [
+    { path: '/v1', api: 'openai' },
+    { path: '/anthropic', api: 'anthropic' },
+    { path: '/', api: 'anthropic' },
+  ],
+  minItems: 1,
+  description: 'Which API is served below which path.',
+})
+
+const timeouts = Type.Object(
+  {
+    connect: Duration({ default: '10s', description: 'To open the connection. 0 = no limit.' }),
+    first_byte: Duration({ default: '10m', description: 'From sending the request to the head of the reply. 0 = no limit.' }),
+    idle: Duration({ default: '10m', description: 'Longest silence inside a reply. 0 = no limit.' }),
+    total: Duration({ default: '1h', description: 'One whole upstream call. 0 = no limit.' }),
+  },
+  { ...strict, default: {}, description: 'Limits of one upstream call.' },
+)
+
+const upstream = Type.Object(
+  {
+    dialect: Type.Enum(apis, { description: 'Which API the provider speaks.' }),
+    base_url: BaseUrl({
+      description:
+        'openai: up to and including the version, https://api.openai.com/v1. anthropic: https://api.anthropic.com. builtin:demo is a model inside the gateway.',
+    }),
+    key: Type.Optional(Secret({ description: "The gateway's own key at this provider: ${env:NAME} or ${file:/run/secrets/name}." })),
+    auth: Type.Optional(
+      Type.Enum(['bearer', 'x-api-key', 'none'], {
+        description: 'How the key is sent. By default bearer for openai, x-api-key for anthropic, none without a key.',
+      }),
+    ),
+    headers: Type.Record(Type.String(), Type.String(), { default: {}, description: 'Headers added to every call.' }),
+    timeouts,
+    on_disconnect: Type.Enum(['cancel', 'drain'], {
+      default: 'cancel',
+      description: 'When the client leaves in mid-reply: cancel the upstream call, or read it to its end so that usage is known.',
+    }),
+    optional: Type.Boolean({
+      default: false,
+      description:
+        'true: when a variable or file named in this upstream is absent, leave the upstream out, and with it the targets and models that only it serves, instead of refusing to start.',
+    }),
+  },
+  strict,
+)
+
+const target = Type.Object(
+  {
+    upstream: Type.String({ minLength: 1, description: 'Name of an upstream.' }),
+    model: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description: 'What that upstream calls the model. The id itself by default. In an id with *, one * here stands for what matched.',
+      }),
+    ),
+  },
+  strict,
+)
+
+const usd = (what: string) => Type.Optional(Decimal({ description: `USD per million tokens: ${what}.` }))
+const price = Type.Object(
+  {
+    input: usd('input that is not cached'),
+    output: usd('output'),
+    cache_read: usd('input read from the cache'),
+    cache_write: usd('input written to the cache'),
+    cache_write_1h: usd('input written to the cache for an hour'),
+    reasoning: usd('reasoning, where it is not priced as output'),
+    audio_input: usd('audio input'),
+    audio_output: usd('audio output'),
+    request: Type.Optional(Decimal({ description: 'USD per million requests, added to the tokens.' })),
+  },
+  { ...strict, description: 'What the model costs. Unknown prices stay unknown; they are not 0.' },
+)
+
+const model = Type.Object(
+  {
+    targets: Type.Array(target, { minItems: 1, description: 'Where the model is served, best first.' }),
+    context: Type.Optional(Type.Integer({ minimum: 1, description: 'Context window in tokens.' })),
+    max_output: Type.Optional(Type.Integer({ minimum: 1, description: 'Largest output in tokens.' })),
+    price: Type.Optional(price),
+  },
+  strict,
+)
+
+const when = Type.Object(
+  {
+    path: Type.Optional(Texts({ description: 'Path of the URL.' })),
+    operation: Type.Optional(Texts({ description: 'chat, completions, embeddings, responses, messages, count_tokens, models or route.' })),
+    model: Type.Optional(Texts({ description: 'Model id that the client asked for.' })),
+    tier: Type.Optional(Texts({ description: 'Tier of the caller.' })),
+    tag: Type.Optional(Texts({ description: 'A tag of the caller.' })),
+    method: Type.Optional(Texts({ description: 'HTTP method.' })),
+    header: Type.Optional(Type.Record(Type.String(), Texts(), { description: 'Request headers by name.' })),
+    stream: Type.Optional(Type.Boolean({ description: 'Whether the client asked for a stream.' })),
+  },
+  {
+    ...strict,
+    description: 'The plugin runs only for exchanges that match: all fields, and in each field one of the patterns (* stands for anything).',
+  },
+)
+
+const plugin = Type.Object(
+  {
+    use: Type.String({ minLength: 1, description: 'A built-in name, an installed package, or the path of a .ts file that starts with ./ or /.' }),
+    id: Type.Optional(
+      Type.String({ pattern: '^[a-z][a-z0-9-]*$', description: 'Tells two instances of one plugin apart. The plugin name by default.' }),
+    ),
+    with: Type.Optional(Type.Record(Type.String(), Type.Unknown(), { description: 'The config of the plugin.' })),
+    when: Type.Optional(when),
+    on_error: Type.Optional(
+      Type.Enum(['skip', 'refuse'], {
+        description: "When a hook throws or times out: skip goes on without the plugin, refuse ends the exchange. The author's choice by default.",
+      }),
+    ),
+    timeout: Type.Optional(Duration({ description: 'Limit of one hook call.' })),
+  },
+  strict,
+)
+
+export const logLevels = ['debug', 'info', 'warn', 'error'] as const
+
+/** Schema of the whole file. */
+export const fileSchema = Type.Object(
+  {
+    version: Type.Literal(1, { description: 'Version of this file format: 1.' }),
+    server,
+    state: Type.Enum(['memory'], { default: 'memory', description: 'Where limits and other shared state live.' }),
+    log: Type.Object(
+      { level: Type.Enum(logLevels, { default: 'info', description: 'Least level that is printed.' }) },
+      { ...strict, default: {}, description: 'What the gateway prints.' },
+    ),
+    mounts,
+    upstreams: Type.Record(Type.String(), upstream, { default: {}, description: 'Providers by name.' }),
+    models: Type.Record(Type.String(), model, {
+      default: {},
+      description: 'The catalogue by model id. An id may hold *: exact ids win, then patterns from top to bottom.',
+    }),
+    plugins: Type.Array(plugin, { default: [], description: 'The program of the gateway: top = nearest the client.' }),
+  },
+  { ...strict, title: 'gateway.yaml', description: 'Config of a Headgate gateway.' },
+)
+
+/** The file as checked and converted: durations in ms, sizes in bytes, defaults filled in. */
+export type FileConfig = Static<typeof fileSchema>
+
+export type ServerConfig = FileConfig['server']
+/** `path` without trailing slash; `/` stays. */
+export type MountConfig = Readonly<FileConfig['mounts'][number]>
+
+export interface UpstreamConfig {
+  readonly name: string
+  readonly dialect: Api
+  /** Without trailing slash; or `builtin:demo`. */
+  readonly base_url: string
+  readonly key?: string
+  /** How `key` is sent; `none` when there is no key. */
+  readonly auth: 'bearer' | 'x-api-key' | 'none'
+  readonly headers: Readonly<Record<string, string>>
+  /** Milliseconds; 0 = no limit. */
+  readonly timeouts: Readonly<Static<typeof timeouts>>
+  readonly on_disconnect: 'cancel' | 'drain'
+}
+
+/** Globs by field: AND across fields, OR inside a list. Header names are lower case. */
+export type WhenConfig = Readonly<Static<typeof when>>
+
+export interface PluginEntry {
+  readonly use: string
+  /** Unique in the list. */
+  readonly id: string
+  /** As written, interpolated, not yet checked: see `checkPluginConfig`. */
+  readonly with?: Readonly<Record<string, unknown>>
+  readonly when?: WhenConfig
+  readonly on_error?: 'skip' | 'refuse'
+  /** Milliseconds. */
+  readonly timeout?: number
+  /** Position in the file's list, from 0: the path of this entry is `['plugins', index]`. */
+  readonly index: number
+}
+
+/** The loaded config. Lists are in the operator's order. Nothing in it may be written to. */
+export interface GatewayConfig {
+  readonly version: 1
+  readonly server: Readonly<ServerConfig>
+  readonly state: 'memory'
+  readonly log: { readonly level: (typeof logLevels)[number] }
+  readonly mounts: readonly MountConfig[]
+  readonly upstreams: readonly UpstreamConfig[]
+  /** Ids may hold `*`; then a target's model may hold one `*` for what matched. */
+  readonly models: readonly Model[]
+  readonly plugins: readonly PluginEntry[]
+}

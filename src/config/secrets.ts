@@ -1,0 +1,58 @@
+/**
+ * Keeping secrets out of everything that is printed.
+ *
+ * The loader collects the secret strings of a config; what is here replaces them by `***`. Masking errs towards hiding: an
+ * excerpt of the file also hides what merely looks like a key.
+ */
+
+import type { GatewayConfig } from './model.ts'
+
+const mask = '***'
+
+/** Shorter strings are not searched for in texts: hiding every `a` would hide nothing but the log. */
+const shortest = 4
+
+/** Names of variables, fields and headers that hold secrets. */
+export function soundsSecret(name: string): boolean {
+  return /(^|[_.-])(api[_-]?key|key|secret|token|password|passwd|authorization|cookie|credentials?)$/i.test(name)
+}
+
+/** A text without the secrets in it. */
+export function maskText(text: string, secrets: Iterable<string>): string {
+  for (const secret of secrets) {
+    if (secret.length >= shortest && text.includes(secret)) text = text.replaceAll(secret, mask)
+  }
+  return text
+}
+
+/** A line to be shown: without known secrets and, when it comes from a config file (`source`), without what looks like one. */
+export function maskLine(line: string, secrets: ReadonlySet<string> | undefined, source = false): string {
+  if (secrets) line = maskText(line, secrets)
+  if (!source) return line
+  return line
+    .replace(
+      /([A-Za-z0-9_-]+)("|')?(\s*:\s+)("(?:[^"\\]|\\.)*"|'[^']*'|[^\s,#{}]+)/g,
+      (all, name: string, quote: string | undefined, colon: string, value: string) =>
+        soundsSecret(name) && !value.startsWith('$') ? `${name}${quote ?? ''}${colon}${mask}` : all,
+    )
+    .replace(/\b(?:sk|pk|gsk|xai|key|ghp|hf|AIza)[-_A-Za-z0-9]*[-_][A-Za-z0-9_-]{12,}/g, mask)
+    .replace(/\/\/[^/\s:@]+:[^/\s@]+@/g, `//${mask}@`)
+}
+
+/** A deep copy of any value in which no string holds a secret. */
+export function maskValue(value: unknown, secrets: ReadonlySet<string>): unknown {
+  if (typeof value === 'string') return maskText(value, secrets)
+  if (Array.isArray(value)) return value.map((item) => maskValue(item, secrets))
+  if (value === null || typeof value !== 'object') return value
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, maskValue(item, secrets)]))
+}
+
+/** The config as it may be printed: keys, and every known secret wherever it stands, are `***`. */
+export function redact(config: GatewayConfig, secrets: ReadonlySet<string>): unknown {
+  const upstreams = config.upstreams.map((upstream) => ({
+    ...upstream,
+    ...(upstream.key === undefined ? {} : { key: mask }),
+    headers: Object.fromEntries(Object.entries(upstream.headers).map(([name, value]) => [name, soundsSecret(name) ? mask : value])),
+  }))
+  return maskValue({ ...config, upstreams }, secrets)
+}
