@@ -71,6 +71,11 @@ export interface StreamDecoder {
 /** Encodes the events of one stream, in order. */
 export interface StreamEncoder {
   /**
+   * True when frames may no longer be forwarded as received, because earlier edits have shifted indices or ended the reply:
+   * every frame must then go through `encode`, changed or not. Ask before each frame.
+   */
+  readonly rewriting: boolean
+  /**
    * SSE text for `after`, the events that hooks made of `origin.before`, decoded from `origin.frame`. Without origin the events are
    * made from nothing (inserted by a plugin, or translated). What was not changed keeps its spelling inside a rewritten frame.
    */
