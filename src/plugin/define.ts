@@ -11,8 +11,8 @@ import type { Host } from './host.ts'
 
 export type FailureMode = 'open' | 'closed'
 
-/** `H`, provided that all its names are hooks: an unknown name would be a hook that never runs. */
-type OnlyHooks<H> = H & { readonly [K in Exclude<keyof H, (typeof allHooks)[number]>]: never }
+/** Makes an unknown name among the hooks a compile error: it would be a hook that never runs. */
+type OnlyHooks<H> = { readonly [K in Exclude<keyof H, (typeof allHooks)[number]>]: never }
 
 export interface PluginDefinition<
   C extends TObject,
@@ -41,7 +41,7 @@ export interface PluginDefinition<
   /** Makes this plugin's state for one exchange. */
   readonly state?: () => S
   /** Builds the instance. Throwing here is a start-up error. */
-  setup(host: Host, config: Static<C>): OnlyHooks<H> | Promise<OnlyHooks<H>>
+  setup(host: Host, config: Static<C>): H | Promise<H>
 }
 
 /** A plugin as the host sees it, its types erased. */
@@ -70,7 +70,7 @@ export function definePlugin<
   const W extends readonly AnySlot[] = [],
   const P extends readonly AnySlot[] = [],
   S = undefined,
-  H extends Hooks<N[number], W[number], P[number], NoInfer<S>> = Hooks<N[number], W[number], P[number], NoInfer<S>>,
+  H extends Hooks<N[number], W[number], P[number], NoInfer<S>> & OnlyHooks<H> = Hooks<N[number], W[number], P[number], NoInfer<S>>,
 >(definition: PluginDefinition<C, N, W, P, S, H>): Plugin {
   if (definition.api !== 1) throw new TypeError(`plugin ${String(definition.name)}: this host speaks plugin api 1`)
   if (!/^[a-z][a-z0-9-]*$/.test(definition.name)) throw new TypeError(`plugin name ${JSON.stringify(definition.name)} must be kebab-case`)

@@ -171,6 +171,36 @@ definePlugin({
   },
 })
 
+// Hooks may depend on the config, in whichever way an author writes that.
+definePlugin({
+  api: 1,
+  name: 'conditional',
+  summary: 's',
+  config: Type.Object({ early: Type.Boolean(), headers: Type.Boolean() }),
+  failure: 'open',
+  setup(_host, config) {
+    if (config.early) return { admit: (x) => x.refuse('rate_limited') }
+    return {
+      request(x) {
+        x.note(x.request.model)
+      },
+      ...(config.headers && {
+        reply(x, reply) {
+          reply.headers.set('x-id', x.id)
+        },
+      }),
+    }
+  },
+})
+definePlugin({
+  api: 1,
+  name: 'conditional-expression',
+  summary: 's',
+  config: Type.Object({ early: Type.Boolean() }),
+  failure: 'open',
+  setup: (_host, config) => (config.early ? { admit() {} } : { settle() {} }),
+})
+
 // An unknown hook is a mistake, not a hook that never runs.
 definePlugin({
   api: 1,
