@@ -75,7 +75,12 @@ function formatOne(d: Diagnostic, options: FormatOptions, lines: readonly string
   const paint = (code: string, text: string): string => (options.color ? `\x1b[${code}m${text}\x1b[0m` : text)
   const place = `${d.file}:${d.line}:${d.column}`
   const word = d.severity === 'error' ? '' : `${d.severity}: `
-  const parts = [paint('1', place), d.path, paint(colours[d.severity], maskLine(word + d.message, options.secrets)), maskLine(d.fix, options.secrets)]
+  const parts = [
+    paint('1', place),
+    d.path,
+    paint(colours[d.severity], maskLine(word + d.message, options.secrets)),
+    maskLine(d.fix, options.secrets),
+  ]
   let text = parts.filter((part) => part !== '').join('  ')
   const line = lines?.[d.line - 1]
   if (line !== undefined && line.trim() !== '') {

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: ${…} is the notation of the config file
 /**
  * What gateway.yaml may say: the schema of the whole file and the types of the loaded config.
  *
@@ -40,7 +41,8 @@ const mount = Type.Object(
   {
     path: Type.String({ pattern: '^/', description: 'Path prefix, for example /v1.' }),
     api: Type.Enum(apis, {
-      description: 'openai: chat/completions, models … below the prefix. anthropic: v1/messages, v1/messages/count_tokens … below the prefix.',
+      description:
+        'openai: chat/completions, models … below the prefix. anthropic: v1/messages, v1/messages/count_tokens … below the prefix.',
     }),
   },
   strict,
@@ -145,13 +147,17 @@ const when = Type.Object(
   },
   {
     ...strict,
-    description: 'The plugin runs only for exchanges that match: all fields, and in each field one of the patterns (* stands for anything).',
+    description:
+      'The plugin runs only for exchanges that match: all fields, and in each field one of the patterns (* stands for anything).',
   },
 )
 
 const plugin = Type.Object(
   {
-    use: Type.String({ minLength: 1, description: 'A built-in name, an installed package, or the path of a .ts file that starts with ./ or /.' }),
+    use: Type.String({
+      minLength: 1,
+      description: 'A built-in name, an installed package, or the path of a .ts file that starts with ./ or /.',
+    }),
     id: Type.Optional(
       Type.String({ pattern: '^[a-z][a-z0-9-]*$', description: 'Tells two instances of one plugin apart. The plugin name by default.' }),
     ),
@@ -159,7 +165,8 @@ const plugin = Type.Object(
     when: Type.Optional(when),
     on_error: Type.Optional(
       Type.Enum(['skip', 'refuse'], {
-        description: "When a hook throws or times out: skip goes on without the plugin, refuse ends the exchange. The author's choice by default.",
+        description:
+          "When a hook throws or times out: skip goes on without the plugin, refuse ends the exchange. The author's choice by default.",
       }),
     ),
     timeout: Type.Optional(Duration({ description: 'Limit of one hook call.' })),

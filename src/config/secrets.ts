@@ -19,7 +19,8 @@ export function soundsSecret(name: string): boolean {
 
 /** A text without the secrets in it. */
 export function maskText(text: string, secrets: Iterable<string>): string {
-  for (const secret of secrets) {
+  // Longest first: one secret may hold another.
+  for (const secret of [...secrets].sort((a, b) => b.length - a.length)) {
     if (secret.length >= shortest && text.includes(secret)) text = text.replaceAll(secret, mask)
   }
   return text

@@ -1,0 +1,165 @@
+/**
+ * Mistakes that one field alone cannot show: names that point nowhere, doubles, contradictions.
+ *
+ * Works on the values as read, whatever their shape, so that a mistake elsewhere hides nothing here. What the schema already
+ * reports is not reported again.
+ */
+
+import { type Diagnostic, type Path, pathText, type Severity } from './diagnostics.ts'
+import { readListen } from './kinds.ts'
+import { pluginId } from './plugin-id.ts'
+import type { Places } from './source.ts'
+import { nearest } from './suggest.ts'
+
+type Report = (path: Path, message: string, fix: string, place?: 'value' | 'key', severity?: Severity) => void
+
+/** All cross checks over the file's value. */
+export function crossCheck(value: unknown, places: Places): Diagnostic[] {
+  const diagnostics: Diagnostic[] = []
+  const report: Report = (path, message, fix, place = 'value', severity = 'error') => {
+    const at = place === 'key' ? places.locateKey(path) : places.locate(path)
+    diagnostics.push({ severity, file: places.file, ...at, path: pathText(path), message, fix })
+  }
+  const file = map(value)
+  checkListeners(map(file.server), report)
+  checkMounts(file.mounts, report)
+  checkUpstreams(map(file.upstreams), report)
+  checkModels(map(file.models), Object.keys(map(file.upstreams)), report)
+  checkPlugins(file.plugins, places, report)
+  return diagnostics
+}
+
+function checkListeners(server: Record<string, unknown>, report: Report): void {
+  if (typeof server.listen !== 'string' || typeof server.admin !== 'string') return
+  const listen = readListen(server.listen)
+  const admin = readListen(server.admin)
+  if (!('value' in listen) || !('value' in admin) || listen.value.port === 0) return
+  if (listen.value.port === admin.value.port && listen.value.host === admin.value.host) {
+    report(['server', 'admin'], 'is the same address as `listen`', 'give the admin listener a port of its own, or write off')
+  }
+}
+
+function checkMounts(mounts: unknown, report: Report): void {
+  const seen = new Map<string, number>()
+  list(mounts).forEach((mount, i) => {
+    const { path, api } = map(mount)
+    if (typeof path !== 'string' || typeof api !== 'string') return
+    const key = `${api} ${normalMount(path)}`
+    const before = seen.get(key)
+    if (before === undefined) seen.set(key, i)
+    else report(['mounts', i], `${api} is mounted at ${path} already (mounts[${before}])`, 'remove one of the two')
+  })
+}
+
+/** A mount path without trailing slash; `/` stays. */
+export function normalMount(path: string): string {
+  return path.replace(/\/+$/, '') || '/'
+}
+
+function checkUpstreams(upstreams: Record<string, unknown>, report: Report): void {
+  for (const [name, value] of Object.entries(upstreams)) {
+    const path = ['upstreams', name]
+    if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)) {
+      report(path, `${JSON.stringify(name)} can't be the name of an upstream`, 'use letters, digits, ., _ and -', 'key')
+    }
+    const upstream = map(value)
+    const hasKey = upstream.key !== undefined && upstream.key !== null
+    if ((upstream.auth === 'bearer' || upstream.auth === 'x-api-key') && !hasKey) {
+      report([...path, 'auth'], `\`auth: ${upstream.auth}\` has no key to send`, 'add `key`, or write auth: none')
+    }
+    if (upstream.auth === 'none' && hasKey) {
+      report([...path, 'auth'], '`auth: none` never sends the key', 'remove `key` or `auth`', 'value', 'warning')
+    }
+    for (const [header, text] of Object.entries(map(upstream.headers))) {
+      const at = [...path, 'headers', header]
+      if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(header)) {
+        report(at, `${JSON.stringify(header)} can't be the name of a header`, 'use letters, digits and -', 'key')
+      } else if (typeof text === 'string' && !isHeaderValue(text)) {
+        report(at, 'the text holds characters that a header cannot carry', 'use one line of plain characters')
+      }
+    }
+    if (typeof upstream.key === 'string' && !isHeaderValue(upstream.key)) {
+      report([...path, 'key'], 'the key holds a line break or a character that a header cannot carry', 'write the key alone, on one line')
+    }
+  }
+}
+
+function isHeaderValue(text: string): boolean {
+  return /^[\t\x20-\x7e\x80-\xff]*$/.test(text)
+}
+
+function checkModels(models: Record<string, unknown>, upstreams: readonly string[], report: Report): void {
+  for (const [id, value] of Object.entries(models)) {
+    const path = ['models', id]
+    const stars = count(id, '*')
+    if (id === '') report(path, 'a model without an id', 'give it an id', 'key')
+    if (stars > 1) report(path, `\`${id}\` holds ${stars} stars`, 'use one *: it stands for anything, slashes included', 'key')
+    list(map(value).targets).forEach((target, i) => {
+      const { upstream, model } = map(target)
+      const at = [...path, 'targets', i]
+      if (typeof upstream === 'string' && upstream !== '' && !upstreams.includes(upstream)) {
+        const guess = nearest(upstream, upstreams)
+        const all = upstreams.length === 0 ? 'add it to `upstreams`' : `known: ${upstreams.join(', ')}`
+        report([...at, 'upstream'], `no upstream is called \`${upstream}\``, guess === undefined ? all : `did you mean \`${guess}\`?`)
+      }
+      if (typeof model !== 'string') return
+      const holes = count(model, '*')
+      if (holes > 0 && stars === 0) {
+        report([...at, 'model'], '* has nothing to stand for: the id above holds none', "write the provider's own model name")
+      } else if (holes > 1) {
+        report([...at, 'model'], `\`${model}\` holds ${holes} stars`, 'use one *: it stands for what the * of the id matched')
+      }
+    })
+  }
+}
+
+const operations = ['chat', 'completions', 'embeddings', 'responses', 'messages', 'count_tokens', 'models', 'route']
+
+function checkPlugins(plugins: unknown, places: Places, report: Report): void {
+  const entries = list(plugins)
+  if (entries.length === 0 && (plugins === undefined || plugins === null || Array.isArray(plugins))) {
+    report(['plugins'], 'no plugins: nothing will choose an upstream', 'add at least `- use: router`', 'key', 'warning')
+  }
+  const seen = new Map<string, number>()
+  entries.forEach((entry, i) => {
+    const { use, id, when } = map(entry)
+    const path = ['plugins', i]
+    if (typeof use === 'string' && use !== '') {
+      if (/^[a-z][a-z0-9+.-]*:\/\//i.test(use)) {
+        report([...path, 'use'], 'a plugin is never loaded from a URL', 'save it as a file and write ./its-name.ts')
+      }
+      const name = typeof id === 'string' && id !== '' ? id : pluginId(use)
+      const before = seen.get(name)
+      if (before === undefined) seen.set(name, i)
+      else {
+        const line = places.locate(['plugins', before]).line
+        const fix = typeof id === 'string' ? 'give one of them another `id`' : `add an \`id\`, for example id: ${name}-2`
+        report(typeof id === 'string' ? [...path, 'id'] : path, `a plugin with the id \`${name}\` stands in line ${line} already`, fix)
+      }
+    }
+    checkOperations(map(when).operation, [...path, 'when', 'operation'], report)
+  })
+}
+
+function checkOperations(value: unknown, path: Path, report: Report): void {
+  const one = (word: unknown, at: Path): void => {
+    if (typeof word !== 'string' || word.includes('*') || operations.includes(word)) return
+    const guess = nearest(word, operations)
+    const all = `use one of: ${operations.join(', ')}`
+    report(at, `no operation is called ${JSON.stringify(word)}`, guess === undefined ? all : `did you mean ${guess}?`)
+  }
+  if (Array.isArray(value)) for (const [i, word] of value.entries()) one(word, [...path, i])
+  else one(value, path)
+}
+
+function count(text: string, char: string): number {
+  return text.split(char).length - 1
+}
+
+function map(value: unknown): Record<string, unknown> {
+  return value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as Record<string, unknown>) : {}
+}
+
+function list(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : []
+}

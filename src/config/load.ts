@@ -1,0 +1,138 @@
+/**
+ * Loads gateway.yaml: text → values with places → checked → resolved. All mistakes at once, nothing thrown.
+ *
+ * Knows the order of the steps and nothing else. The `with` of each plugin is left as it is: only who has loaded the plugin
+ * knows its schema (`checkPluginConfig`).
+ */
+
+import { readFileSync, statSync } from 'node:fs'
+import { dirname, resolve as resolvePath } from 'node:path'
+import { check } from './check.ts'
+import { crossCheck } from './cross-check.ts'
+import { type Diagnostic, hasErrors, type Path, type Position, sortDiagnostics } from './diagnostics.ts'
+import { type FileConfig, fileSchema, type GatewayConfig, type PluginEntry } from './model.ts'
+import type { Place } from './plugin-config.ts'
+import { resolve, resolvePlugin } from './resolve.ts'
+import { soundsSecret } from './secrets.ts'
+import { readSource, type Source } from './source.ts'
+
+export interface LoadOptions {
+  /** Path of the file; used in diagnostics as it is. */
+  readonly path: string
+  /** Text of the file; read from `path` when absent. */
+  readonly text?: string
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Reads a file whole; throws when it can't. From the disk when absent. */
+  readonly readFile?: (path: string) => string
+}
+
+export interface LoadResult {
+  /** Absent when there is a mistake. */
+  readonly config?: GatewayConfig
+  /** Sorted by place. Warnings and advice do not stop the gateway. */
+  readonly diagnostics: readonly Diagnostic[]
+  /** What was left out, for the start message. */
+  readonly notes: readonly string[]
+  /** Entries of the plugin list that are well formed, also when there are mistakes: their `with` can still be checked. */
+  readonly plugins: readonly PluginEntry[]
+  /** Strings that must never be printed. */
+  readonly secrets: ReadonlySet<string>
+  /** Text of the file, for excerpts. */
+  readonly text: string
+  locate(path: Path): Position
+  /** A place for `checkPluginConfig`, for example of `['plugins', 2, 'with']`. */
+  place(path: Path): Place
+}
+
+/** Loads a config. Never throws: an unreadable file is a diagnostic too. */
+export function loadConfig(options: LoadOptions): LoadResult {
+  const readFile = options.readFile ?? readSmallFile
+  let text = options.text
+  const diagnostics: Diagnostic[] = []
+  if (text === undefined) {
+    try {
+      text = readFile(options.path)
+    } catch (error) {
+      const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT'
+      const message = missing ? 'the file does not exist' : 'the file cannot be read'
+      const fix = 'create it, or name another with --config or HEADGATE_CONFIG'
+      diagnostics.push({ severity: 'error', file: options.path, line: 1, column: 1, path: '', message, fix })
+      text = ''
+    }
+  }
+  const folder = dirname(resolvePath(options.path))
+  const source = readSource(options.path, text, { env: options.env, readFile: (path) => readFile(resolvePath(folder, path)) })
+  const secrets = new Set(source.secrets)
+  const notes: string[] = []
+  const finish = (config: GatewayConfig | undefined, plugins: readonly PluginEntry[]): LoadResult => ({
+    ...(config && !hasErrors(diagnostics) ? { config } : {}),
+    diagnostics: sortDiagnostics(diagnostics),
+    notes,
+    plugins,
+    secrets,
+    text,
+    locate: source.locate,
+    place: (path) => ({ file: source.file, path, locate: source.locate, locateKey: source.locateKey, scalar: source.scalar }),
+  })
+  if (hasErrors(diagnostics)) return finish(undefined, [])
+
+  diagnostics.push(...source.diagnostics)
+  if (source.value === null || source.value === undefined) {
+    // After a parser error there may be nothing left to check: its own words are enough.
+    if (!hasErrors(diagnostics)) diagnostics.push(empty(options.path))
+    return finish(undefined, [])
+  }
+  const checked = check(fileSchema, source.value, source)
+  diagnostics.push(...checked.diagnostics, ...crossCheck(source.value, source))
+  for (const secret of checked.secrets) secrets.add(secret)
+
+  const file = checked.out as FileConfig | undefined
+  const left = absentUpstreams(source, file, diagnostics)
+  collectHeaderSecrets(source, file, secrets)
+  const plugins = wellFormed(file, checked.diagnostics)
+  return finish(file && !hasErrors(diagnostics) ? resolve(file, left, notes) : undefined, plugins)
+}
+
+/** Optional upstreams that miss a variable or file, and why; what is missing elsewhere becomes a mistake. */
+function absentUpstreams(source: Source, file: FileConfig | undefined, diagnostics: Diagnostic[]): Map<string, string> {
+  const left = new Map<string, string>()
+  for (const { path, diagnostic } of source.absent) {
+    const [section, name] = path
+    if (section === 'upstreams' && typeof name === 'string' && file?.upstreams?.[name]?.optional === true) {
+      if (!left.has(name)) left.set(name, diagnostic.message)
+    } else diagnostics.push(section === 'upstreams' ? { ...diagnostic, fix: `${diagnostic.fix}; or write optional: true` } : diagnostic)
+  }
+  return left
+}
+
+/** Upstream headers that carry a key are secret, and so is what came from outside the file. */
+function collectHeaderSecrets(source: Source, file: FileConfig | undefined, secrets: Set<string>): void {
+  for (const [name, upstream] of Object.entries(file?.upstreams ?? {})) {
+    for (const [header, value] of Object.entries(upstream?.headers ?? {})) {
+      if (typeof value !== 'string') continue
+      if (soundsSecret(header) || source.scalar(['upstreams', name, 'headers', header])?.outside) secrets.add(value)
+    }
+  }
+}
+
+function wellFormed(file: FileConfig | undefined, diagnostics: readonly Diagnostic[]): PluginEntry[] {
+  if (!Array.isArray(file?.plugins)) return []
+  return file.plugins.flatMap((entry, i) => {
+    const bad = diagnostics.some((d) => d.path === `plugins[${i}]` || d.path.startsWith(`plugins[${i}].`))
+    return bad || typeof entry?.use !== 'string' ? [] : [resolvePlugin(entry, i)]
+  })
+}
+
+function empty(file: string): Diagnostic {
+  const fix = 'start with `version: 1`; config/gateway.yaml of the project is a complete example'
+  return { severity: 'error', file, line: 1, column: 1, path: '', message: 'the file is empty', fix }
+}
+
+const maxFile = 1024 * 1024
+
+/** A regular file of at most 1 MB. */
+function readSmallFile(path: string): string {
+  const stat = statSync(path)
+  if (!stat.isFile() || stat.size > maxFile) throw new Error(`${path} is not a small file`)
+  return readFileSync(path, 'utf8')
+}

@@ -1,0 +1,73 @@
+/**
+ * From the checked file to the config that the gateway runs on: derived defaults filled in, optional upstreams without a key left out.
+ *
+ * Only called for files without mistakes. Finds no mistakes itself.
+ */
+
+import type { Model } from '../plugin/host.ts'
+import { normalMount } from './cross-check.ts'
+import type { FileConfig, GatewayConfig, PluginEntry, UpstreamConfig, WhenConfig } from './model.ts'
+import { pluginId } from './plugin-id.ts'
+
+type FileUpstream = FileConfig['upstreams'][string]
+type FileModel = FileConfig['models'][string]
+type FilePlugin = FileConfig['plugins'][number]
+
+/** Makes the config. `left` holds the upstreams to leave out and why; one note per left-out upstream is added to `notes`. */
+export function resolve(file: FileConfig, left: ReadonlyMap<string, string>, notes: string[]): GatewayConfig {
+  const models: Model[] = []
+  const lost = new Map<string, string[]>()
+  for (const [id, model] of Object.entries(file.models)) {
+    const targets = model.targets.filter((target) => !left.has(target.upstream))
+    if (targets.length > 0) models.push(resolveModel(id, model, targets))
+    else for (const target of model.targets) lost.set(target.upstream, [...(lost.get(target.upstream) ?? []), id])
+  }
+  for (const [name, why] of left) {
+    const with_ = [...new Set(lost.get(name) ?? [])]
+    notes.push(`upstream ${name} is off: ${why}${with_.length === 0 ? '' : ` (so are the models ${with_.join(', ')})`}`)
+  }
+  return {
+    version: file.version,
+    server: file.server,
+    state: file.state,
+    log: file.log,
+    mounts: file.mounts.map((mount) => ({ ...mount, path: normalMount(mount.path) })),
+    upstreams: Object.entries(file.upstreams)
+      .filter(([name]) => !left.has(name))
+      .map(([name, upstream]) => resolveUpstream(name, upstream)),
+    models,
+    plugins: file.plugins.map(resolvePlugin),
+  }
+}
+
+function resolveUpstream(name: string, from: FileUpstream): UpstreamConfig {
+  const { optional: _, auth, key, ...rest } = from
+  const usual = from.dialect === 'openai' ? 'bearer' : 'x-api-key'
+  return { name, ...rest, ...(key === undefined ? {} : { key }), auth: key === undefined ? 'none' : (auth ?? usual) }
+}
+
+function resolveModel(id: string, from: FileModel, targets: FileModel['targets']): Model {
+  return {
+    id,
+    targets: targets.map((target) => ({ upstream: target.upstream, model: target.model ?? id })),
+    ...(from.context === undefined ? {} : { context: from.context }),
+    ...(from.max_output === undefined ? {} : { maxOutput: from.max_output }),
+    ...(from.price === undefined ? {} : { price: from.price }),
+  }
+}
+
+/** One entry of the plugin list; also used for lists with mistakes elsewhere in the file. */
+export function resolvePlugin(entry: FilePlugin, index: number): PluginEntry {
+  const { id, when, ...rest } = entry
+  return { ...rest, id: id ?? pluginId(entry.use), index, ...(when === undefined ? {} : { when: resolveWhen(when) }) }
+}
+
+function resolveWhen(when: WhenConfig): WhenConfig {
+  return {
+    ...when,
+    ...(when.method === undefined ? {} : { method: when.method.map((method) => method.toUpperCase()) }),
+    ...(when.header === undefined
+      ? {}
+      : { header: Object.fromEntries(Object.entries(when.header).map(([name, globs]) => [name.toLowerCase(), globs])) }),
+  }
+}
