@@ -1,0 +1,90 @@
+/**
+ * The head of a request as bytes, and the body's segments grouped into writes.
+ *
+ * Owns validation: nothing that could smuggle a second header or request goes out. Pure.
+ */
+
+import type { HttpRequestOptions } from './transport.ts'
+
+/** Up to this size, neighbouring segments are copied together into one write; larger ones are written as they are. */
+const joinLimit = 16_384
+const token = /^[\w!#$%&'*+.^`|~-]+$/
+const badValue = /[^\t\x20-\x7e\x80-\xff]/
+const badPath = /[^\x21-\x7e]/
+
+/**
+ * Makes the writes of a request: head first, then the body, small neighbours joined.
+ * @throws TypeError when method, path or a header can't be sent as given
+ */
+export function requestWrites(options: HttpRequestOptions): Uint8Array[] {
+  const { body } = options
+  let length = 0
+  for (const segment of body) length += segment.length
+  const head = headText(options, length)
+  const writes: Uint8Array[] = []
+  let group: Uint8Array[] = []
+  let grouped = head.length
+  if (grouped + (body[0]?.length ?? 0) > joinLimit || body.length === 0) {
+    writes.push(Buffer.from(head, 'latin1'))
+    grouped = 0
+  } else group.push(Buffer.from(head, 'latin1'))
+  for (const segment of body) {
+    if (segment.length === 0) continue
+    if (grouped + segment.length > joinLimit) {
+      flush(writes, group)
+      group = []
+      grouped = 0
+    }
+    group.push(segment)
+    grouped += segment.length
+  }
+  flush(writes, group)
+  return writes
+}
+
+function flush(writes: Uint8Array[], group: Uint8Array[]): void {
+  if (group.length === 1) writes.push(group[0] as Uint8Array)
+  else if (group.length > 1) writes.push(Buffer.concat(group))
+}
+
+function headText({ origin, path, method, headers }: HttpRequestOptions, length: number): string {
+  if (!token.test(method) || method === 'CONNECT') throw new TypeError(`method ${JSON.stringify(method)} can't be sent`)
+  if (!(path.startsWith('/') || path === '*') || badPath.test(path)) throw new TypeError(`path ${JSON.stringify(path)} can't be sent`)
+  let text = `${method} ${path} HTTP/1.1\r\nhost: ${origin.host}\r\n`
+  let encoding = false
+  for (const [name, value] of headers) {
+    switch (name.length) {
+      case 2: // te
+      case 4: // host
+      case 6: // expect
+      case 7: // trailer, upgrade
+      case 10: // connection, keep-alive
+      case 14: // content-length
+      case 15: // accept-encoding
+      case 16: // proxy-connection
+      case 17: // transfer-encoding
+        if (isOurs.has(name.toLowerCase())) continue
+        if (name.length === 15 && name.toLowerCase() === 'accept-encoding') encoding = true
+    }
+    if (!token.test(name)) throw new TypeError(`header name ${JSON.stringify(name)} can't be sent`)
+    if (badValue.test(value)) throw new TypeError(`the value of header ${name} can't be sent`) // the value may be a secret
+    text += `${name}: ${value}\r\n`
+  }
+  if (!encoding) text += 'accept-encoding: identity\r\n'
+  if (length > 0 || method === 'POST' || method === 'PUT' || method === 'PATCH') text += `content-length: ${length}\r\n`
+  return `${text}\r\n`
+}
+
+/** Names that belong to the connection. `expect` too: waiting for a 100 helps nobody here. */
+const isOurs: ReadonlySet<string> = new Set([
+  'te',
+  'host',
+  'expect',
+  'trailer',
+  'upgrade',
+  'connection',
+  'keep-alive',
+  'content-length',
+  'proxy-connection',
+  'transfer-encoding',
+])
