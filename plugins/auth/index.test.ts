@@ -154,6 +154,12 @@ describe('refused', () => {
     ['with a blank', (key) => [['x-api-key', `${key} x`]], 'invalid_api_key', /characters that no key has/],
     ['not ASCII', (key) => [['x-api-key', `${key}\u00e9`]], 'invalid_api_key', /characters that no key has/],
     ['unknown', () => [['authorization', `Bearer ${createKey({ name: 'other' }).key}`]], 'invalid_api_key', /not known here/],
+    [
+      'of another service',
+      () => [['authorization', 'Bearer sk-proj-abc']],
+      'invalid_api_key',
+      /another service\. Keys made here begin with sk-hg-\./,
+    ],
     ['right prefix, wrong secret', (key) => [['authorization', `Bearer ${key.slice(0, -1)}-`]], 'invalid_api_key', /not known here/],
     ['one character more', (key) => [['authorization', `Bearer ${key}0`]], 'invalid_api_key', /not known here/],
     ['the public prefix alone', (key) => [['authorization', `Bearer ${key.slice(0, 14)}`]], 'invalid_api_key', /not known here/],

@@ -59,8 +59,9 @@ export default definePlugin({
         if (typeof found === 'string') {
           entry = keys.find(found)
           if (entry === undefined) {
+            const hint = found.startsWith(config.key_prefix) ? '' : ` Keys made here begin with ${config.key_prefix}.`
             return x.refuse('invalid_api_key', {
-              message: 'This API key is not known here: it is mistyped, was revoked, or belongs to another service.',
+              message: `This API key is not known here: it is mistyped, was revoked, or belongs to another service.${hint}`,
               headers: challenge,
             })
           }
