@@ -1,0 +1,141 @@
+/**
+ * Lines on their way to a file: gathered in memory and written in groups, so that an exchange never waits for a disk that is up
+ * to speed, and nothing is lost when it is not.
+ *
+ * States: idle (nothing pending) -> lingering (a timer runs) -> writing (one group) -> idle or lingering; writing -> failing when
+ * an append throws (the group is kept, a retry timer runs) -> writing. A full buffer makes callers wait while the writer is
+ * merely slow. Only when it is full and failing, or closed, is a line lost, and each such line is counted.
+ */
+
+export interface LineBufferOptions {
+  /** Appends bytes and says how many of them it took. */
+  append(bytes: Uint8Array): Promise<number>
+  /** Characters that may be pending before callers wait. */
+  limit: number
+  /** Milliseconds that a first line waits for company. */
+  linger: number
+  /** Milliseconds between tries after a failure. */
+  retry: number
+  /** Called when appending begins to fail, not for each try. */
+  onFailure(error: unknown): void
+  /** Called when it works again. */
+  onRecovery(): void
+  /** Called with a number of lines that could not be kept. */
+  onLost(lines: number): void
+}
+
+export interface LineBuffer {
+  /** Takes a line, line break included. Gives a promise only when the caller should wait. */
+  add(line: string): undefined | Promise<void>
+  /** True while appending fails. */
+  readonly failing: boolean
+  /** Writes what is pending, trying a few times, and stops. */
+  close(): Promise<void>
+}
+
+const triesAtClose = 3
+
+export function lineBuffer(options: LineBufferOptions): LineBuffer {
+  let lines: string[] = []
+  /** The group being written, what is left of it. */
+  let group: { bytes: Uint8Array; readonly chars: number; readonly lines: number } | undefined
+  /** Characters in `lines` and in the group. */
+  let pending = 0
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let writing: Promise<void> | undefined
+  let failing = false
+  let closed = false
+  /** Lines whose callers wait for room; no more than exchanges that settle at once. */
+  let waiting: { readonly line: string; readonly resolve: () => void }[] = []
+
+  function add(line: string): undefined | Promise<void> {
+    if (closed || (failing && pending >= options.limit)) {
+      options.onLost(1)
+      return undefined
+    }
+    if (pending >= options.limit) return new Promise((resolve) => waiting.push({ line, resolve }))
+    keep(line)
+    if (timer === undefined && writing === undefined) arm(options.linger)
+    return undefined
+  }
+
+  function keep(line: string): void {
+    lines.push(line)
+    pending += line.length
+  }
+
+  /** Takes in waiting lines as far as there is room; while failing, those beyond it are lost. */
+  function admitWaiting(): void {
+    const queue = waiting
+    waiting = []
+    for (const entry of queue) {
+      if (pending < options.limit) keep(entry.line)
+      else if (failing) options.onLost(1)
+      else {
+        waiting.push(entry)
+        continue
+      }
+      entry.resolve()
+    }
+  }
+
+  function arm(ms: number): void {
+    timer = setTimeout(() => {
+      timer = undefined
+      writing = write().finally(() => {
+        writing = undefined
+        if (!closed && pending > 0) arm(failing ? options.retry : options.linger)
+      })
+    }, ms)
+  }
+
+  /** Writes one group to its end, or fails and keeps the rest of it. Never rejects. */
+  async function write(): Promise<void> {
+    if (group === undefined) {
+      const text = lines.join('')
+      group = { bytes: Buffer.from(text), chars: text.length, lines: lines.length }
+      lines = []
+    }
+    try {
+      while (group.bytes.length > 0) {
+        const taken = await options.append(group.bytes)
+        if (taken <= 0) throw new Error('nothing could be written')
+        group.bytes = group.bytes.subarray(taken)
+      }
+      pending -= group.chars
+      group = undefined
+      if (failing) options.onRecovery()
+      failing = false
+    } catch (error) {
+      if (!failing) options.onFailure(error)
+      failing = true
+    }
+    admitWaiting()
+  }
+
+  async function close(): Promise<void> {
+    closed = true
+    clearTimeout(timer)
+    timer = undefined
+    await writing
+    for (let tries = 0; pending > 0 && tries < triesAtClose; ) {
+      await write()
+      if (failing && ++tries < triesAtClose) await Bun.sleep(Math.min(options.retry, 200))
+    }
+    const lost = lines.length + (group?.lines ?? 0) + waiting.length
+    for (const { resolve } of waiting) resolve()
+    waiting = []
+    if (lost > 0) options.onLost(lost)
+    lines = []
+    group = undefined
+    pending = 0
+  }
+
+  return {
+    add,
+    close,
+    get failing() {
+      return failing
+    },
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * The audit record of one settled exchange. Pure.
+ *
+ * It says who, what, where, how it ended and what it used. It never holds headers, bodies, keys, URLs, or sentences of the
+ * upstream: those may quote any of them. Unknown figures are absent, never 0.
+ */
+
+import type { Attempt, Operation, Outcome, PrincipalValue, SessionValue, Timings, Usage } from 'headgate/plugin'
+
+/** What the record takes from an exchange. */
+export interface Settled {
+  readonly id: string
+  readonly operation: Operation
+  readonly dialect: string
+  readonly ip: string
+  readonly receivedAt: number
+}
+
+/** All fields, in the order of a line. */
+export const fieldNames = [
+  'time',
+  'id',
+  'principal',
+  'account',
+  'tier',
+  'session',
+  'turn',
+  'ip',
+  'operation',
+  'dialect',
+  'model_asked',
+  'model_served',
+  'upstream',
+  'status',
+  'end',
+  'code',
+  'by',
+  'stream',
+  'stream_state',
+  'usage',
+  'attempts',
+  'timings',
+  'bytes_in',
+  'bytes_out',
+] as const
+export type FieldName = (typeof fieldNames)[number]
+export type AuditRecord = Readonly<Record<FieldName, unknown>>
+
+/** Makes the record; a field that does not apply is undefined. */
+export function recordOf(x: Settled, o: Outcome, principal: PrincipalValue | undefined, session: SessionValue | undefined): AuditRecord {
+  return {
+    time: new Date(x.receivedAt).toISOString(),
+    id: x.id,
+    principal: principal?.id,
+    account: principal?.account,
+    tier: principal?.tier,
+    session: session?.id,
+    turn: session?.turn,
+    ip: x.ip || undefined,
+    operation: x.operation,
+    dialect: x.dialect,
+    model_asked: short(o.modelAsked),
+    model_served: short(o.modelServed),
+    upstream: o.upstream,
+    status: o.status,
+    end: o.end,
+    code: o.code,
+    by: o.by,
+    stream: o.stream,
+    stream_state: o.streamState,
+    usage: usageOf(o.usage),
+    attempts: o.attempts.map(attemptOf),
+    timings: timingsOf(o.timings),
+    bytes_in: o.bytesIn,
+    bytes_out: o.bytesOut,
+  }
+}
+
+/** One line of JSON with its line break; with `fields`, only those. */
+export function lineOf(record: AuditRecord, fields?: readonly FieldName[]): string {
+  if (fields === undefined) return `${JSON.stringify(record)}\n`
+  const chosen: Partial<Record<FieldName, unknown>> = {}
+  for (const name of fields) chosen[name] = record[name]
+  return `${JSON.stringify(chosen)}\n`
+}
+
+/** Names that a client or upstream chose are cut: a line has no size of their choosing. */
+function short(text: string | undefined): string | undefined {
+  return text !== undefined && text.length > 200 ? text.slice(0, 200) : text
+}
+
+/** Token classes as they are billed; nothing but the source when nothing is known. Audio is said when there was any. */
+function usageOf(u: Usage): object {
+  if (u.source === 'unknown') return { source: 'unknown' }
+  return {
+    source: u.source,
+    input_uncached: u.inputUncached,
+    cache_read: u.cacheRead,
+    cache_write_5m: u.cacheWrite5m,
+    cache_write_1h: u.cacheWrite1h,
+    cache_write_other: u.cacheWriteOther,
+    output_visible: u.outputVisible,
+    reasoning: u.reasoning,
+    input_audio: u.inputAudio || undefined,
+    output_audio: u.outputAudio || undefined,
+  }
+}
+
+/** One upstream call; `ms` from its start to its end. */
+function attemptOf(a: Attempt): object {
+  return {
+    upstream: a.upstream,
+    model: short(a.model),
+    status: a.status,
+    failure: a.failure,
+    ms: a.endedAt === undefined ? undefined : rounded(a.endedAt - a.startedAt),
+  }
+}
+
+/** Milliseconds since the exchange was received. */
+function timingsOf(t: Timings): object {
+  return {
+    admitted: rounded(t.admittedAt),
+    body: rounded(t.bodyAt),
+    head: rounded(t.headAt),
+    first_content: rounded(t.firstContentAt),
+    end: rounded(t.endAt),
+  }
+}
+
+/** To a tenth of a millisecond. */
+function rounded(ms: number | undefined): number | undefined {
+  return ms === undefined ? undefined : Math.round(ms * 10) / 10
+}
