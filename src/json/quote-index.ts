@@ -16,7 +16,8 @@ export interface QuoteIndex {
   /** Positions found by the last call to `find`, relative to its `start`. */
   readonly positions: Uint16Array
   /**
-   * Finds the quotes of `bytes[start, end)` that no backslash escapes; `end - start` is at most WINDOW.
+   * Finds the quotes of `bytes[start, end)` that no backslash escapes; `end - start` is at most WINDOW, and a
+   * multiple of 64 unless the text ends there.
    * @param escaped 1 when the byte at `start` is escaped by the window before.
    * @returns number of positions * 2, plus 1 when the first byte after the window is escaped.
    */

@@ -57,6 +57,9 @@ const TRUE = 3
 const FALSE = 4
 const NULL = 5
 
+/** Containers inside each other that a body may have, unless said otherwise; re-serialising deep values takes seconds. */
+export const MAX_DEPTH = 200
+
 const utf8 = new TextDecoder()
 
 /** Containers around the byte being looked at; scans are synchronous, so one is enough. */
@@ -67,7 +70,19 @@ let stack = new Uint8Array(256)
  * names spelled with escapes count. A UTF-8 byte order mark at the start is skipped (hazard A06).
  * @param maxDepth containers inside each other that are still accepted; the top-level object is 1.
  */
-export function scanTopLevel(bytes: Uint8Array, maxDepth = 200): TopLevel | JsonProblem {
+export function scanTopLevel(bytes: Uint8Array, maxDepth = MAX_DEPTH): TopLevel | JsonProblem {
+  return scan(bytes, maxDepth, true)
+}
+
+/** The same check for any JSON text, whatever its top-level value and the types of its members; null when it is well-formed. */
+export function checkJson(bytes: Uint8Array, maxDepth = MAX_DEPTH): JsonProblem | null {
+  const found = scan(bytes, maxDepth, false)
+  return found.ok ? null : found
+}
+
+const NOTHING: TopLevel = { ok: true, model: '', modelStart: -1, modelEnd: -1, modelCount: 0, stream: false }
+
+function scan(bytes: Uint8Array, maxDepth: number, asRequest: boolean): TopLevel | JsonProblem {
   if (stack.length <= maxDepth) stack = new Uint8Array(maxDepth + 1)
   const end = bytes.length
   const quotes = quoteIndex.positions
@@ -118,7 +133,7 @@ export function scanTopLevel(bytes: Uint8Array, maxDepth = 200): TopLevel | Json
           }
           member = 0
         }
-        state = COMMA_OR_CLOSE
+        state = depth === 0 ? END : COMMA_OR_CLOSE
       } else {
         if (depth === 1) {
           member = memberOf(bytes, open, cursor)
@@ -156,7 +171,7 @@ export function scanTopLevel(bytes: Uint8Array, maxDepth = 200): TopLevel | Json
         const at = cursor
         if (byte === 0x7b || byte === 0x5b) {
           if (depth === maxDepth) return problem(bytes, 'too_deep', cursor, `the body is nested more than ${maxDepth} levels deep`)
-          if (depth === 0 && byte === 0x5b) return notObject(bytes, cursor)
+          if (depth === 0 && asRequest && byte === 0x5b) return notObject(bytes, cursor)
           stack[++depth] = byte === 0x7b ? OBJECT : ARRAY
           state = byte === 0x7b ? KEY_OR_CLOSE : VALUE_OR_CLOSE
           cursor++
@@ -167,8 +182,8 @@ export function scanTopLevel(bytes: Uint8Array, maxDepth = 200): TopLevel | Json
           else if (byte === 0x6e) kind = NULL
           cursor = kind === OTHER ? numberEnd(bytes, cursor) : wordEnd(bytes, cursor, kind)
           if (cursor < 0) return unexpected(bytes, ~cursor)
-          if (depth === 0) return notObject(bytes, at)
-          state = COMMA_OR_CLOSE
+          if (depth === 0 && asRequest) return notObject(bytes, at)
+          state = depth === 0 ? END : COMMA_OR_CLOSE
         }
         if (member !== 0) {
           if (member === MODEL) {
@@ -184,7 +199,7 @@ export function scanTopLevel(bytes: Uint8Array, maxDepth = 200): TopLevel | Json
     }
 
     if (quote === end) break
-    if (depth === 0) return state === END ? unexpected(bytes, quote) : notObject(bytes, quote)
+    if (depth === 0 && asRequest) return state === END ? unexpected(bytes, quote) : notObject(bytes, quote)
     if (state > KEY) return unexpected(bytes, quote)
     open = quote
   }
@@ -193,9 +208,10 @@ export function scanTopLevel(bytes: Uint8Array, maxDepth = 200): TopLevel | Json
     if (depth === 0) return problem(bytes, 'empty', end, 'the body is empty')
     return problem(bytes, 'syntax', end, `the body ends early: ${depth} ${depth === 1 ? 'bracket is' : 'brackets are'} still open`)
   }
+  if (!asRequest) return NOTHING
   if (model > STRING) return problem(bytes, 'bad_type', modelAt, 'model must be a string', 'model')
   if (stream === STRING || stream === OTHER) return problem(bytes, 'bad_type', streamAt, 'stream must be a boolean', 'stream')
-  if (model === 0) return { ok: true, model: '', modelStart: -1, modelEnd: -1, modelCount: 0, stream: stream === TRUE }
+  if (model === 0) return stream === TRUE ? { ...NOTHING, stream: true } : NOTHING
   const name = stringValue(bytes, modelStart, modelEnd)
   if (name === null) return problem(bytes, 'syntax', modelStart, 'the string of model holds a bad escape or a control character')
   return { ok: true, model: name, modelStart, modelEnd, modelCount, stream: stream === TRUE }
