@@ -6,7 +6,7 @@
  */
 
 import type { TSchema } from 'typebox'
-import Value from 'typebox/value'
+import { Check, Errors } from 'typebox/schema'
 import { checkChoice, checkScalar, checkUnit, found, matches, wrongKind } from './check-scalar.ts'
 import { type Diagnostic, type Path, pathText } from './diagnostics.ts'
 import { branches, choices, joined, kindOf, kinds, noun, type Shape } from './shape.ts'
@@ -226,7 +226,7 @@ function countGaps(value: unknown): number {
 function referee(schema: TSchema, raw: unknown, path: Path, c: Checking): void {
   let errors: readonly { instancePath: string; message: string }[]
   try {
-    errors = Value.Check(schema, raw) ? [] : Value.Errors(schema, raw)
+    errors = Check(schema, raw) ? [] : Errors(schema, raw)[1]
   } catch {
     c.report(path, 'the schema of this plugin cannot be applied', "report it to the plugin's author")
     return

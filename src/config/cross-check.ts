@@ -20,6 +20,7 @@ export function crossCheck(value: unknown, places: Places): Diagnostic[] {
     const at = place === 'key' ? places.locateKey(path) : places.locate(path)
     diagnostics.push({ severity, file: places.file, ...at, path: pathText(path), message, fix })
   }
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return diagnostics
   const file = map(value)
   checkListeners(map(file.server), report)
   checkMounts(file.mounts, report)

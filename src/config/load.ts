@@ -77,8 +77,8 @@ export function loadConfig(options: LoadOptions): LoadResult {
   if (hasErrors(diagnostics)) return finish(undefined, [])
 
   diagnostics.push(...source.diagnostics)
+  if (source.broken) return finish(undefined, [])
   if (source.value === null || source.value === undefined) {
-    // After a parser error there may be nothing left to check: its own words are enough.
     if (!hasErrors(diagnostics)) diagnostics.push(empty(options.path))
     return finish(undefined, [])
   }

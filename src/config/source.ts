@@ -29,6 +29,8 @@ export interface Source extends Places {
   readonly diagnostics: readonly Diagnostic[]
   /** Absent variables and files, apart from `diagnostics` because an optional upstream may forgive them. */
   readonly absent: readonly { readonly path: Path; readonly diagnostic: Diagnostic }[]
+  /** The YAML itself is broken: what could be read of it is guesswork and not worth checking. */
+  readonly broken: boolean
   /** Texts from outside the file that are secret by their origin. */
   readonly secrets: readonly string[]
 }
@@ -56,14 +58,14 @@ export function readSource(file: string, text: string, lookups: Lookups): Source
     const place = lines.linePos(Math.min(Math.max(offset, 0), text.length))
     return { line: Math.max(place.line, 1), column: Math.max(place.col, 1) }
   }
-  const report = (offset: number, path: Path, message: string, fix: string, severity: 'error' | 'warning' = 'error'): Diagnostic => {
-    const diagnostic = { severity, file, ...at(offset), path: pathText(path), message, fix }
-    return diagnostic
+  const report = (offset: number, path: Path, message: string, fix: string): Diagnostic => {
+    return { severity: 'error', file, ...at(offset), path: pathText(path), message, fix }
   }
   const fail = (offset: number, path: Path, message: string, fix: string): void => {
     diagnostics.push(report(offset, path, message, fix))
   }
 
+  let broken = false
   let root: Spot = { at: 0 }
   let value: unknown
   const doc = parse()
@@ -74,16 +76,19 @@ export function readSource(file: string, text: string, lookups: Lookups): Source
       const offset = node?.range?.[0] ?? keyAt ?? 0
       const place = keyAt === undefined ? {} : { keyAt }
       if (--budget <= 0 || depth > maxDepth) {
-        if (budget === 0 || budget > 0) {
+        if (budget >= 0) {
           const what = depth > maxDepth ? `nested deeper than ${maxDepth}` : `more than ${maxNodes} values`
           fail(offset, path, `the file is too large: ${what}`, 'remove repeated or self-referencing anchors')
-          budget = 0
+          budget = -1
         }
         return { value: unresolved, spot: { at: offset, ...place } }
       }
       if (isAlias(node)) {
         const target = node.resolve(doc)
-        if (!target) return { value: unresolved, spot: { at: offset, ...place } }
+        if (!target) {
+          if (doc.errors.length === 0) fail(offset, path, `no anchor is called \`${node.source}\` above`, 'quote text that starts with *')
+          return { value: unresolved, spot: { at: offset, ...place } }
+        }
         return visit(target, path, keyAt, depth + 1)
       }
       if (isSeq(node)) {
@@ -184,9 +189,10 @@ export function readSource(file: string, text: string, lookups: Lookups): Source
         prettyErrors: false,
         merge: true,
         uniqueKeys: true,
-        logLevel: 'silent',
+        logLevel: 'error',
       })
       for (const error of doc.errors) {
+        broken ||= error.code !== 'DUPLICATE_KEY'
         const said = sentence(error.code, unshield(error.message))
         fail(error.pos[0], [], said.message, said.fix)
       }
@@ -215,6 +221,7 @@ export function readSource(file: string, text: string, lookups: Lookups): Source
     value,
     diagnostics,
     absent,
+    broken,
     secrets,
     locate: (path) => at(find(path).spot.at),
     locateKey: (path) => {
@@ -250,7 +257,7 @@ function sentence(code: string, message: string): { message: string; fix: string
     case 'MULTIPLE_DOCS':
       return { message: 'the file holds several documents', fix: 'remove the --- and what follows it' }
     case 'MISSING_CHAR':
-      return { message: plain(message), fix: 'close the quote or bracket' }
+      return { message: plain(message).replace(/ (["'])quote$/, ' $1'), fix: 'close the quote or bracket' }
     case 'BLOCK_AS_IMPLICIT_KEY':
     case 'MULTILINE_IMPLICIT_KEY':
       return { message: plain(message), fix: 'check the indentation, and quote text that holds ": "' }

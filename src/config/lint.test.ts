@@ -1,0 +1,62 @@
+/** Advice about the order: each rule once where it holds, and silence where the list is sound. */
+
+import { expect, test } from 'bun:test'
+import { type LintEntry, lintOrder } from './lint.ts'
+
+const entry = (id: string, hooks: string, more: Partial<LintEntry> = {}): Omit<LintEntry, 'index' | 'line' | 'column'> => ({
+  id,
+  hooks: hooks.split(' '),
+  needs: [],
+  wants: [],
+  provides: [],
+  ...more,
+})
+const advice = (...list: Omit<LintEntry, 'index' | 'line' | 'column'>[]): string[] =>
+  lintOrder(
+    list.map((one, index) => ({ ...one, index, line: 10 + index, column: 5 })),
+    'g.yaml',
+  ).map((d) => `${d.line}:${d.column} ${d.severity} ${d.path} ${d.message} — ${d.fix}`)
+
+const audit = entry('audit', 'settle close')
+const auth = entry('auth', 'admit', { provides: ['principal'] })
+const limit = entry('limit', 'admit reply', { wants: ['principal'] })
+const cache = entry('cache', 'around settle')
+const router = entry('router', 'request')
+
+test('a sound list has no advice', () => {
+  expect(advice(audit, auth, limit, cache, router)).toEqual([])
+})
+test('an observer below what can end an exchange', () => {
+  expect(advice(auth, cache, audit, router)).toEqual([
+    '12:5 advice plugins[2] `audit` stands below `auth`, `cache`: it will not see what ends there (refusals, answers from a cache) — move it above `auth` (line 10) unless that is meant',
+  ])
+})
+test('an observer that needs a slot may stand right below its provider', () => {
+  const needy = entry('needy', 'settle', { needs: ['principal'] })
+  expect(advice(auth, needy, cache, router)).toEqual([])
+  expect(advice(auth, cache, needy, router)[0]).toContain('`needy` stands below `cache`:')
+})
+test('a plugin that acts on the way down may settle anywhere', () => {
+  expect(advice(auth, cache, entry('budget', 'request settle'), router)).toEqual([])
+})
+test('a wanted slot that is filled below', () => {
+  expect(advice(limit, auth, router)).toEqual([
+    '10:5 advice plugins[0] `limit` uses `principal`, which only `auth` below it (line 11) provides: it will find none — move `auth` above it',
+  ])
+})
+test('nothing chooses an upstream', () => {
+  expect(advice(audit, auth)).toEqual([
+    '10:5 warning plugins no plugin here can choose an upstream: every request will fail — add `- use: router` at the end',
+  ])
+})
+test('nobody asks who is calling', () => {
+  expect(advice(audit, router)).toEqual([
+    '10:5 advice plugins nothing here says who is calling: whoever can connect may use your provider keys — add `- use: auth` near the top',
+  ])
+})
+test('held-back text adds up', () => {
+  const guard = (id: string, holds: number) => entry(id, 'inspect', { holds })
+  expect(advice(auth, guard('a', 900), guard('b', 900), router)).toEqual([])
+  expect(advice(auth, guard('a', 1500), guard('b', 900), router)[0]).toContain('`a` and `b` hold back 2400 characters')
+})
+test('an empty list is the loader’s business', () => expect(advice()).toEqual([]))

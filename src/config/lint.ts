@@ -1,0 +1,109 @@
+/**
+ * Advice about the order of the plugin list.
+ *
+ * Rules speak of hooks and slots, never of plugin names, so that they hold for third-party plugins too. What is certainly broken
+ * is a mistake and the compiler's business; here is only what is likely not meant. Keep it small and true.
+ */
+
+import { type Diagnostic, type Path, type Position, pathText, type Severity } from './diagnostics.ts'
+
+/** What the rules need to know of one entry of the list. */
+export interface LintEntry extends Position {
+  readonly id: string
+  /** Position in the list of the file. */
+  readonly index: number
+  /** Names of the hooks that the instance has. */
+  readonly hooks: readonly string[]
+  /** Names of slots. */
+  readonly needs: readonly string[]
+  readonly wants: readonly string[]
+  readonly provides: readonly string[]
+  /** Characters that its `inspect` hook holds back. */
+  readonly holds?: number
+  /** It runs only for some exchanges (`when`). */
+  readonly conditional?: boolean
+}
+
+/** All advice about a list, in list order. `file` is the name in the diagnostics. */
+export function lintOrder(entries: readonly LintEntry[], file: string): Diagnostic[] {
+  const diagnostics: Diagnostic[] = []
+  const say = (at: LintEntry | undefined, severity: Severity, message: string, fix: string): void => {
+    const path: Path = at ? ['plugins', at.index] : ['plugins']
+    const { line, column } = at ?? entries[0] ?? { line: 1, column: 1 }
+    diagnostics.push({ severity, file, line, column, path: pathText(path), message, fix })
+  }
+  if (entries.length === 0) return diagnostics
+  noRouter(entries, say)
+  noCaller(entries, say)
+  for (const [i, entry] of entries.entries()) {
+    lateObserver(entries, i, entry, say)
+    lateProvider(entries, i, entry, say)
+  }
+  longHold(entries, say)
+  return diagnostics
+}
+
+type Say = (at: LintEntry | undefined, severity: Severity, message: string, fix: string) => void
+
+const has = (entry: LintEntry, ...hooks: readonly string[]): boolean => hooks.some((hook) => entry.hooks.includes(hook))
+/** It acts on the way down, so it sees requests even when something above ends them later. */
+const actsDown = (entry: LintEntry): boolean => has(entry, 'admit', 'request', 'around', 'attempt')
+
+/** Only `request` and `around` can choose a target or answer. */
+function noRouter(entries: readonly LintEntry[], say: Say): void {
+  if (entries.some((entry) => has(entry, 'request', 'around'))) return
+  say(undefined, 'warning', 'no plugin here can choose an upstream: every request will fail', 'add `- use: router` at the end')
+}
+
+/** Without a principal the gateway's own keys serve whoever can connect. */
+function noCaller(entries: readonly LintEntry[], say: Say): void {
+  if (entries.some((entry) => entry.provides.includes('principal'))) return
+  say(
+    undefined,
+    'advice',
+    'nothing here says who is calling: whoever can connect may use your provider keys',
+    'add `- use: auth` near the top',
+  )
+}
+
+/** A plugin that only settles is not asked about exchanges that ended above it. */
+function lateObserver(entries: readonly LintEntry[], i: number, entry: LintEntry, say: Say): void {
+  if (!has(entry, 'settle') || actsDown(entry) || has(entry, 'reply', 'event', 'inspect')) return
+  const provider = entries.findLastIndex((one, j) => j < i && one.provides.some((name) => entry.needs.includes(name)))
+  const enders = entries.slice(provider + 1, i).filter((one) => has(one, 'admit', 'request', 'around'))
+  const first = enders[0]
+  if (!first) return
+  const names = enders.map((one) => `\`${one.id}\``).join(', ')
+  const message = `\`${entry.id}\` stands below ${names}: it will not see what ends there (refusals, answers from a cache)`
+  say(entry, 'advice', message, `move it above \`${first.id}\` (line ${first.line}) unless that is meant`)
+}
+
+/** A wanted slot is empty when only a plugin below fills it. */
+function lateProvider(entries: readonly LintEntry[], i: number, entry: LintEntry, say: Say): void {
+  if (!actsDown(entry)) return
+  for (const name of entry.wants) {
+    const fills = (one: LintEntry): boolean => one.provides.includes(name)
+    if (entries.slice(0, i).some(fills)) continue
+    const below = entries.slice(i + 1).find(fills)
+    if (!below) continue
+    const message = `\`${entry.id}\` uses \`${name}\`, which only \`${below.id}\` below it (line ${below.line}) provides: it will find none`
+    say(entry, 'advice', message, `move \`${below.id}\` above it`)
+  }
+}
+
+const longest = 2000
+
+/** Held-back text adds up from inspector to inspector. */
+function longHold(entries: readonly LintEntry[], say: Say): void {
+  const holders = entries.filter((entry) => (entry.holds ?? 0) > 0)
+  const total = holders.reduce((sum, entry) => sum + (entry.holds ?? 0), 0)
+  const last = holders.at(-1)
+  if (!last || total <= longest) return
+  const names = holders.map((one) => `\`${one.id}\``).join(' and ')
+  say(
+    last,
+    'advice',
+    `${names} hold back ${total} characters of each stream: the first words come late`,
+    'use shorter patterns or fewer inspectors',
+  )
+}
