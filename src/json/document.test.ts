@@ -4,7 +4,7 @@ import { type Json, JsonDocument, JsonSyntaxError, PointerError } from './docume
 import { formatPointer } from './pointer.ts'
 import { jsonText, someKey, someValue } from './scan.arbitrary.ts'
 import { scanTopLevel } from './scan.ts'
-import { childSpans, skipSpace, valueEnd } from './spans.ts'
+import { childSpans, rootSpan } from './spans.ts'
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
 const decode = (bytes: Uint8Array): string => new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
@@ -267,6 +267,33 @@ describe('JsonDocument', () => {
     expect(() => edited.remove('')).toThrow(PointerError)
   })
 
+  test('time stays linear for hostile bodies', () => {
+    const makers: Record<string, (size: number) => string> = {
+      backslashes: (size) => '\\\\'.repeat(size / 2),
+      quotes: (size) => '\\"'.repeat(size / 2),
+      strings: (size) => '","'.repeat(size / 3),
+      members: (size) => `"}${',"a":1'.repeat(size / 6)},"b":{"c":"`,
+    }
+    for (const [name, make] of Object.entries(makers)) {
+      const time = (size: number): number => {
+        const body = encode(name === 'members' ? `{"x":{"y":"${make(size)}"}}` : `{"x":["${make(size)}"]}`)
+        let best = Number.POSITIVE_INFINITY
+        for (let run = 0; run < 3; run++) {
+          const start = Bun.nanoseconds()
+          const edited = new JsonDocument(body)
+          if (name === 'members') edited.set('/a', 2)
+          else edited.set('/x/0', 'y')
+          edited.output()
+          best = Math.min(best, Bun.nanoseconds() - start)
+        }
+        return best
+      }
+      time(200_000)
+      const ratio = time(2_000_000) / time(200_000)
+      expect([name, ratio < 40 ? 'linear' : `${ratio} times`]).toEqual([name, 'linear'])
+    }
+  })
+
   test('what is not JSON is refused with its offset', () => {
     const offset = (text: string, use: (edited: JsonDocument) => unknown): number => {
       try {
@@ -314,14 +341,13 @@ function spliced(source: Uint8Array, edited: JsonDocument): Uint8Array {
 
 /** The span of some value in the source. */
 function someSpan(source: Uint8Array, path: readonly number[]): { start: number; end: number } {
-  const first = skipSpace(source, 0)
-  let span = { start: first, end: valueEnd(source, first) }
+  let span = rootSpan(source, 0)
   for (const number of path) {
     if (source[span.start] !== 0x7b && source[span.start] !== 0x5b) break
     const children = childSpans(source, span.start)
     const child = children[number % (children.length + 1)]
     if (child === undefined) break
-    span = { start: child.start, end: child.end }
+    span = child
   }
   return span
 }

@@ -50,10 +50,12 @@ export class JsonDocument {
   /** The edited value when known; an edit by span forgets it. */
   #value: Json | undefined
   #patch: Patch | null = null
-  #checked = false
+  #checked: boolean
 
-  constructor(bytes: Uint8Array) {
+  /** @param checked the bytes have passed `scanTopLevel` already. */
+  constructor(bytes: Uint8Array, checked = false) {
     this.source = bytes
+    this.#checked = checked
   }
 
   /**

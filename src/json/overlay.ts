@@ -8,7 +8,7 @@
  */
 
 import { appendIndex, arrayIndex, formatPointer, PointerError, withRemoved, withSet } from './pointer.ts'
-import { childSpans, skipSpace, spells, valueEnd } from './spans.ts'
+import { childSpans, rootSpan, spells } from './spans.ts'
 import type { Json } from './value.ts'
 
 /** A replacement of the source bytes `[start, end)`; an insertion when both are the same. */
@@ -59,8 +59,7 @@ export class Overlay {
   /** @param start offset behind a byte order mark. The source must have passed the scan. */
   constructor(source: Uint8Array, start: number) {
     this.#source = source
-    const first = skipSpace(source, start)
-    this.#root = { key: null, keyStart: -1, keyEnd: -1, start: first, end: valueEnd(source, first), node: null, removed: false }
+    this.#root = { key: null, keyStart: -1, keyEnd: -1, ...rootSpan(source, start), node: null, removed: false }
   }
 
   /** @throws PointerError when the parent does not exist, is no container, or the index is not usable. Nothing is changed then. */

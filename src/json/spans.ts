@@ -1,67 +1,108 @@
 /**
  * Where the children of a container lie in the source bytes.
  *
- * Works on bytes that `scan.ts` has accepted, so it checks nothing; containers inside a child are skipped, not indexed.
- * Time is linear in the container's size, strings are jumped over by native search.
+ * Works on bytes that `scan.ts` has accepted, so it checks nothing; what is inside a child is skipped, not indexed. Strings
+ * are got past as in the scan. Time is linear in the container's size.
  */
 
-/** A child of a container, as byte offsets in the source. Keys include their quotes; -1 in arrays. */
-export interface ChildSpan {
-  readonly keyStart: number
-  readonly keyEnd: number
+import { quoteIndex, WINDOW } from './quote-index.ts'
+
+/** Byte offsets of a value in the source. */
+export interface Span {
   readonly start: number
   readonly end: number
 }
 
+/** A child of a container. Keys include their quotes; -1 in arrays. */
+export interface ChildSpan extends Span {
+  readonly keyStart: number
+  readonly keyEnd: number
+}
+
 const utf8 = new TextDecoder()
 
-/** The children of the object or array that begins at `start`, in order; `end` is the byte behind its bracket. */
+/** The document's value without the white space around it. `start` is the offset behind a byte order mark. */
+export function rootSpan(bytes: Uint8Array, start: number): Span {
+  let end = bytes.length
+  while (isSpace(bytes[start])) start++
+  while (isSpace(bytes[end - 1])) end--
+  return { start, end }
+}
+
+/** The children of the object or array that begins at `start`, in order. */
 export function childSpans(bytes: Uint8Array, start: number): ChildSpan[] {
   const isObject = bytes[start] === 0x7b
   const children: ChildSpan[] = []
-  let at = skipSpace(bytes, start + 1)
-  while (bytes[at] !== 0x7d && bytes[at] !== 0x5d) {
-    let keyStart = -1
-    let keyEnd = -1
-    if (isObject) {
-      keyStart = at
-      keyEnd = stringEnd(bytes, at)
-      at = skipSpace(bytes, skipSpace(bytes, keyEnd) + 1)
-    }
-    const end = valueEnd(bytes, at)
-    children.push({ keyStart, keyEnd, start: at, end })
-    at = skipSpace(bytes, end)
-    if (bytes[at] === 0x2c) at = skipSpace(bytes, at + 1)
-  }
-  return children
-}
+  let depth = 1
+  let key = isObject
+  let keyStart = -1
+  let keyEnd = -1
+  let valueStart = -1
+  let valueEnd = -1
 
-/** First byte behind the value that begins at `at`. */
-export function valueEnd(bytes: Uint8Array, at: number): number {
-  const first = bytes[at]
-  if (first === 0x22) return stringEnd(bytes, at)
-  if (first !== 0x7b && first !== 0x5b) {
-    while (at < bytes.length && !isDelimiter(bytes[at]!)) at++
-    return at
-  }
-  let depth = 0
-  do {
-    const byte = bytes[at]!
-    if (byte === 0x22) {
-      at = stringEnd(bytes, at)
+  let at = start + 1
+  let base = at
+  let limit = at
+  let step = 256
+  let next = 0
+  let count = 0
+  let escaped: 0 | 1 = 0
+  let open = -1
+
+  for (;;) {
+    while (next === count && limit < bytes.length) {
+      base = limit
+      // small containers are common: begin with little
+      step = Math.min(step * 4, WINDOW)
+      limit = Math.min(base + step, bytes.length)
+      const found = quoteIndex.find(bytes, base, limit, escaped)
+      count = found >>> 1
+      escaped = (found & 1) as 0 | 1
+      next = 0
+    }
+    const quote = next < count ? base + quoteIndex.positions[next++]! : bytes.length
+
+    if (open !== -1) {
+      at = quote + 1
+      if (depth === 1) {
+        if (key) {
+          keyStart = open
+          keyEnd = at
+        } else {
+          valueStart = open
+          valueEnd = at
+        }
+      }
+      open = -1
       continue
     }
-    if (byte === 0x7b || byte === 0x5b) depth++
-    else if (byte === 0x7d || byte === 0x5d) depth--
-    at++
-  } while (depth > 0)
-  return at
-}
 
-/** First byte at or behind `at` that is not JSON white space. */
-export function skipSpace(bytes: Uint8Array, at: number): number {
-  while (bytes[at] === 0x20 || bytes[at] === 0x0a || bytes[at] === 0x0d || bytes[at] === 0x09) at++
-  return at
+    for (; at < quote; at++) {
+      const byte = bytes[at]!
+      if (byte === 0x7b || byte === 0x5b) {
+        if (depth++ === 1) valueStart = at
+      } else if (byte === 0x7d || byte === 0x5d) {
+        if (--depth === 1) valueEnd = at + 1
+        else if (depth === 0) {
+          if (valueStart !== -1) children.push({ keyStart, keyEnd, start: valueStart, end: valueEnd })
+          return children
+        }
+      } else if (depth === 1) {
+        if (byte === 0x2c) {
+          children.push({ keyStart, keyEnd, start: valueStart, end: valueEnd })
+          valueStart = -1
+          key = isObject
+        } else if (byte === 0x3a) key = false
+        else if (!isSpace(byte)) {
+          if (valueStart === -1) valueStart = at
+          valueEnd = at + 1
+        }
+      }
+    }
+    // only a source that was never checked ends inside a container
+    if (quote === bytes.length) return children
+    open = quote
+  }
 }
 
 /** True when the JSON string `bytes[start, end)` (quotes included) spells `key`, whose UTF-8 form is `encoded`. */
@@ -79,16 +120,6 @@ export function spells(bytes: Uint8Array, start: number, end: number, key: strin
   }
 }
 
-/** First byte behind the string whose opening quote is at `at`. Each run of backslashes is counted once. */
-function stringEnd(bytes: Uint8Array, at: number): number {
-  const start = at + 1
-  for (let quote = bytes.indexOf(0x22, start); ; quote = bytes.indexOf(0x22, quote + 1)) {
-    let before = quote
-    while (before > start && bytes[before - 1] === 0x5c) before--
-    if (((quote - before) & 1) === 0) return quote + 1
-  }
-}
-
-function isDelimiter(byte: number): boolean {
-  return byte === 0x2c || byte === 0x5d || byte === 0x7d || byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
+function isSpace(byte: number | undefined): boolean {
+  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
 }

@@ -53,7 +53,8 @@ export function patchOf(source: Uint8Array, start: number, edits: readonly Edit[
 }
 
 function splice(source: Uint8Array, edits: readonly Edit[], lengths: readonly number[], total: number): Uint8Array {
-  const output = new Uint8Array(total)
+  // every byte is written below; large memory need not be cleared first, which would cost as much as the copy
+  const output = total < 16384 ? new Uint8Array(total) : new Uint8Array(Buffer.allocUnsafeSlow(total).buffer)
   let from = 0
   let to = 0
   for (const [index, edit] of edits.entries()) {
