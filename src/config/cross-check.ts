@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: ${…} is the notation of the config file
 /**
  * Mistakes that one field alone cannot show: names that point nowhere, doubles, contradictions.
  *
@@ -11,6 +12,9 @@ import { pluginId } from './plugin-id.ts'
 import type { Places } from './source.ts'
 import { nearest } from './suggest.ts'
 
+/** A text of the file in words; what came from outside the file is not shown. */
+type Show = (path: Path, text: string) => string
+
 type Report = (path: Path, message: string, fix: string, place?: 'value' | 'key', severity?: Severity) => void
 
 /** All cross checks over the file's value. */
@@ -22,11 +26,12 @@ export function crossCheck(value: unknown, places: Places): Diagnostic[] {
   }
   if (value === null || typeof value !== 'object' || Array.isArray(value)) return diagnostics
   const file = map(value)
+  const show: Show = (path, text) => (places.scalar(path)?.outside ? 'the text from ${…}' : `\`${text}\``)
   checkListeners(map(file.server), report)
-  checkMounts(file.mounts, report)
+  checkMounts(file.mounts, show, report)
   checkUpstreams(map(file.upstreams), report)
-  checkModels(map(file.models), Object.keys(map(file.upstreams)), report)
-  checkPlugins(file.plugins, places, report)
+  checkModels(map(file.models), Object.keys(map(file.upstreams)), show, report)
+  checkPlugins(file.plugins, places, show, report)
   return diagnostics
 }
 
@@ -40,7 +45,7 @@ function checkListeners(server: Record<string, unknown>, report: Report): void {
   }
 }
 
-function checkMounts(mounts: unknown, report: Report): void {
+function checkMounts(mounts: unknown, show: Show, report: Report): void {
   const seen = new Map<string, number>()
   list(mounts).forEach((mount, i) => {
     const { path, api } = map(mount)
@@ -48,7 +53,12 @@ function checkMounts(mounts: unknown, report: Report): void {
     const key = `${api} ${normalMount(path)}`
     const before = seen.get(key)
     if (before === undefined) seen.set(key, i)
-    else report(['mounts', i], `${api} is mounted at ${path} already (mounts[${before}])`, 'remove one of the two')
+    else
+      report(
+        ['mounts', i],
+        `this API is mounted at ${show(['mounts', i, 'path'], path)} already (mounts[${before}])`,
+        'remove one of the two',
+      )
   })
 }
 
@@ -66,7 +76,7 @@ function checkUpstreams(upstreams: Record<string, unknown>, report: Report): voi
     const upstream = map(value)
     const hasKey = upstream.key !== undefined && upstream.key !== null
     if ((upstream.auth === 'bearer' || upstream.auth === 'x-api-key') && !hasKey) {
-      report([...path, 'auth'], `\`auth: ${upstream.auth}\` has no key to send`, 'add `key`, or write auth: none')
+      report([...path, 'auth'], '`auth` says how to send a key, but there is no key', 'add `key`, or write auth: none')
     }
     if (upstream.auth === 'none' && hasKey) {
       report([...path, 'auth'], '`auth: none` never sends the key', 'remove `key` or `auth`', 'value', 'warning')
@@ -89,7 +99,7 @@ function isHeaderValue(text: string): boolean {
   return /^[\t\x20-\x7e\x80-\xff]*$/.test(text)
 }
 
-function checkModels(models: Record<string, unknown>, upstreams: readonly string[], report: Report): void {
+function checkModels(models: Record<string, unknown>, upstreams: readonly string[], show: Show, report: Report): void {
   for (const [id, value] of Object.entries(models)) {
     const path = ['models', id]
     const stars = count(id, '*')
@@ -101,14 +111,22 @@ function checkModels(models: Record<string, unknown>, upstreams: readonly string
       if (typeof upstream === 'string' && upstream !== '' && !upstreams.includes(upstream)) {
         const guess = nearest(upstream, upstreams)
         const all = upstreams.length === 0 ? 'add it to `upstreams`' : `known: ${upstreams.join(', ')}`
-        report([...at, 'upstream'], `no upstream is called \`${upstream}\``, guess === undefined ? all : `did you mean \`${guess}\`?`)
+        report(
+          [...at, 'upstream'],
+          `no upstream is called ${show([...at, 'upstream'], upstream)}`,
+          guess === undefined ? all : `did you mean \`${guess}\`?`,
+        )
       }
       if (typeof model !== 'string') return
       const holes = count(model, '*')
       if (holes > 0 && stars === 0) {
         report([...at, 'model'], '* has nothing to stand for: the id above holds none', "write the provider's own model name")
       } else if (holes > 1) {
-        report([...at, 'model'], `\`${model}\` holds ${holes} stars`, 'use one *: it stands for what the * of the id matched')
+        report(
+          [...at, 'model'],
+          `${show([...at, 'model'], model)} holds ${holes} stars`,
+          'use one *: it stands for what the * of the id matched',
+        )
       }
     })
   }
@@ -116,7 +134,7 @@ function checkModels(models: Record<string, unknown>, upstreams: readonly string
 
 const operations = ['chat', 'completions', 'embeddings', 'responses', 'messages', 'count_tokens', 'models', 'route']
 
-function checkPlugins(plugins: unknown, places: Places, report: Report): void {
+function checkPlugins(plugins: unknown, places: Places, show: Show, report: Report): void {
   const entries = list(plugins)
   if (entries.length === 0 && (plugins === undefined || plugins === null || Array.isArray(plugins))) {
     report(['plugins'], 'no plugins: nothing will choose an upstream', 'add at least `- use: router`', 'key', 'warning')
@@ -134,20 +152,24 @@ function checkPlugins(plugins: unknown, places: Places, report: Report): void {
       if (before === undefined) seen.set(name, i)
       else {
         const line = places.locate(['plugins', before]).line
-        const fix = typeof id === 'string' ? 'give one of them another `id`' : `add an \`id\`, for example id: ${name}-2`
-        report(typeof id === 'string' ? [...path, 'id'] : path, `a plugin with the id \`${name}\` stands in line ${line} already`, fix)
+        const from = [...path, typeof id === 'string' ? 'id' : 'use']
+        const fix =
+          typeof id === 'string'
+            ? 'give one of them another `id`'
+            : `add an \`id\`, for example id: ${places.scalar(from)?.outside ? 'second' : `${name}-2`}`
+        report(typeof id === 'string' ? from : path, `a plugin with the id ${show(from, name)} stands in line ${line} already`, fix)
       }
     }
-    checkOperations(map(when).operation, [...path, 'when', 'operation'], report)
+    checkOperations(map(when).operation, [...path, 'when', 'operation'], show, report)
   })
 }
 
-function checkOperations(value: unknown, path: Path, report: Report): void {
+function checkOperations(value: unknown, path: Path, show: Show, report: Report): void {
   const one = (word: unknown, at: Path): void => {
     if (typeof word !== 'string' || word.includes('*') || operations.includes(word)) return
     const guess = nearest(word, operations)
     const all = `use one of: ${operations.join(', ')}`
-    report(at, `no operation is called ${JSON.stringify(word)}`, guess === undefined ? all : `did you mean ${guess}?`)
+    report(at, `no operation is called ${show(at, word)}`, guess === undefined ? all : `did you mean ${guess}?`)
   }
   if (Array.isArray(value)) for (const [i, word] of value.entries()) one(word, [...path, i])
   else one(value, path)

@@ -77,16 +77,16 @@ function formatOne(d: Diagnostic, options: FormatOptions, lines: readonly string
   const word = d.severity === 'error' ? '' : `${d.severity}: `
   const parts = [
     paint('1', place),
-    d.path,
-    paint(colours[d.severity], maskLine(word + d.message, options.secrets)),
-    maskLine(d.fix, options.secrets),
+    maskLine(d.path, options.secrets),
+    paint(colours[d.severity], printable(maskLine(word + d.message, options.secrets))),
+    printable(maskLine(d.fix, options.secrets)),
   ]
   let text = parts.filter((part) => part !== '').join('  ')
   const line = lines?.[d.line - 1]
-  if (line !== undefined && line.trim() !== '') {
+  if (line !== undefined && line.trim() !== '' && line.length <= longestLine) {
     const gutter = String(d.line)
-    const before = line.slice(0, d.column - 1).replace(/[^\t]/g, ' ')
-    const shown = maskLine(line, options.secrets, true)
+    const before = maskLine(line.slice(0, d.column - 1), options.secrets, true).replace(/[^\t]/g, ' ')
+    const shown = printable(maskLine(line, options.secrets, true))
     text += `\n  ${paint('2', `${gutter} |`)} ${clip(shown)}\n  ${' '.repeat(gutter.length)} ${paint('2', '|')} ${
       before.length < maxExcerpt ? `${before}${paint(colours[d.severity], '^')}` : ''
     }`.trimEnd()
@@ -94,7 +94,14 @@ function formatOne(d: Diagnostic, options: FormatOptions, lines: readonly string
   return text
 }
 
+/** Without control characters, which could act on a terminal. */
+function printable(text: string): string {
+  return text.replace(/[^\P{Cc}\t]/gu, '\ufffd')
+}
+
 const maxExcerpt = 160
+/** Longer lines are not shown: masking looks at whole lines. */
+const longestLine = 2000
 function clip(line: string): string {
   return line.length > maxExcerpt ? `${line.slice(0, maxExcerpt)}…` : line
 }

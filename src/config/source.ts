@@ -1,13 +1,14 @@
 /**
  * A YAML file as plain values, with the place of each key and value and the exact text of each scalar.
  *
- * The only file that knows the YAML library. Every error and warning of the parser becomes a diagnostic. Anchors and merge keys
- * work; what they expand to is bounded. Never throws, whatever the text.
+ * Anchors and merge keys work; what they expand to is bounded. Every fault of the parser becomes a diagnostic. Never throws,
+ * whatever the text.
  */
 
-import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, type Scalar } from 'yaml'
+import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, type Scalar } from 'yaml'
 import { type Diagnostic, type Path, type Position, pathText } from './diagnostics.ts'
-import { interpolate, type Lookups, shield, unshield } from './interpolate.ts'
+import { interpolate, type Lookups, unshield } from './interpolate.ts'
+import { parseYaml } from './yaml-text.ts'
 
 /** Stands in a value where a variable or file was absent or an interpolation was wrong: a diagnostic exists already. */
 export const unresolved: unique symbol = Symbol('unresolved')
@@ -43,7 +44,6 @@ interface Spot {
   readonly scalar?: { readonly text: string; readonly outside: boolean }
 }
 
-const maxText = 1024 * 1024
 const maxNodes = 50_000
 const maxDepth = 64
 
@@ -65,10 +65,10 @@ export function readSource(file: string, text: string, lookups: Lookups): Source
     diagnostics.push(report(offset, path, message, fix))
   }
 
-  let broken = false
   let root: Spot = { at: 0 }
   let value: unknown
-  const doc = parse()
+  const { doc, faults, broken } = parseYaml(text, lines)
+  for (const fault of faults) fail(fault.offset, [], fault.message, fault.fix)
   if (doc) {
     let budget = maxNodes
     /** Turns a node into its value and spot. `key` is where its key stands. */
@@ -178,34 +178,6 @@ export function readSource(file: string, text: string, lookups: Lookups): Source
     root = made.spot
   }
 
-  function parse(): Document.Parsed | undefined {
-    if (text.length > maxText) {
-      fail(0, [], `the file has ${text.length} characters`, `keep it below ${maxText}`)
-      return undefined
-    }
-    try {
-      const doc = parseDocument(shield(text), {
-        lineCounter: lines,
-        prettyErrors: false,
-        merge: true,
-        uniqueKeys: true,
-        logLevel: 'error',
-      })
-      for (const error of doc.errors) {
-        broken ||= error.code !== 'DUPLICATE_KEY'
-        const said = sentence(error.code, unshield(error.message))
-        fail(error.pos[0], [], said.message, said.fix)
-      }
-      for (const warning of doc.warnings) fail(warning.pos[0], [], plain(unshield(warning.message)), 'write it without a tag')
-      return doc
-    } catch (error) {
-      // The parser calls itself for each level: absurd nesting ends in a RangeError.
-      const deep = error instanceof RangeError
-      fail(0, [], deep ? 'the file is nested too deeply' : 'the file is not YAML', 'see https://yaml.org for how to write it')
-      return undefined
-    }
-  }
-
   const find = (path: Path): { spot: Spot; whole: boolean } => {
     let spot = root
     for (const step of path) {
@@ -243,30 +215,4 @@ function keyText(node: Scalar): string {
 export function put(map: Record<string, unknown>, key: string, value: unknown): void {
   if (key === '__proto__') Object.defineProperty(map, key, { value, enumerable: true, configurable: true, writable: true })
   else map[key] = value
-}
-
-/** The parser's words in plainer ones. */
-function sentence(code: string, message: string): { message: string; fix: string } {
-  switch (code) {
-    case 'DUPLICATE_KEY':
-      return { message: 'this key stands here twice', fix: 'keep one of them' }
-    case 'TAB_AS_INDENT':
-      return { message: 'a tab is used for indentation', fix: 'use spaces' }
-    case 'BAD_INDENT':
-      return { message: 'wrong indentation', fix: 'align it with its neighbours, with spaces' }
-    case 'MULTIPLE_DOCS':
-      return { message: 'the file holds several documents', fix: 'remove the --- and what follows it' }
-    case 'MISSING_CHAR':
-      return { message: plain(message).replace(/ (["'])quote$/, ' $1'), fix: 'close the quote or bracket' }
-    case 'BLOCK_AS_IMPLICIT_KEY':
-    case 'MULTILINE_IMPLICIT_KEY':
-      return { message: plain(message), fix: 'check the indentation, and quote text that holds ": "' }
-    default:
-      return { message: plain(message), fix: 'see the YAML around this place' }
-  }
-}
-
-function plain(message: string): string {
-  const first = (message.split('\n')[0] ?? '').trim()
-  return first === '' ? 'not valid YAML' : first[0]!.toLowerCase() + first.slice(1).replace(/\.$/, '')
 }

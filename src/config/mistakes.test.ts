@@ -1,0 +1,203 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: ${…} is the notation of the config file
+/** Every kind of mistake, alone in a file: its exact place, what is wrong, what to do. */
+
+import { describe, expect, test } from 'bun:test'
+import { formatDiagnostics } from './diagnostics.ts'
+import { loadConfig } from './load.ts'
+import { load, places, router } from './load-text.fixture.ts'
+
+/** One mistake below a valid file: its place, and words of what is wrong and what to do. */
+function oneMistake(body: string, place: string, message: string, fix: string): void {
+  const result = load(`version: 1\n${router}${body}`)
+  expect(result.diagnostics.map((d) => `${d.line}:${d.column} ${d.path}`)).toEqual([place])
+  expect(result.diagnostics[0]!.message).toContain(message)
+  expect(result.diagnostics[0]!.fix).toContain(fix)
+  expect(result.config).toBeUndefined()
+}
+
+describe('mistakes, each at its place', () => {
+  test('unknown key', () => oneMistake('server:\n  lisen: x\n', '4:3 server.lisen', 'unknown key `lisen`', 'did you mean `listen`?'))
+  test('unknown key with nothing near', () => oneMistake('zzzzzz: 1\n', '3:1 zzzzzz', 'unknown key', 'known here: version, server'))
+  test('unknown key that doubles a known one', () =>
+    oneMistake('plugin: []\n', '3:1 plugin', 'unknown key', 'did you mean `plugins`? It stands here already.'))
+  test('missing key', () =>
+    oneMistake('upstreams:\n  a:\n    dialect: openai\n', '4:3 upstreams.a', '`base_url` is missing', 'add `base_url`'))
+  test('wrong kind', () => oneMistake('server: [1]\n', '3:9 server', 'a list is not a map', 'write a map'))
+  test('text for a number', () =>
+    oneMistake('server: { max_depth: deep }\n', '3:22 server.max_depth', '"deep" is not a whole number', 'write a whole number'))
+  test('number for a text', () =>
+    oneMistake(
+      'upstreams:\n  a: { dialect: openai, base_url: builtin:demo, headers: { x: 007 } }\n',
+      '4:63 upstreams.a.headers.x',
+      '007 is not a text',
+      '"007"',
+    ))
+  test('fraction for a whole number', () =>
+    oneMistake('server: { max_depth: 20.5 }\n', '3:22 server.max_depth', '20.5 is not a whole number', 'whole'))
+  test('minimum', () => oneMistake('server: { max_depth: 1 }\n', '3:22 server.max_depth', '1 is too small', 'at least 8 and at most 10000'))
+  test('maximum', () => oneMistake('server: { max_depth: 1000000 }\n', '3:22 server.max_depth', 'too large', 'at most 10000'))
+  test('not a finite number', () => oneMistake('server: { max_depth: .inf }\n', '3:22 server.max_depth', 'finite', 'digits'))
+  test('choice', () => oneMistake('log: { level: wran }\n', '3:15 log.level', '"wran" is not allowed here', 'did you mean warn?'))
+  test('version', () => {
+    const { diagnostics } = load(`version: 2\n${router}`)
+    expect(diagnostics[0]).toMatchObject({ line: 1, column: 10, path: 'version', fix: 'write 1' })
+  })
+  test('version missing', () => expect(places(router)).toEqual(['1:1 ']))
+  test('no value', () => oneMistake('log:\n  level:\n', '4:9 log.level', 'has no value', 'or remove the key'))
+  test('duration', () => oneMistake('server: { drain: soon }\n', '3:18 server.drain', '"soon" is not a duration', '30s'))
+  test('duration without unit', () => oneMistake('server: { drain: 30 }\n', '3:18 server.drain', 'without a unit', '30s for seconds'))
+  test('size', () => oneMistake('server: { body_limit: big }\n', '3:23 server.body_limit', '"big" is not a size', '32mb'))
+  test('listen', () => oneMistake('server: { listen: nowhere }\n', '3:19 server.listen', 'not a listen address', '127.0.0.1:8787'))
+  test('port', () => oneMistake('server: { listen: "h:70000" }\n', '3:19 server.listen', 'port 70000 does not exist', '65535'))
+  test('off is for admin only', () => oneMistake('server: { listen: off }\n', '3:19 server.listen', 'not a listen address', 'host:port'))
+  test('both listeners in one place', () =>
+    oneMistake('server: { listen: 127.0.0.1:8788, admin: 127.0.0.1:8788 }\n', '3:42 server.admin', 'same address', 'off'))
+  test('URL', () =>
+    oneMistake('upstreams:\n  a: { dialect: openai, base_url: nope }\n', '4:35 upstreams.a.base_url', 'not a URL', 'https://'))
+  test('URL scheme', () =>
+    oneMistake(
+      'upstreams:\n  a: { dialect: openai, base_url: "ftp://x" }\n',
+      '4:35 upstreams.a.base_url',
+      'ftp is not a scheme',
+      'https://',
+    ))
+  test('built-in upstream', () =>
+    oneMistake('upstreams:\n  a: { dialect: openai, base_url: "builtin:dmo" }\n', '4:35 upstreams.a.base_url', 'no such', 'builtin:demo'))
+  test('decimal', () =>
+    oneMistake(
+      'upstreams: { a: { dialect: openai, base_url: builtin:demo } }\nmodels:\n  m: { targets: [{ upstream: a }], price: { input: 1e-3 } }\n',
+      '5:52 models.m.price.input',
+      '1e-3 is not a plain decimal number',
+      '0.30',
+    ))
+  test('empty list', () => oneMistake('models:\n  m: { targets: [] }\n', '4:17 models.m.targets', 'the list is empty', 'at least 1'))
+  test('state', () => oneMistake('state: redis://h\n', '3:8 state', 'not allowed', 'write memory'))
+  test('secret that is empty', () =>
+    oneMistake('upstreams:\n  a: { dialect: openai, base_url: builtin:demo, key: "" }\n', '4:54 upstreams.a.key', 'is empty', 'value'))
+  test('upstream of a target', () =>
+    oneMistake(
+      'upstreams: { openai: { dialect: openai, base_url: builtin:demo } }\nmodels:\n  m: { targets: [{ upstream: opnai }] }\n',
+      '5:30 models.m.targets[0].upstream',
+      'no upstream is called `opnai`',
+      'did you mean `openai`?',
+    ))
+  test('several stars', () =>
+    oneMistake(
+      'upstreams: { a: { dialect: openai, base_url: builtin:demo } }\nmodels:\n  x/*/*: { targets: [{ upstream: a }] }\n',
+      '5:3 models["x/*/*"]',
+      'holds 2 stars',
+      'use one *',
+    ))
+  test('star without a star', () =>
+    oneMistake(
+      'upstreams: { a: { dialect: openai, base_url: builtin:demo } }\nmodels:\n  x: { targets: [{ upstream: a, model: "*" }] }\n',
+      '5:40 models.x.targets[0].model',
+      'nothing to stand for',
+      'own model name',
+    ))
+  test('mount path', () => oneMistake('mounts: [{ path: v1, api: openai }]\n', '3:18 mounts[0].path', 'right form', 'start it with /'))
+  test('mount twice', () =>
+    oneMistake(
+      'mounts: [{ path: /v1, api: openai }, { path: /v1/, api: openai }]\n',
+      '3:38 mounts[1]',
+      'mounted at `/v1/` already',
+      'remove',
+    ))
+  test('auth without a key', () =>
+    oneMistake(
+      'upstreams:\n  a: { dialect: openai, base_url: builtin:demo, auth: bearer }\n',
+      '4:55 upstreams.a.auth',
+      'there is no key',
+      'key',
+    ))
+  test('header name', () =>
+    oneMistake(
+      'upstreams:\n  a: { dialect: openai, base_url: builtin:demo, headers: { "a b": c } }\n',
+      '4:60 upstreams.a.headers["a b"]',
+      'name of a header',
+      'letters',
+    ))
+  test('upstream name', () =>
+    oneMistake(
+      'upstreams:\n  "a b": { dialect: openai, base_url: builtin:demo }\n',
+      '4:3 upstreams["a b"]',
+      'name of an upstream',
+      'letters',
+    ))
+  test('variable', () => oneMistake('log: { level: "${env:NOPE}" }\n', '3:15 log.level', 'the variable NOPE is not set', '${env:NOPE:-…}'))
+  test('file', () => oneMistake('log: { level: "${file:nope}" }\n', '3:15 log.level', 'the file nope does not exist', 'create it'))
+  test('interpolation', () => oneMistake('log: { level: "${NOPE}" }\n', '3:15 log.level', '${NOPE} is not understood', 'write ${env:NOPE}'))
+
+  const list = (rest: string): string => `version: 1\nplugins:\n  - use: audit\n${rest}`
+  test('two plugins with one id', () => {
+    const { diagnostics } = load(list('  - use: ./my/audit.ts\n'))
+    expect(diagnostics).toMatchObject([
+      {
+        line: 4,
+        column: 5,
+        path: 'plugins[1]',
+        message: 'a plugin with the id `audit` stands in line 3 already',
+        fix: 'add an `id`, for example id: audit-2',
+      },
+    ])
+  })
+  test('a plugin from a URL', () => expect(places(list('  - use: https://x/y.ts\n'))).toEqual(['4:10 plugins[1].use']))
+  test('a plugin without use', () => expect(places(list('  - id: x\n'))).toEqual(['4:5 plugins[1]']))
+  test('when', () =>
+    expect(places(list('    when: { modle: x, operation: [chat, chatt] }\n'))).toEqual([
+      '4:13 plugins[0].when.modle',
+      '4:41 plugins[0].when.operation[1]',
+    ]))
+  test('on_error', () => expect(places(list('    on_error: open\n'))).toEqual(['4:15 plugins[0].on_error']))
+  test('no plugins: a warning only', () => {
+    const result = load('version: 1\nplugins: []\n')
+    expect(result.diagnostics).toMatchObject([{ severity: 'warning', line: 2, column: 1, path: 'plugins' }])
+    expect(result.config).toBeDefined()
+  })
+})
+
+describe('mistakes of the YAML itself', () => {
+  test('a key twice', () => {
+    const { diagnostics } = load(`version: 1\nlog: {}\nlog: {}\n${router}`)
+    expect(diagnostics).toMatchObject([{ line: 3, column: 1, message: 'this key stands here twice' }])
+  })
+  test('a tab', () => expect(places('version: 1\nserver:\n\tdrain: 1s\n')[0]).toStartWith('3:1'))
+  test('an open quote: only that, not what follows from it', () => {
+    const { diagnostics } = load('a: "1\n')
+    expect(diagnostics.map((d) => `${d.line}:${d.column} ${d.message}`)).toEqual(['2:1 missing closing "'])
+  })
+  test('a tag', () => {
+    const { diagnostics } = load(`version: 1\nlog: { level: !shout info }\n${router}`)
+    expect(diagnostics).toMatchObject([{ line: 2, column: 15, fix: 'write it without a tag' }])
+  })
+  test('several documents', () => expect(load(`version: 1\n${router}---\na: 1\n`).config).toBeUndefined())
+  test('an empty file', () => expect(load('# nothing\n').diagnostics).toMatchObject([{ line: 1, column: 1, message: 'the file is empty' }]))
+  test('no map', () => {
+    const { diagnostics } = load('- 1\n')
+    expect(diagnostics.map((d) => `${d.line}:${d.column} ${d.message}`)).toEqual(['1:1 a list is not a map (key: value)'])
+  })
+  test('a key that is no text', () => expect(load('version: 1\n{a: b}: 1\n').config).toBeUndefined())
+  test('an alias without an anchor', () => {
+    const { diagnostics } = load(`version: 1\nmodels: *nope\n${router}`)
+    expect(diagnostics.map((d) => `${d.line}:${d.column} ${d.path}`)).toEqual(['2:9 models'])
+  })
+  test('a file that does not exist', () => {
+    const { diagnostics } = loadConfig({ path: '/nowhere/gateway.yaml', env: {} })
+    expect(formatDiagnostics(diagnostics)).toBe(
+      '/nowhere/gateway.yaml:1:1  the file does not exist  create it, or name another with --config or HEADGATE_CONFIG',
+    )
+  })
+  test('an alias bomb ends soon', () => {
+    const levels = Array.from({ length: 12 }, (_, i) => `a${i + 1}: &a${i + 1} [${Array(10).fill(`*a${i}`).join(', ')}]`)
+    const started = performance.now()
+    const result = load(`a0: &a0 [x]\n${levels.join('\n')}\n`)
+    expect(result.diagnostics.some((d) => d.message.includes('too large'))).toBe(true)
+    expect(performance.now() - started).toBeLessThan(3000)
+  })
+  test('an anchor inside itself', () => expect(load('a: &a [*a]\n').config).toBeUndefined())
+  test('absurd nesting', () => expect(load('['.repeat(20_000)).config).toBeUndefined())
+  test('__proto__ is a key like others', () => {
+    expect(places(`version: 1\n__proto__: { polluted: true }\n${router}`)).toEqual(['2:1 __proto__'])
+    expect(({} as Record<string, unknown>).polluted).toBeUndefined()
+  })
+})

@@ -1,0 +1,56 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: ${…} is the notation of the config file
+/** Nothing that is printed shows a secret. */
+
+import { describe, expect, test } from 'bun:test'
+import { formatDiagnostics } from './diagnostics.ts'
+import { load, router } from './load-text.fixture.ts'
+import { redact } from './secrets.ts'
+
+describe('secrets', () => {
+  const secret = 'sk-live-0123456789abcdef'
+  const show = (text: string, env: Record<string, string> = {}): string => {
+    const result = load(text, env)
+    expect(result.diagnostics.length).toBeGreaterThan(0)
+    return formatDiagnostics(result.diagnostics, { text: result.text, secrets: result.secrets })
+  }
+  test.each([
+    ['a variable where it does not belong', `version: \${env:KEY}\nlog: { level: "\${env:KEY}" }\n`],
+    ['a literal key beside a mistake', `version: 1\nupstreams: { a: { dialect: opnai, base_url: builtin:demo, key: ${secret} } }\n`],
+    [
+      'a literal key under a misspelled name',
+      `version: 1\nupstreams: { a: { dialect: openai, base_url: builtin:demo, kye: ${secret} } }\n`,
+    ],
+    ['a key in place of a URL', `version: 1\nupstreams: { a: { dialect: openai, base_url: "\${env:KEY}" } }\n`],
+    ['a key as a model target', `version: 1\nmodels: { m: { targets: [{ upstream: "\${env:KEY}" }] } }\n`],
+    ['a key as an id', `version: 1\nplugins: [{ use: a, id: "\${env:KEY}" }, { use: b, id: "\${env:KEY}" }]\n`],
+    [
+      'a header',
+      `version: 1\nupstreams: { a: { dialect: opnai, base_url: builtin:demo, headers: { authorization: Bearer-${secret} } } }\n`,
+    ],
+    ['a URL with credentials', `version: 1\nupstreams: { a: { dialect: openai, base_url: "https://u:${secret}@h/v1" } }\n`],
+    [
+      'a variable with a harmless name',
+      `version: 1\nmodels: { m: { targets: [{ upstream: "\${env:X}", model: "\${env:X}**" }] } }\nlog: { level: "\${env:X}" }\n`,
+    ],
+    ['a variable as an operation', `version: 1\nplugins: [{ use: "\${env:X}", when: { operation: "\${env:X}" } }, { use: "\${env:X}" }]\n`],
+  ])('never appear in diagnostics: %s', (_, text) => {
+    expect(show(text, { KEY: secret, X: secret })).not.toContain(secret)
+  })
+  test('a key with a line break is refused without being shown', () => {
+    const text = `version: 1\nupstreams: { a: { dialect: openai, base_url: builtin:demo, key: "\${env:KEY}" } }\n${router}`
+    expect(show(text, { KEY: `${secret}\nx` })).toMatch(/2:65 .*line break/)
+  })
+  test('redact prints *** for keys, key headers and every known secret', () => {
+    const result = load(
+      `version: 1
+upstreams: { a: { dialect: openai, base_url: builtin:demo, key: k1, headers: { x-api-key: abc, x-team: "\${env:TEAM}", x-plain: plain } } }
+plugins: [{ use: x, with: { where: "see \${env:MY_TOKEN}!" } }]\n`,
+      { TEAM: 'team-red', MY_TOKEN: secret },
+    )
+    const shown = JSON.stringify(redact(result.config!, result.secrets))
+    expect(shown).toContain('"key":"***"')
+    expect(shown).toContain('"headers":{"x-api-key":"***","x-team":"***","x-plain":"plain"}')
+    expect(shown).toContain('"where":"see ***!"')
+    expect(result.config!.plugins[0]!.with).toEqual({ where: `see ${secret}!` })
+  })
+})
