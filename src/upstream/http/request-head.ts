@@ -47,10 +47,23 @@ function flush(writes: Uint8Array[], group: Uint8Array[]): void {
   else if (group.length > 1) writes.push(Buffer.concat(group))
 }
 
-function headText({ origin, path, method, headers }: HttpRequestOptions, length: number): string {
+function headText(options: HttpRequestOptions, length: number): string {
+  const { origin, path, method } = options
+  let text = ''
+  visitHeaders(options, (name, value) => {
+    text += `${name}: ${value}\r\n`
+  })
+  if (length > 0 || method === 'POST' || method === 'PUT' || method === 'PATCH') text += `content-length: ${length}\r\n`
+  return `${method} ${path} HTTP/1.1\r\nhost: ${origin.host}\r\n${text}\r\n`
+}
+
+/**
+ * Calls `visit` for each header to send: those given that are not the connection's own, and `accept-encoding: identity` unless given.
+ * @throws TypeError when method, path or a header can't be sent as given
+ */
+export function visitHeaders({ path, method, headers }: HttpRequestOptions, visit: (name: string, value: string) => void): void {
   if (!token.test(method) || method === 'CONNECT') throw new TypeError(`method ${JSON.stringify(method)} can't be sent`)
   if (!(path.startsWith('/') || path === '*') || badPath.test(path)) throw new TypeError(`path ${JSON.stringify(path)} can't be sent`)
-  let text = `${method} ${path} HTTP/1.1\r\nhost: ${origin.host}\r\n`
   let encoding = false
   for (const [name, value] of headers) {
     switch (name.length) {
@@ -68,11 +81,9 @@ function headText({ origin, path, method, headers }: HttpRequestOptions, length:
     }
     if (!token.test(name)) throw new TypeError(`header name ${JSON.stringify(name)} can't be sent`)
     if (badValue.test(value)) throw new TypeError(`the value of header ${name} can't be sent`) // the value may be a secret
-    text += `${name}: ${value}\r\n`
+    visit(name, value)
   }
-  if (!encoding) text += 'accept-encoding: identity\r\n'
-  if (length > 0 || method === 'POST' || method === 'PUT' || method === 'PATCH') text += `content-length: ${length}\r\n`
-  return `${text}\r\n`
+  if (!encoding) visit('accept-encoding', 'identity')
 }
 
 /** Names that belong to the connection. `expect` too: waiting for a 100 helps nobody here. */

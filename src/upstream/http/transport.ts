@@ -63,7 +63,7 @@ export interface HttpError {
 }
 
 export interface HttpRequest {
-  /** Stops reading from the connection. A little that was read already may still come when content is decoded. */
+  /** Stops reading from the connection. What the current socket read brought (up to 512 KB) may still come, `end` included. */
   pause(): void
   resume(): void
   /** Closes the connection at once. Harmless after the end. */
