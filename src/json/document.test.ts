@@ -133,8 +133,9 @@ describe('JsonDocument', () => {
         edited.setSpan(start, end, '"⟦new⟧"')
         expect(decode(edited.output())).toBe(`${decode(source.subarray(0, start))}"⟦new⟧"${decode(source.subarray(end))}`)
         const other = new JsonDocument(source)
+        const mark = other.mark()
         other.set('', other.value)
-        other.undo({ edits: 0, last: undefined, value: undefined })
+        other.undo(mark)
         other.setSpan(start, end, '"⟦new⟧"')
         expect(equal(other.value, edited.value)).toBe(true)
       }),
@@ -202,6 +203,12 @@ describe('JsonDocument', () => {
       edit(edited)
       expect(decode(edited.output())).toBe(expected)
     }
+  })
+
+  test('an edited model leaves no earlier duplicate for a reader that takes the first', () => {
+    const edited = doc('{"model":"dear", "n":1,"mod\\u0065l":"cheap"}')
+    edited.set('/model', 'allowed')
+    expect(decode(edited.output())).toBe('{"n":1,"mod\\u0065l":"allowed"}')
   })
 
   test('setting what is there already is no edit', () => {
