@@ -2,7 +2,7 @@
  * The one vector loop of the gateway: where the unescaped quotes of a JSON text are.
  *
  * Prose and code make up nearly all of a request, so the cost of checking a body is the cost of getting past its strings.
- * A byte loop needs 2 us per KB for that and one native `indexOf` per quote 0.4; this loop looks at 64 bytes at a time and
+ * A byte loop needs 2 us per KB for that and one native `indexOf` per quote 0.6; this loop looks at 64 bytes at a time and
  * needs 0.1. It is a WebAssembly function of some sixty instructions, assembled here from the text below when the file is
  * loaded, and a plain fallback with the same results for machines without vector instructions. It knows nothing of JSON
  * beyond quotes and backslashes; `scan.ts` checks what lies between.
