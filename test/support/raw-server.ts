@@ -72,7 +72,7 @@ export function rawServer(onRequest: (request: RawRequest) => void, { tls, onByt
         send(socket, '')
       },
       close(socket) {
-        sockets.delete(socket)
+        if (!sockets.delete(socket)) return // a failed TLS handshake: Bun reports a close without an open
         server.open -= 1
         if (server.open === 0) {
           for (const resolve of waiting) resolve()

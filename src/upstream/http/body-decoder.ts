@@ -8,7 +8,7 @@ import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw, 
 
 export interface DecoderSink {
   data(chunk: Uint8Array): void
-  /** All input given was decoded, and it was complete. */
+  /** All input given was decoded, and it was complete. (Bun's zstd decoder ends a cut stream without an error: there the framing alone tells.) */
   end(): void
   error(message: string): void
   /** The decoder has taken what it was given: it may get more. */
