@@ -203,6 +203,12 @@ export function frameText(event: string | undefined, data: string): string {
   return `${head}${data}\n\n`
 }
 
+/** A frame as received, as text. The last frame of a stream gets the blank line that it may lack, so that more can follow. */
+export function rawText(frame: SseFrame): string {
+  const text = asBuffer(frame.raw).toString()
+  return endsAtBoundary(frame.raw) ? text : `${text}${text.endsWith('\n') ? '\n' : '\n\n'}`
+}
+
 /** A comment as a frame of its own; line breaks in it become spaces. */
 export function commentText(text: string): string {
   return `: ${text.replace(/[\r\n]+/g, ' ')}\n\n`

@@ -1,0 +1,28 @@
+/** The dialect of Anthropic Messages, and its variant for counting tokens. */
+
+import type { Dialect } from '../codec.ts'
+import { readUpstreamError } from '../upstream-error.ts'
+import { countTokensDialect } from './count-tokens.ts'
+import { messagesDecoder } from './decode.ts'
+import { messagesEncoder } from './encode.ts'
+import { messagesErrorBody, messagesErrorFrames } from './errors.ts'
+import { messagesInteresting } from './interesting.ts'
+import { messagesParts } from './parts.ts'
+import { decodeMessagesWhole, encodeMessagesWhole, messagesSummary } from './whole.ts'
+
+export const anthropicMessages: Dialect = {
+  name: 'anthropic-messages',
+  family: 'anthropic',
+  parts: messagesParts,
+  interesting: messagesInteresting,
+  decoder: messagesDecoder,
+  encoder: messagesEncoder,
+  summary: messagesSummary,
+  decodeWhole: decodeMessagesWhole,
+  encodeWhole: encodeMessagesWhole,
+  errorBody: messagesErrorBody,
+  errorFrames: messagesErrorFrames,
+  readError: readUpstreamError,
+}
+
+export const anthropicCountTokens: Dialect = countTokensDialect(anthropicMessages)

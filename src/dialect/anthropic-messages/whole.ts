@@ -1,0 +1,208 @@
+/**
+ * Whole Messages: the summary for the record, the events they consist of, and messages made of events.
+ *
+ * A large body is not parsed for its summary. Edits are spliced, so that what no hook changed keeps its bytes.
+ */
+
+import type { StreamEvent } from '../../plugin/events.ts'
+import type { Json } from '../../plugin/request.ts'
+import type { DecodedWhole, ReplyIdentity, WholeSummary } from '../codec.ts'
+import { type Splice, spliceBytes } from '../json-edits.ts'
+import { reduceEvents } from '../reduce.ts'
+import { decodeText, type JsonObject, jsonText, listOf, objectOf, parseJson, wordOf } from '../shape.ts'
+import { errorIn } from '../upstream-error.ts'
+import { itemTexts, readMembers } from '../whole-members.ts'
+import { blockSite } from './blocks.ts'
+import { eventEdits } from './rewrite.ts'
+import { messagesStopReason, messagesStopWord } from './stop-reasons.ts'
+import { messagesUsage, messagesUsageObject, noUsageObject } from './usage.ts'
+
+/** What the record needs of a message. */
+export function messagesSummary(body: Uint8Array): WholeSummary {
+  const read = readMembers(body, ['type', 'id', 'model', 'usage', 'stop_reason', 'error', 'message'], { list: 'content', members: [] })
+  if (read === undefined) return { valid: false }
+  const reply = read.object
+  const failed = reply?.error !== undefined && reply.error !== null
+  if (!reply || failed || !Array.isArray(reply.content)) {
+    const error = errorIn(read.value)
+    return error ? { valid: false, error } : { valid: false }
+  }
+  const id = wordOf(reply.id)
+  const model = wordOf(reply.model)
+  const usage = messagesUsage(reply.usage, true)
+  const stop = wordOf(reply.stop_reason)
+  return {
+    valid: true,
+    ...(id !== undefined && { id }),
+    ...(model !== undefined && { model }),
+    ...(usage && { usage }),
+    ...(stop !== undefined && { stop }),
+  }
+}
+
+/** The events of a message; null when the body is none. */
+export function decodeMessagesWhole(body: Uint8Array): DecodedWhole | null {
+  const reply = objectOf(parseJson(decodeText(body)))
+  if (!reply || !Array.isArray(reply.content) || (reply.error !== undefined && reply.error !== null)) return null
+  const id = wordOf(reply.id)
+  const model = wordOf(reply.model)
+  const events: StreamEvent[] = [{ type: 'start', ...(id !== undefined && { id }), ...(model !== undefined && { model }) }]
+  const pointers: string[] = ['']
+  const add = (event: StreamEvent, pointer: string): void => {
+    events.push(event)
+    pointers.push(pointer)
+  }
+  const blocks = listOf(reply.content)
+  const hasCalls = blocks.some((block) => objectOf(block)?.type === 'tool_use')
+  const inputs = hasCalls ? itemTexts(body, 'content', 'input') : []
+  let calls = 0
+  for (const [i, value] of blocks.entries()) {
+    const block = objectOf(value)
+    if (!block) continue
+    const { event } = blockSite(block, i, calls, inputs[i])
+    if (event.type === 'tool_call') calls++
+    add(event, `/content/${i}`)
+  }
+  const raw = wordOf(reply.stop_reason)
+  if (raw !== undefined) add({ type: 'stop', reason: messagesStopReason(raw), raw, choice: 0 }, '')
+  const usage = messagesUsage(reply.usage, true)
+  if (usage) add({ type: 'usage', usage }, '')
+  add({ type: 'end' }, '')
+  return { events, apply: (after) => applyEdits(body, blocks, events, pointers, after) }
+}
+
+function applyEdits(
+  body: Uint8Array,
+  blocks: readonly Json[],
+  events: readonly StreamEvent[],
+  pointers: readonly string[],
+  after: readonly (readonly StreamEvent[])[],
+): Uint8Array {
+  if (events.every((event, i) => after[i]?.length === 1 && after[i]?.[0] === event)) return body
+  const kept = events.map((event, i) => after[i]?.find((now) => now.type === event.type))
+  const added: StreamEvent[] = []
+  for (const [i, list] of after.entries()) for (const event of list) if (event !== kept[i]) added.push(event)
+  const error = added.find((event) => event.type === 'error')
+  if (error) return Buffer.from(errorText(error.kind, error.message))
+
+  joinTexts(events, kept, after)
+  const edits: Splice[] = []
+  let left = 0
+  for (const [i, old] of events.entries()) {
+    const now = kept[i]
+    const at = pointers[i] ?? ''
+    if (at !== '') {
+      if (now === undefined) edits.push({ pointer: at })
+      else {
+        left++
+        if (old.type === 'native' && now.type === 'native') edits.push(...nativeEdits(at, old.data, now.data))
+        else edits.push(...eventEdits(at, old, now))
+      }
+    } else if (old.type === 'stop' || old.type === 'usage') edits.push(...eventEdits('', old, now))
+  }
+  const fresh = newBlocks(events, added)
+  if (fresh.length > 0) {
+    if (left === 0)
+      edits.splice(0, edits.length, ...edits.filter((edit) => !edit.pointer.startsWith('/content/')), { pointer: '/content', value: fresh })
+    else for (const [n, block] of fresh.entries()) edits.push({ pointer: `/content/${blocks.length + n}`, value: block })
+  }
+  const stop = added.find((event) => event.type === 'stop')
+  if (stop) edits.push({ pointer: '/stop_reason', value: messagesStopWord(stop) })
+  try {
+    return spliceBytes(body, edits)
+  } catch {
+    // Nested deeper than edits go: the reply is written anew, so that no change of a hook is lost.
+    return Buffer.from(encodeMessagesWhole(after.flat(), { id: '', model: '', created: 0 }))
+  }
+}
+
+/** Inserted text joins the text before it, else the first text after it, so that it keeps its place among the blocks. */
+function joinTexts(events: readonly StreamEvent[], kept: (StreamEvent | undefined)[], after: readonly (readonly StreamEvent[])[]): void {
+  let home = -1
+  let early = ''
+  for (const [i, list] of after.entries()) {
+    const own = kept[i]
+    let text = ''
+    for (const event of list) {
+      if (event.type !== 'text') continue
+      if (own?.type === 'text') text += event.text
+      else if (home === -1) early += event.text
+      else extend(kept, home, event.text)
+    }
+    if (own?.type !== 'text' || events[i]?.type !== 'text') continue
+    home = i
+    if (early + text !== own.text) kept[i] = { ...own, text: early + text }
+    early = ''
+  }
+}
+
+function extend(kept: (StreamEvent | undefined)[], at: number, text: string): void {
+  const event = kept[at]
+  if (event?.type === 'text') kept[at] = { ...event, text: event.text + text }
+}
+
+/** Blocks for what was added and has no block to join. */
+function newBlocks(events: readonly StreamEvent[], added: readonly StreamEvent[]): Json[] {
+  const hasText = events.some((event) => event.type === 'text')
+  return blocksOf(
+    added.filter((event) => event.type === 'tool_call' || event.type === 'reasoning' || (event.type === 'text' && !hasText)),
+    'added',
+  )
+}
+
+function nativeEdits(at: string, from: string, to: string): Splice[] {
+  if (from === to) return []
+  const block = objectOf(parseJson(to))?.content_block
+  return block === undefined ? [] : [{ pointer: at, value: block }]
+}
+
+function errorText(kind: string, message: string): string {
+  return jsonText({ type: 'error', error: { type: kind, message } })
+}
+
+/** A message made of events alone. */
+export function encodeMessagesWhole(events: readonly StreamEvent[], head: ReplyIdentity): string {
+  const sum = reduceEvents(events)
+  if (sum.error) return errorText(sum.error.kind, sum.error.message)
+  const id = sum.id ?? (head.id.startsWith('msg_') ? head.id : `msg_${head.id}`)
+  const content = blocksOf(events, id.slice(-24))
+  const stop = sum.choices[0]?.stop
+  const called = content.some((block) => objectOf(block)?.type === 'tool_use')
+  return jsonText({
+    id,
+    type: 'message',
+    role: 'assistant',
+    model: sum.model ?? head.model,
+    content,
+    stop_reason: stop ? messagesStopWord(stop) : called ? 'tool_use' : 'end_turn',
+    stop_sequence: null,
+    usage: sum.usage && sum.usage.source !== 'unknown' ? messagesUsageObject(sum.usage) : noUsageObject,
+  })
+}
+
+/** The content blocks that events add up to. The input of a call that is not an object stands under one key (PROTOCOL §1.2). */
+function blocksOf(events: readonly StreamEvent[], callPrefix: string): Json[] {
+  const blocks: Json[] = []
+  for (const piece of reduceEvents(events).choices[0]?.pieces ?? []) {
+    if (piece.type === 'text') blocks.push({ type: 'text', text: piece.text })
+    else if (piece.type === 'reasoning') blocks.push({ type: 'thinking', thinking: piece.text, signature: piece.signature ?? '' })
+    else if (piece.type === 'tool_call') {
+      const id = piece.id ?? `toolu_${callPrefix}_${blocks.length}`
+      blocks.push({ type: 'tool_use', id, name: piece.name ?? '', input: inputOf(piece.arguments) })
+    } else if (piece.native.event === 'content_block_start') {
+      const block: JsonObject | undefined = objectOf(objectOf(parseJson(piece.native.data))?.content_block)
+      if (block && !isEmptyText(block)) blocks.push(block)
+    }
+  }
+  return blocks
+}
+
+/** A text or thinking block that a stream began empty: its content comes as events of its own. */
+function isEmptyText(block: JsonObject): boolean {
+  return (block.type === 'text' && !block.text) || (block.type === 'thinking' && !block.thinking)
+}
+
+function inputOf(text: string): Json {
+  const value = parseJson(text.trim() || '{}')
+  return objectOf(value) ?? { _raw: text }
+}

@@ -1,0 +1,41 @@
+/**
+ * The API families: which operations each has, at which paths, in which dialect.
+ *
+ * A mount serves a family under a prefix, an upstream speaks one below its base URL; both take the path suffixes from here. The base
+ * URL of an OpenAI-speaking upstream ends with its version (`/v1`), that of an Anthropic-speaking one does not.
+ */
+
+import type { Operation } from '../plugin/exchange.ts'
+import { anthropicCountTokens, anthropicMessages } from './anthropic-messages/index.ts'
+import type { Dialect, Family } from './codec.ts'
+import { openaiChat } from './openai-chat/index.ts'
+
+export interface OperationSpec {
+  readonly operation: Operation
+  /** Path of the POST, below the mount at our side and below the base URL at the upstream's. */
+  readonly suffix: string
+  readonly dialect: Dialect
+}
+
+export interface FamilyApi {
+  readonly name: Family
+  readonly operations: readonly OperationSpec[]
+}
+
+export const families: Readonly<Record<Family, FamilyApi>> = {
+  openai: {
+    name: 'openai',
+    operations: [{ operation: 'chat', suffix: '/chat/completions', dialect: openaiChat }],
+  },
+  anthropic: {
+    name: 'anthropic',
+    operations: [
+      { operation: 'messages', suffix: '/v1/messages', dialect: anthropicMessages },
+      {
+        operation: 'count_tokens',
+        suffix: '/v1/messages/count_tokens',
+        dialect: anthropicCountTokens,
+      },
+    ],
+  },
+}

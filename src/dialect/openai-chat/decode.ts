@@ -1,0 +1,83 @@
+/**
+ * Chat Completions frames to events.
+ *
+ * One decoder per stream: it remembers that the start was told, which choices have stopped (a repeated finish is told once, B21) and
+ * which calls there are. Odd frames become `native`; nothing throws.
+ */
+
+import type { StreamEvent } from '../../plugin/events.ts'
+import type { StreamDecoder } from '../codec.ts'
+import { objectOf, parseJson, wordOf } from '../shape.ts'
+import { errorIn } from '../upstream-error.ts'
+import { callTracker } from './calls.ts'
+import { type Site, sitesOf } from './sites.ts'
+import { chatStopReason } from './stop-reasons.ts'
+
+/** Events of a site; null when it repeats what was told. */
+export type SiteReader = (site: Site) => StreamEvent | null
+
+/** Turns sites into events; keeps the state of one reply. */
+export function siteReader(): SiteReader {
+  const calls = callTracker()
+  const stopped = new Set<number>()
+  return (site) => {
+    switch (site.type) {
+      case 'text':
+        return { type: 'text', text: site.text, choice: site.choice }
+      case 'reasoning':
+        return { type: 'reasoning', text: site.text, choice: site.choice }
+      case 'tool_call':
+        return calls.event(site)
+      case 'native':
+        return { type: 'native', data: site.data }
+      case 'stop':
+        if (stopped.has(site.choice)) return null
+        stopped.add(site.choice)
+        return { type: 'stop', reason: chatStopReason(site.raw), raw: site.raw, choice: site.choice }
+      case 'usage':
+        return { type: 'usage', usage: site.usage }
+      case 'error':
+        return { type: 'error', kind: site.error.type ?? site.error.code ?? 'upstream_error', message: site.error.message }
+    }
+  }
+}
+
+export function chatDecoder(): StreamDecoder {
+  const read = siteReader()
+  let started = false
+  return {
+    decode(frame) {
+      const { data, event } = frame
+      if (data === '' && event === undefined) return []
+      if (isDone(data)) return [{ type: 'end' }]
+      const native: StreamEvent = event === undefined ? { type: 'native', data } : { type: 'native', event, data }
+      const value = parseJson(data)
+      const chunk = objectOf(value)
+      if (event === 'error' && value !== undefined && !objectOf(chunk?.error)) {
+        const error = errorIn(value) ?? { message: data }
+        return [{ type: 'error', kind: error.type ?? error.code ?? 'upstream_error', message: error.message }]
+      }
+      if (!chunk) return [native]
+      const events: StreamEvent[] = []
+      const sites = sitesOf(chunk, 'delta')
+      if (!started && chunk.choices !== undefined) {
+        const id = wordOf(chunk.id)
+        const model = wordOf(chunk.model)
+        if (id !== undefined || model !== undefined || sites.length > 0) {
+          started = true
+          events.push({ type: 'start', ...(id !== undefined && { id }), ...(model !== undefined && { model }) })
+        }
+      }
+      for (const site of sites) {
+        const told = read(site)
+        if (told) events.push(told)
+      }
+      return events.length > 0 ? events : [native]
+    },
+  }
+}
+
+/** True for the data of the frame that ends a stream. */
+export function isDone(data: string): boolean {
+  return data === '[DONE]' || (data.length < 16 && data.trim() === '[DONE]')
+}

@@ -1,0 +1,25 @@
+/** The dialect of OpenAI Chat Completions and of everything that calls itself compatible with it. */
+
+import type { Dialect } from '../codec.ts'
+import { readUpstreamError } from '../upstream-error.ts'
+import { chatDecoder } from './decode.ts'
+import { chatEncoder } from './encode.ts'
+import { chatErrorFrames, openaiErrorBody } from './errors.ts'
+import { chatInteresting } from './interesting.ts'
+import { chatParts } from './parts.ts'
+import { chatSummary, decodeChatWhole, encodeChatWhole } from './whole.ts'
+
+export const openaiChat: Dialect = {
+  name: 'openai-chat',
+  family: 'openai',
+  parts: chatParts,
+  interesting: chatInteresting,
+  decoder: chatDecoder,
+  encoder: chatEncoder,
+  summary: chatSummary,
+  decodeWhole: decodeChatWhole,
+  encodeWhole: encodeChatWhole,
+  errorBody: openaiErrorBody,
+  errorFrames: chatErrorFrames,
+  readError: readUpstreamError,
+}

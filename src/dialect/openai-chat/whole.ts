@@ -1,0 +1,215 @@
+/**
+ * Whole Chat completions: the summary for the record, the events they consist of, and completions made of events.
+ *
+ * A large body is not parsed for its summary: its members are found by their spans and only the small ones are read. Edits are
+ * spliced, so that what no hook changed keeps its bytes.
+ */
+
+import type { StreamEvent } from '../../plugin/events.ts'
+import type { Json } from '../../plugin/request.ts'
+import type { DecodedWhole, ReplyIdentity, WholeSummary } from '../codec.ts'
+import { type Splice, spliceBytes } from '../json-edits.ts'
+import { type Piece, reduceEvents } from '../reduce.ts'
+import { decodeText, type JsonObject, jsonText, listOf, objectOf, parseJson, wordOf } from '../shape.ts'
+import { errorIn } from '../upstream-error.ts'
+import { readMembers } from '../whole-members.ts'
+import { siteReader } from './decode.ts'
+import { siteEdits } from './rewrite.ts'
+import { type Site, sitesOf } from './sites.ts'
+import { chatFinishReason } from './stop-reasons.ts'
+import { chatUsageObject } from './usage.ts'
+
+/** What the record needs of a completion. */
+export function chatSummary(body: Uint8Array): WholeSummary {
+  const read = readMembers(body, ['id', 'model', 'usage', 'error', 'x_groq'], {
+    list: 'choices',
+    members: ['index', 'finish_reason', 'error', 'usage'],
+  })
+  if (read === undefined) return { valid: false }
+  if (!read.object) return notAReply(read.value)
+  const reply = read.object
+  const valid = Array.isArray(reply.choices)
+  if (!valid) return notAReply(reply)
+  const sites = sitesOf(reply, 'message')
+  const id = wordOf(reply.id)
+  const model = wordOf(reply.model)
+  const usage = sites.find((site) => site.type === 'usage')
+  const stop = sites.find((site) => site.type === 'stop')
+  const error = sites.find((site) => site.type === 'error')
+  return {
+    valid,
+    ...(id !== undefined && { id }),
+    ...(model !== undefined && { model }),
+    ...(usage && { usage: usage.usage }),
+    ...(stop && { stop: stop.raw }),
+    ...(error && { error: error.error }),
+  }
+}
+
+function notAReply(value: Json): WholeSummary {
+  const error = errorIn(value)
+  return error ? { valid: false, error } : { valid: false }
+}
+
+/** The events of a completion; null when the body is none. */
+export function decodeChatWhole(body: Uint8Array): DecodedWhole | null {
+  const reply = objectOf(parseJson(decodeText(body)))
+  if (!reply || !Array.isArray(reply.choices)) return null
+  const id = wordOf(reply.id)
+  const model = wordOf(reply.model)
+  const events: StreamEvent[] = [{ type: 'start', ...(id !== undefined && { id }), ...(model !== undefined && { model }) }]
+  const paired: (Site | undefined)[] = [undefined]
+  const read = siteReader()
+  for (const site of sitesOf(reply, 'message')) {
+    const event = read(site)
+    if (!event) continue
+    events.push(event)
+    paired.push(site)
+  }
+  events.push({ type: 'end' })
+  paired.push(undefined)
+  return { events, apply: (after) => applyEdits(body, reply, events, paired, after) }
+}
+
+function applyEdits(
+  body: Uint8Array,
+  reply: JsonObject,
+  events: readonly StreamEvent[],
+  paired: readonly (Site | undefined)[],
+  after: readonly (readonly StreamEvent[])[],
+): Uint8Array {
+  if (events.every((event, i) => after[i]?.length === 1 && after[i]?.[0] === event)) return body
+  const kept = events.map((event, i) => after[i]?.find((now) => now.type === event.type))
+  const added: StreamEvent[] = []
+  for (const [i, list] of after.entries()) for (const event of list) if (event !== kept[i]) added.push(event)
+  const error = added.find((event) => event.type === 'error')
+  if (error) return Buffer.from(errorText(error.kind, error.message))
+
+  joinTexts(events, kept, after)
+  const edits = siteEdits(reply, paired, events, kept)
+  for (const event of added) addedEdits(reply, events, event, edits)
+  try {
+    return spliceBytes(body, edits)
+  } catch {
+    // Nested deeper than edits go: the reply is written anew, so that no change of a hook is lost.
+    return Buffer.from(encodeChatWhole(after.flat(), { id: wordOf(reply.id) ?? '', model: wordOf(reply.model) ?? '', created: 0 }))
+  }
+}
+
+/** Text inserted anywhere joins the text of its choice: behind the last one before it, else before the first one after it. */
+function joinTexts(events: readonly StreamEvent[], kept: (StreamEvent | undefined)[], after: readonly (readonly StreamEvent[])[]): void {
+  for (const type of ['text', 'reasoning'] as const) {
+    const texts = new Map<number, string>()
+    const homes = new Map<number, number>()
+    const early = new Map<number, string>()
+    let touched = false
+    for (const [i, list] of after.entries()) {
+      const own = events[i]
+      for (const event of list) {
+        if (event.type !== type) continue
+        if (own?.type === type && own.choice === event.choice) homes.set(event.choice, i)
+        const home = homes.get(event.choice)
+        if (home === undefined) early.set(event.choice, (early.get(event.choice) ?? '') + event.text)
+        else {
+          const lead = early.get(event.choice) ?? ''
+          early.delete(event.choice)
+          texts.set(home, (texts.get(home) ?? '') + lead + event.text)
+        }
+        if (event !== own) touched = true
+      }
+    }
+    if (!touched) continue
+    for (const [i, text] of texts) {
+      const own = events[i]
+      if (own?.type === type && own.text !== text) kept[i] = { ...own, text }
+    }
+    // A choice whose own text was dropped altogether takes the inserted text in its place.
+    for (const [choice, text] of early) {
+      const home = events.findIndex((event) => event.type === type && event.choice === choice)
+      const own = events[home]
+      if (own?.type === type) kept[home] = { ...own, text }
+    }
+  }
+}
+
+/** Edits for an event that has no place of its own in the reply. */
+function addedEdits(reply: JsonObject, events: readonly StreamEvent[], event: StreamEvent, edits: Splice[]): void {
+  if (!('choice' in event)) return
+  const choices = listOf(reply.choices)
+  const found = choices.findIndex((choice, i) => (objectOf(choice)?.index ?? i) === event.choice)
+  const message = objectOf(objectOf(choices[found])?.message)
+  if (!message) return
+  const at = `/choices/${found}`
+  if (event.type === 'tool_call') {
+    const call = {
+      id: event.id ?? `call_${event.index}`,
+      type: 'function',
+      function: { name: event.name ?? '', arguments: event.arguments || '{}' },
+    }
+    const list = `${at}/message/tool_calls`
+    const begun = edits.find((edit) => edit.pointer === list && Array.isArray(edit.value))
+    if (begun) edits.splice(edits.indexOf(begun), 1, { pointer: list, value: [...listOf(begun.value), call] })
+    else if (listOf(message.tool_calls).length > 0 && !edits.some((edit) => edit.pointer === list)) {
+      edits.push({ pointer: `${list}/-`, value: call })
+    } else {
+      const dropped = edits.findIndex((edit) => edit.pointer === list)
+      if (dropped !== -1) edits.splice(dropped, 1)
+      edits.push({ pointer: list, value: [call] })
+    }
+  } else if (event.type === 'text' || event.type === 'reasoning') {
+    if (event.text === '' || events.some((own) => own.type === event.type && own.choice === event.choice)) return
+    const pointer = `${at}/message/${event.type === 'text' ? 'content' : 'reasoning_content'}`
+    const begun = edits.findIndex((edit) => edit.pointer === pointer)
+    if (begun === -1) edits.push({ pointer, value: event.text })
+    else edits[begun] = { pointer, value: `${edits[begun]?.value ?? ''}${event.text}` }
+  } else if (event.type === 'stop') edits.push({ pointer: `${at}/finish_reason`, value: chatFinishReason(event) })
+}
+
+function errorText(kind: string, message: string): string {
+  return jsonText({ error: { message, type: kind, param: null, code: null } })
+}
+
+/** A completion made of events alone. */
+export function encodeChatWhole(events: readonly StreamEvent[], head: ReplyIdentity): string {
+  const sum = reduceEvents(events)
+  if (sum.error) return errorText(sum.error.kind, sum.error.message)
+  const id = sum.id ?? (head.id.startsWith('chatcmpl-') ? head.id : `chatcmpl-${head.id}`)
+  const choices = sum.choices.map(({ choice, pieces, stop }) => {
+    const message = messageOf(pieces, `${id.slice(-24)}_${choice}`)
+    const finish = stop ? chatFinishReason(stop) : message.tool_calls !== undefined ? 'tool_calls' : 'stop'
+    return { index: choice, message, logprobs: null, finish_reason: finish }
+  })
+  const usage = sum.usage && sum.usage.source !== 'unknown' ? { usage: chatUsageObject(sum.usage) } : {}
+  return jsonText({ id, object: 'chat.completion', created: head.created, model: sum.model ?? head.model, choices, ...usage })
+}
+
+function messageOf(pieces: readonly Piece[], callPrefix: string): JsonObject {
+  let text = ''
+  let reasoning = ''
+  const calls: Json[] = []
+  const extras: Record<string, Json> = {}
+  for (const piece of pieces) {
+    if (piece.type === 'text') text += piece.text
+    else if (piece.type === 'reasoning') reasoning += piece.text
+    else if (piece.type === 'tool_call') {
+      const id = piece.id ?? `call_${callPrefix}_${calls.length}`
+      calls.push({ id, type: 'function', function: { name: piece.name ?? '', arguments: piece.arguments || '{}' } })
+    } else {
+      const delta = objectOf(objectOf(listOf(objectOf(parseJson(piece.native.data))?.choices)[0])?.delta)
+      for (const member in delta) {
+        const value = delta[member]
+        if (value === undefined || member === 'role' || member === 'content' || member === 'tool_calls') continue
+        const had = extras[member]
+        extras[member] = Array.isArray(had) && Array.isArray(value) ? [...had, ...value] : value
+      }
+    }
+  }
+  return {
+    role: 'assistant',
+    content: text === '' && calls.length > 0 ? null : text,
+    refusal: null,
+    ...extras,
+    ...(reasoning !== '' && { reasoning_content: reasoning }),
+    ...(calls.length > 0 && { tool_calls: calls }),
+  }
+}
