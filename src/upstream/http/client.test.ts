@@ -342,6 +342,19 @@ describe('keep-alive', () => {
   })
 })
 
+test('the sweep closes what has been idle too long; the oldest origin makes room for a new one', async () => {
+  using one = rawServer(({ socket }) => send(socket, answer('x')))
+  using two = rawServer(({ socket }) => send(socket, answer('x')))
+  const client = createHttpClient({ idleTimeout: 40, origins: 1 })
+  await Promise.all([httpCall(client, one.url).over, httpCall(client, one.url).over])
+  expect(client.stats().idle).toBe(2)
+  await httpCall(client, two.url).over
+  expect(client.stats()).toEqual({ open: 1, idle: 1 })
+  await one.allClosed()
+  await two.allClosed()
+  expect(client.stats()).toEqual({ open: 0, idle: 0 })
+})
+
 describe('abort', () => {
   test('the server sees it at once; nothing is called afterwards', async () => {
     using server = rawServer(({ socket }) => send(socket, `${ok}transfer-encoding: chunked\r\n\r\n2\r\nab\r\n`))

@@ -28,7 +28,7 @@ export interface Pool {
   close(): void
 }
 
-const sweepInterval = 5000
+const maxSweepInterval = 5000
 
 export function createPool({ perOrigin = 256, origins = 256, idleTimeout = 55_000 }: PoolOptions = {}): Pool {
   const byOrigin = new Map<string, Connection[]>()
@@ -43,12 +43,7 @@ export function createPool({ perOrigin = 256, origins = 256, idleTimeout = 55_00
     list.splice(index, 1)
     size -= 1
     if (list.length === 0) byOrigin.delete(connection.origin.key)
-    if (size === 0) stopSweeping()
     return true
-  }
-  const stopSweeping = (): void => {
-    clearInterval(sweeper)
-    sweeper = undefined
   }
   const closeOldest = (list: Connection[]): void => {
     const oldest = list[0]
@@ -59,6 +54,12 @@ export function createPool({ perOrigin = 256, origins = 256, idleTimeout = 55_00
     for (const list of [...byOrigin.values()]) {
       for (const connection of [...list]) if (connection.idleUntil <= now && remove(connection)) connection.end()
     }
+    // Not stopped as soon as the pool is empty: under load it is empty between any two requests.
+    if (size === 0) stopSweeping()
+  }
+  const stopSweeping = (): void => {
+    clearInterval(sweeper)
+    sweeper = undefined
   }
 
   return {
@@ -89,7 +90,7 @@ export function createPool({ perOrigin = 256, origins = 256, idleTimeout = 55_00
       list.push(connection)
       size += 1
       if (sweeper === undefined) {
-        sweeper = setInterval(sweep, sweepInterval)
+        sweeper = setInterval(sweep, Math.min(maxSweepInterval, idleTimeout))
         sweeper.unref()
       }
     },
@@ -99,6 +100,7 @@ export function createPool({ perOrigin = 256, origins = 256, idleTimeout = 55_00
     size: () => size,
     close() {
       closed = true
+      stopSweeping()
       for (const list of [...byOrigin.values()]) for (const connection of [...list]) if (remove(connection)) connection.end()
     },
   }

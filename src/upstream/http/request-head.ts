@@ -21,13 +21,11 @@ export function requestWrites(options: HttpRequestOptions): Uint8Array[] {
   let length = 0
   for (const segment of body) length += segment.length
   const head = headText(options, length)
+  if (head.length + length <= joinLimit) return [joined(head, body, length)]
+
   const writes: Uint8Array[] = []
-  let group: Uint8Array[] = []
+  let group: Uint8Array[] = [Buffer.from(head, 'latin1')]
   let grouped = head.length
-  if (grouped + (body[0]?.length ?? 0) > joinLimit || body.length === 0) {
-    writes.push(Buffer.from(head, 'latin1'))
-    grouped = 0
-  } else group.push(Buffer.from(head, 'latin1'))
   for (const segment of body) {
     if (segment.length === 0) continue
     if (grouped + segment.length > joinLimit) {
@@ -40,6 +38,17 @@ export function requestWrites(options: HttpRequestOptions): Uint8Array[] {
   }
   flush(writes, group)
   return writes
+}
+
+/** The whole request in one buffer: the usual case of a short prompt. */
+function joined(head: string, body: readonly Uint8Array[], length: number): Uint8Array {
+  const whole = Buffer.allocUnsafe(head.length + length)
+  let at = whole.write(head, 0, 'latin1')
+  for (const segment of body) {
+    whole.set(segment, at)
+    at += segment.length
+  }
+  return whole
 }
 
 function flush(writes: Uint8Array[], group: Uint8Array[]): void {
