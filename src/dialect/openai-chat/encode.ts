@@ -123,8 +123,7 @@ export function chatEncoder(head: ReplyIdentity): StreamEncoder {
       for (const [i, fate] of alignment.fates.entries()) {
         const extra = kept[i] === undefined ? fate : fate.slice(1)
         if (extra.length === 0) continue
-        const closes = kept.some((event, k) => k > i && event !== undefined && closing.has(event.type))
-        if (!closes) late.push(...extra)
+        if (!kept.some((event, k) => k > i && event !== undefined && event.type !== 'native')) late.push(...extra)
         else for (const event of extra) early += joined(kept, i, event) ? '' : insert(event)
       }
       const self = rewritten(frame, before, kept)
@@ -138,15 +137,28 @@ export function chatEncoder(head: ReplyIdentity): StreamEncoder {
   }
 }
 
-const closing = new Set(['stop', 'usage', 'error', 'end'])
-
-/** Adds inserted text to the kept text before it, when both are of one choice: what follows in the frame ends the reply. */
+/** Joins inserted text with the kept text of its choice before it, else with the one behind it: the rest of the frame must follow it. */
 function joined(kept: (StreamEvent | undefined)[], at: number, event: StreamEvent): boolean {
+  if (event.type !== 'text') return false
   const old = kept[at]
-  if (old?.type !== 'text' || event.type !== 'text' || old.choice !== event.choice) return false
-  kept[at] = { ...old, text: old.text + event.text }
+  if (old?.type === 'text' && old.choice === event.choice) {
+    kept[at] = { ...old, text: old.text + event.text }
+    return true
+  }
+  const next = kept.findIndex((now, k) => k > at && now?.type === 'text' && now.choice === event.choice)
+  const after = kept[next]
+  if (after?.type !== 'text') return false
+  // Several insertions at one place: the later ones go behind the earlier ones.
+  const lead = fronted.get(after) ?? 0
+  const text = after.text.slice(0, lead) + event.text + after.text.slice(lead)
+  const made = { ...after, text }
+  fronted.set(made, lead + event.text.length)
+  kept[next] = made
   return true
 }
+
+/** How much of an event's text was inserted before its own. */
+const fronted = new WeakMap<StreamEvent, number>()
 
 function callKey(event: ToolCallEvent): string {
   return `${event.choice}:${event.index}`
