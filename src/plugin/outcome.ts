@@ -85,6 +85,10 @@ export interface Attempt {
   retryAfter?: number
   /** The upstream's request id. */
   upstreamRequestId?: string
+  /** Model id as this upstream reported it. */
+  modelServed?: string
+  /** What this call used, as far as its upstream said. */
+  usage?: Usage
 }
 
 /** How an exchange ended. `abandoned`: the client left before it had everything. */

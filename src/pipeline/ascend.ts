@@ -1,0 +1,69 @@
+/**
+ * The way up: `reply` hooks bottom to top on status and headers, then, when all is known, `settle`.
+ *
+ * Who is asked: every plugin at or above the place that the answer came from; and for `settle` also those below it whose own hook ran on
+ * the way down, because they may hold a reservation.
+ */
+
+import type { Outcome } from '../plugin/outcome.ts'
+import type { ExchangeCore } from './core.ts'
+import type { Stop } from './descend.ts'
+import { failed, HookTimeout, isThenable, withTimeout } from './fence.ts'
+import type { Step } from './plan.ts'
+import type { ReplyCore } from './reply-core.ts'
+
+/** Runs the `reply` hooks. Gives a refusal as soon as a hook that fails closed has failed, with the place it stands at. */
+export function runReply(core: ExchangeCore, reply: ReplyCore, from = 0): Stop | undefined | Promise<Stop | undefined> {
+  const steps = core.plan.reply
+  for (let i = from; i < steps.length; i++) {
+    const step = steps[i]!
+    if (step.instance.index > reply.origin || !core.isActive(step.instance)) continue
+    const before = new Headers(reply.headers)
+    try {
+      const result = step.run(core.view(step.instance), reply as never)
+      if (isThenable(result)) {
+        return withTimeout(result, step.instance.timeout).then(
+          () => runReply(core, reply, i + 1),
+          (error) => {
+            if (error instanceof HookTimeout) core.revoke(step.instance)
+            return replyFailed(core, step, reply, before, error) ?? runReply(core, reply, i + 1)
+          },
+        )
+      }
+    } catch (error) {
+      const stop = replyFailed(core, step, reply, before, error)
+      if (stop) return stop
+    }
+  }
+  return undefined
+}
+
+/** A reply hook that failed: its headers are undone, then the failure mode decides. A reply that is a refusal already stays one. */
+function replyFailed(core: ExchangeCore, step: Step, reply: ReplyCore, before: Headers, error: unknown): Stop | undefined {
+  for (const name of [...reply.headers.keys()]) reply.headers.delete(name)
+  for (const [name, value] of before) reply.headers.append(name, value)
+  const refusal = failed(core, step.instance, 'reply', error)
+  return refusal && reply.ok ? { answer: refusal, index: step.instance.index } : undefined
+}
+
+/** Runs the `settle` hooks, once per exchange. Resolves when all are done; never rejects. */
+export function runSettle(core: ExchangeCore, outcome: Outcome, origin: number, from = 0): undefined | Promise<undefined> {
+  const steps = core.plan.settle
+  for (let i = from; i < steps.length; i++) {
+    const step = steps[i]!
+    const { instance } = step
+    if (instance.index > origin && !core.hasRun(instance)) continue
+    if (!core.isActive(instance)) continue
+    try {
+      const result = step.run(core.view(instance), outcome as never)
+      if (isThenable(result)) {
+        return withTimeout(result, instance.timeout)
+          .then(undefined, (error) => instance.failed('settle', error))
+          .then(() => runSettle(core, outcome, origin, i + 1))
+      }
+    } catch (error) {
+      instance.failed('settle', error)
+    }
+  }
+  return undefined
+}

@@ -1,0 +1,101 @@
+/**
+ * `around`: each such plugin wraps everything below it; at the bottom stands the upstream call.
+ *
+ * `next()` may be called any number of times, also at the same time. Replies that the plugin does not return are discarded, so that no
+ * upstream call runs on unseen. The plugin's own timeout runs only while none of its `next()` calls is pending: waiting for a model is
+ * not the plugin's time.
+ *
+ *   idle ──call──▶ own time ──next()──▶ waiting ──resolved──▶ own time … ──returned──▶ done
+ */
+
+import type { NextOptions } from '../plugin/hooks.ts'
+import type { Completed, Refusal, Reply } from '../plugin/reply.ts'
+import type { ExchangeCore } from './core.ts'
+import { failed, HookTimeout } from './fence.ts'
+import type { Instance } from './plan.ts'
+import { completedReply, ReplyCore, refusalReply } from './reply-core.ts'
+
+export interface ChainEnds {
+  /** Makes the upstream call. Never rejects. */
+  readonly upstream: (core: ExchangeCore, signal: AbortSignal | undefined) => Promise<ReplyCore>
+  /** HTTP status of a refusal in the client's dialect. */
+  readonly statusOf: (refusal: Refusal) => number
+}
+
+/** Runs the around plugins from list position `from` on, then the upstream call. Never rejects. */
+export function runAround(core: ExchangeCore, ends: ChainEnds, from = 0, signal?: AbortSignal): Promise<ReplyCore> {
+  const { around } = core.plan
+  for (let i = from; i < around.length; i++) {
+    const instance = around[i]!
+    if (core.isActive(instance)) return runOne(core, ends, instance, i, signal)
+  }
+  return ends.upstream(core, signal)
+}
+
+async function runOne(
+  core: ExchangeCore,
+  ends: ChainEnds,
+  instance: Instance,
+  position: number,
+  signal: AbortSignal | undefined,
+): Promise<ReplyCore> {
+  core.reach(instance)
+  const mark = core.mark()
+  const made: ReplyCore[] = []
+  let pending = 0
+  let over = false
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let expire: (error: Error) => void = () => {}
+  const arm = () => {
+    if (instance.timeout > 0 && !over) timer = setTimeout(() => expire(new HookTimeout(instance.timeout)), instance.timeout)
+  }
+
+  const next = async (options: NextOptions = {}): Promise<Reply> => {
+    if (over) throw new Error('next() called after the hook was over')
+    pending++
+    clearTimeout(timer)
+    const branch = options.signal && signal ? AbortSignal.any([options.signal, signal]) : (options.signal ?? signal)
+    try {
+      const reply = await runAround(core, ends, position + 1, branch)
+      if (over) reply.discard()
+      else made.push(reply)
+      return reply
+    } finally {
+      if (--pending === 0) arm()
+    }
+  }
+
+  let result: Reply | Refusal | Completed
+  try {
+    result = await new Promise<Reply | Refusal | Completed>((resolve, reject) => {
+      expire = reject
+      arm()
+      instance.hooks.around!(core.view(instance), next).then(resolve, reject)
+    })
+    if (result instanceof ReplyCore) {
+      for (const reply of made) if (reply !== result) reply.discard()
+      return result
+    }
+    const type = (result as { type?: unknown } | undefined)?.type
+    for (const reply of made) reply.discard()
+    if (type === 'refusal') {
+      core.verdict(instance, 'around', 'refused', (result as Refusal).code)
+      return refusalReply(result as Refusal, ends.statusOf(result as Refusal), instance.index, instance.id)
+    }
+    if (type === 'completed') {
+      core.verdict(instance, 'around', 'replied')
+      return completedReply(result as Completed, core.body?.stream ?? false, instance.index, instance.id)
+    }
+    throw new TypeError('around must resolve with a reply of next(), a refusal or an answer')
+  } catch (error) {
+    over = true
+    for (const reply of made) reply.discard()
+    if (error instanceof HookTimeout) core.revoke(instance)
+    const refusal = failed(core, instance, 'around', error, mark)
+    if (refusal) return refusalReply(refusal, ends.statusOf(refusal), instance.index, instance.id)
+    return await runAround(core, ends, position + 1, signal)
+  } finally {
+    over = true
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,34 @@
+/**
+ * The way down: `admit` and `request`, top to bottom, until somebody refuses or answers.
+ *
+ * Stays synchronous as long as every hook does.
+ */
+
+import type { Completed, Refusal } from '../plugin/reply.ts'
+import type { ExchangeCore } from './core.ts'
+import { isThenable, runStep, type Verdict } from './fence.ts'
+import type { Step } from './plan.ts'
+
+/** An answer and the list position it came from. */
+export interface Stop {
+  readonly answer: Refusal | Completed
+  readonly index: number
+}
+
+/** Runs `steps` in order; undefined when all let the exchange pass. */
+export function descend(core: ExchangeCore, steps: readonly Step[], from = 0): Stop | undefined | Promise<Stop | undefined> {
+  for (let i = from; i < steps.length; i++) {
+    const step = steps[i]!
+    if (!core.isActive(step.instance)) continue
+    core.reach(step.instance)
+    const result = runStep(core, step)
+    if (result === undefined) continue
+    if (isThenable(result)) {
+      return (result as Promise<Verdict>).then((verdict) =>
+        verdict ? { answer: verdict, index: step.instance.index } : descend(core, steps, i + 1),
+      )
+    }
+    return { answer: result, index: step.instance.index }
+  }
+  return undefined
+}

@@ -1,0 +1,140 @@
+/**
+ * The event pass: every event of a reply through the `event` and `inspect` hooks, bottom to top.
+ *
+ * Synchronous. Each plugin is one stage, a plain function from an event to none, one or several. `inspect` is a stage that holds text
+ * back until it has seen `hold` characters more, or the text is over. A hook that throws is left out for the rest of the reply (open), or
+ * ends the reply with an error (closed).
+ */
+
+import type { StreamEvent, TextEvent } from '../plugin/events.ts'
+import type { Inspection } from '../plugin/hooks.ts'
+import type { Refusal } from '../plugin/reply.ts'
+import type { ExchangeCore } from './core.ts'
+import { failed } from './fence.ts'
+import type { Instance } from './plan.ts'
+import type { PluginView } from './view.ts'
+
+/** Takes one event, hands on what becomes of it. */
+type Stage = (event: StreamEvent, emit: (event: StreamEvent) => void) => void
+
+export class EventPass {
+  /** Set when a plugin ended the reply; nothing but its error event may leave after that. */
+  stopped: Refusal | undefined = undefined
+  stoppedBy: string | undefined = undefined
+  private readonly stages: Stage[] = []
+
+  private constructor() {}
+
+  /** The pass for a reply that came from list position `origin`; undefined when no plugin looks at its events. */
+  static for(core: ExchangeCore, origin: number): EventPass | undefined {
+    if (core.plan.events.length === 0) return undefined
+    const pass = new EventPass()
+    for (const instance of core.plan.events) {
+      if (instance.index >= origin || !core.isActive(instance)) continue
+      if (instance.hooks.event) pass.stages.push(eventStage(core, instance, pass))
+      if (instance.hooks.inspect) pass.stages.push(inspectStage(core, instance, instance.hooks.inspect, pass))
+    }
+    return pass.stages.length > 0 ? pass : undefined
+  }
+
+  /** What leaves for one event. The same array element identity means: unchanged. */
+  pass(event: StreamEvent): StreamEvent[] {
+    const out: StreamEvent[] = []
+    this.run(event, 0, out)
+    return out
+  }
+
+  /** The error event of a plugin that ended the reply. */
+  private tell(out: StreamEvent[]): void {
+    const refusal = this.stopped
+    if (refusal) out.push({ type: 'error', kind: refusal.code, message: refusal.message })
+  }
+
+  private run(event: StreamEvent, stage: number, out: StreamEvent[]): void {
+    if (this.stopped) return
+    if (stage === this.stages.length) {
+      out.push(event)
+      return
+    }
+    this.stages[stage]!(event, (e) => this.run(e, stage + 1, out))
+    if (stage === 0) this.tell(out)
+  }
+}
+
+function eventStage(core: ExchangeCore, instance: Instance, pass: EventPass): Stage {
+  const view = core.view(instance)
+  const hook = instance.hooks.event!.bind(instance.hooks)
+  let off = false
+  return (event, emit) => {
+    if (off) return emit(event)
+    let result: StreamEvent | readonly StreamEvent[] | null | undefined
+    try {
+      result = hook(view, event)
+      if (result !== undefined && result !== null && !isEvents(result))
+        throw new TypeError('event must return nothing, an event, a list of events or null')
+    } catch (error) {
+      off = true
+      const refusal = failed(core, instance, 'event', error)
+      if (refusal) return stop(pass, instance, refusal)
+      return emit(event)
+    }
+    if (result === undefined) emit(event)
+    else if (result === null) return
+    else if (Array.isArray(result)) for (const e of result as readonly StreamEvent[]) emit(e)
+    else emit(result as StreamEvent)
+  }
+}
+
+function inspectStage(core: ExchangeCore, instance: Instance, inspection: Inspection<PluginView>, pass: EventPass): Stage {
+  const view = core.view(instance)
+  const kinds: readonly string[] = inspection.kinds ?? ['text']
+  const held = new Map<string, string>() // per kind and choice; choices are few
+  let off = false
+
+  const look = (kind: TextEvent['type'] | 'reasoning', choice: number, text: string, last: boolean, emit: (event: StreamEvent) => void) => {
+    let result: string | Refusal | undefined
+    try {
+      result = inspection.window(view, text, last)
+    } catch (error) {
+      off = true
+      const refusal = failed(core, instance, 'inspect', error)
+      if (refusal) return stop(pass, instance, refusal)
+    }
+    if (typeof result === 'object' && result?.type === 'refusal') {
+      core.verdict(instance, 'inspect', 'refused', result.code)
+      return stop(pass, instance, result)
+    }
+    const seen = typeof result === 'string' ? result : text
+    const keep = last || off ? 0 : Math.min(inspection.hold, seen.length)
+    const key = `${kind} ${choice}`
+    if (keep > 0) held.set(key, seen.slice(seen.length - keep))
+    else held.delete(key)
+    if (seen.length > keep) emit({ type: kind, text: seen.slice(0, seen.length - keep), choice } as StreamEvent)
+  }
+  const flush = (emit: (event: StreamEvent) => void, choice?: number) => {
+    for (const [key, text] of [...held]) {
+      const [kind, of] = key.split(' ') as ['text' | 'reasoning', string]
+      if (choice === undefined || Number(of) === choice) look(kind, Number(of), text, true, emit)
+    }
+  }
+
+  return (event, emit) => {
+    if (off) return emit(event)
+    if ((event.type === 'text' || event.type === 'reasoning') && kinds.includes(event.type) && event.text.length > 0) {
+      return look(event.type, event.choice, (held.get(`${event.type} ${event.choice}`) ?? '') + event.text, false, emit)
+    }
+    if (event.type === 'stop') flush(emit, event.choice)
+    else if (event.type === 'tool_call' || event.type === 'end' || event.type === 'error') flush(emit)
+    if (!pass.stopped) emit(event)
+  }
+}
+
+function stop(pass: EventPass, instance: Instance, refusal: Refusal): void {
+  pass.stopped = refusal
+  pass.stoppedBy = instance.id
+}
+
+function isEvents(value: unknown): boolean {
+  const one = (v: unknown) => typeof v === 'object' && v !== null && typeof (v as { type?: unknown }).type === 'string'
+  return Array.isArray(value) ? value.every(one) : one(value)
+}

@@ -1,0 +1,98 @@
+/**
+ * The plan: an ordered list of plugin instances compiled into one flat list of steps per pass.
+ *
+ * Hooks that a plugin does not define have no step and cost nothing. The plan is immutable; an exchange keeps the one it started
+ * with. This file may not run anything.
+ */
+
+import type { FailureMode, Plugin } from '../plugin/define.ts'
+import type { StreamEvent } from '../plugin/events.ts'
+import type { Hooks, Inspection, Next, ReplyHead, UpstreamCall } from '../plugin/hooks.ts'
+import type { Outcome } from '../plugin/outcome.ts'
+import type { Completed, Refusal, Reply } from '../plugin/reply.ts'
+import type { Condition } from './match.ts'
+import type { PluginView } from './view.ts'
+
+/** The hooks of an instance with their types erased; the types were checked where the plugin was defined. */
+export interface ErasedHooks {
+  admit?(x: PluginView): unknown
+  request?(x: PluginView): unknown
+  around?(x: PluginView, next: Next): Promise<Reply | Refusal | Completed>
+  attempt?(x: PluginView, call: UpstreamCall): unknown
+  reply?(x: PluginView, reply: ReplyHead): unknown
+  event?(x: PluginView, event: StreamEvent): StreamEvent | readonly StreamEvent[] | null | undefined
+  inspect?: Inspection<PluginView>
+  settle?(x: PluginView, outcome: Outcome): unknown
+}
+
+/** One plugin in the list, set up. */
+export interface Instance {
+  /** Position in the list, 0 = nearest the client. */
+  readonly index: number
+  readonly id: string
+  readonly plugin: Plugin
+  readonly hooks: ErasedHooks
+  readonly failure: FailureMode
+  /** Milliseconds that an asynchronous hook may take. */
+  readonly timeout: number
+  /** The operator's `when`; absent = always. */
+  readonly condition?: Condition
+  /** Told of every failed hook, for the log. */
+  readonly failed: (hook: string, error: unknown) => void
+}
+
+/** A hook of one instance in one pass. */
+export interface Step {
+  readonly instance: Instance
+  readonly hook: 'admit' | 'request' | 'reply' | 'attempt' | 'settle'
+  readonly run: (x: PluginView, argument: never) => unknown
+}
+
+export interface Plan {
+  readonly instances: readonly Instance[]
+  /** Top down. */
+  readonly admit: readonly Step[]
+  /** Top down; holds the `admit` steps of instances whose condition needs the body. */
+  readonly request: readonly Step[]
+  readonly around: readonly Instance[]
+  readonly attempt: readonly Step[]
+  /** Bottom up, like the next ones. */
+  readonly reply: readonly Step[]
+  readonly events: readonly Instance[]
+  readonly settle: readonly Step[]
+  /** True when some instance has a condition. */
+  readonly conditional: boolean
+}
+
+/** Compiles instances, in list order, into a plan. */
+export function compilePlan(instances: readonly Instance[]): Plan {
+  const admit: Step[] = []
+  const request: Step[] = []
+  const attempt: Step[] = []
+  const reply: Step[] = []
+  const settle: Step[] = []
+  for (const instance of instances) {
+    const { hooks } = instance
+    if (hooks.admit) (instance.condition?.needsBody ? request : admit).push({ instance, hook: 'admit', run: (x) => hooks.admit!(x) })
+    if (hooks.request) request.push({ instance, hook: 'request', run: (x) => hooks.request!(x) })
+    if (hooks.attempt) attempt.push({ instance, hook: 'attempt', run: (x, call) => hooks.attempt!(x, call) })
+    if (hooks.reply) reply.unshift({ instance, hook: 'reply', run: (x, head) => hooks.reply!(x, head) })
+    if (hooks.settle) settle.unshift({ instance, hook: 'settle', run: (x, outcome) => hooks.settle!(x, outcome) })
+  }
+  return {
+    instances,
+    admit,
+    request,
+    around: instances.filter((i) => i.hooks.around),
+    attempt,
+    reply,
+    events: instances.filter((i) => i.hooks.event || i.hooks.inspect).reverse(),
+    settle,
+    conditional: instances.some((i) => i.condition),
+  }
+}
+
+/** Hooks as a plugin returned them, seen as erased ones. */
+export function eraseHooks(hooks: Hooks): ErasedHooks {
+  return hooks as unknown as ErasedHooks
+}

@@ -1,0 +1,116 @@
+/**
+ * What one plugin instance sees of one exchange: the implementation of `Exchange`.
+ *
+ * Slots are checked against what the plugin declared (again, at run time: a plugin may be JavaScript). A view whose hook timed out
+ * is revoked: a late write through it throws in the plugin and changes nothing.
+ */
+
+import { errorCatalogue } from '../errors.ts'
+import type { StreamEvent } from '../plugin/events.ts'
+import type { AnySlot, Exchange, Operation } from '../plugin/exchange.ts'
+import type { Target } from '../plugin/host.ts'
+import type { RefusalCode } from '../plugin/refusal.ts'
+import type { Completed, Refusal, RefusalOptions } from '../plugin/reply.ts'
+import type { RequestView } from '../plugin/request.ts'
+import type { Slot } from '../plugin/slots.ts'
+import type { ExchangeCore } from './core.ts'
+import type { Instance } from './plan.ts'
+import { RequestFacade } from './request-core.ts'
+
+export class PluginView implements Exchange<AnySlot, AnySlot, AnySlot, unknown> {
+  revoked = false
+  private facade: RequestFacade | undefined = undefined
+
+  constructor(
+    readonly core: ExchangeCore,
+    readonly instance: Instance,
+    readonly state: unknown,
+  ) {}
+
+  get id(): string {
+    return this.core.id
+  }
+  get operation(): Operation {
+    return this.core.operation
+  }
+  get dialect(): string {
+    return this.core.dialect
+  }
+  get method(): string {
+    return this.core.method
+  }
+  get path(): string {
+    return this.core.path
+  }
+  get query(): string {
+    return this.core.query
+  }
+  get headers(): Headers {
+    return this.core.headers
+  }
+  get ip(): string {
+    return this.core.ip
+  }
+  get receivedAt(): number {
+    return this.core.receivedAt
+  }
+  get signal(): AbortSignal {
+    return this.core.signal
+  }
+
+  get<T>(slot: Slot<T>): T {
+    if (!this.instance.plugin.needs.some((s) => s.name === slot.name)) throw this.misuse(`get(${slot.name}) without declaring it in needs`)
+    const value = this.core.slots[slot.index]
+    if (value === undefined) throw this.misuse(`needs ${slot.name}, and no plugin above has put it`)
+    return value as T
+  }
+
+  peek<T>(slot: Slot<T>): T | undefined {
+    return this.core.slots[slot.index] as T | undefined
+  }
+
+  put<T>(slot: Slot<T>, value: T): void {
+    this.check()
+    if (!this.instance.plugin.provides.some((s) => s.name === slot.name))
+      throw this.misuse(`put(${slot.name}) without declaring it in provides`)
+    this.core.putSlot(slot.index, value)
+  }
+
+  get request(): RequestView {
+    const body = this.core.body
+    if (!body) throw this.misuse('the body is not read yet: use the request hook')
+    return (this.facade ??= new RequestFacade(body, this))
+  }
+
+  get target(): Target | undefined {
+    return this.core.target
+  }
+  setTarget(target: Target): void {
+    this.check()
+    this.core.target = target
+  }
+
+  refuse(code: RefusalCode, options: RefusalOptions | string = {}): Refusal {
+    const entry = errorCatalogue[code]
+    if (!entry) throw this.misuse(`refuse(${JSON.stringify(code)}): no such code`)
+    if (typeof options === 'string') return { type: 'refusal', code, message: options }
+    return { type: 'refusal', code, ...options, message: options.message ?? entry.message }
+  }
+
+  reply(events: readonly StreamEvent[], options?: { headers?: Record<string, string> }): Completed {
+    return options?.headers ? { type: 'completed', events, headers: options.headers } : { type: 'completed', events }
+  }
+
+  note(detail: string): void {
+    this.core.verdict(this.instance, '', 'noted', detail)
+  }
+
+  /** @throws when the hook that holds this view has timed out. */
+  check(): void {
+    if (this.revoked) throw this.misuse('this hook has timed out; its changes no longer count')
+  }
+
+  private misuse(what: string): Error {
+    return new Error(`plugin ${this.instance.id}: ${what}`)
+  }
+}
