@@ -1,0 +1,438 @@
+/**
+ * One upstream HTTP call, from the request to the moment its reply can be handed over.
+ *
+ *   sent ──head──▶ whole   collect the body ──▶ reply, or failure
+ *                  error   collect the body ──▶ failure in the upstream's words
+ *                  commit  read frames until one bears content ──▶ live reply; an error, the end or silence before that ──▶ failure
+ *   live ──attach──▶ each chunk goes to the sink; the meter looks at frames that can carry usage, a stop, an error or the end
+ *
+ * A stream is complete only if its own terminal event was seen (B01); EOF alone is a failure. The call owns its timeouts: connect (the
+ * transport's), first byte, idle, total.
+ */
+
+import type { Dialect } from '../dialect/codec.ts'
+import type { LiveStream, StreamFailure, StreamSink } from '../pipeline/reply-core.ts'
+import { ReplyCore } from '../pipeline/reply-core.ts'
+import type { StreamEvent } from '../plugin/events.ts'
+import type { Attempt, AttemptFailure } from '../plugin/outcome.ts'
+import { unwatch, type Watched, watch } from './deadlines.ts'
+import type { UpstreamDefinition } from './definition.ts'
+import { callFailed, upstreamRefused } from './failure.ts'
+import { replyHeaders } from './headers.ts'
+import type { HttpError, HttpHandler, HttpRequest, Transport } from './http/transport.ts'
+import { Meter } from './meter.ts'
+
+/** Whole replies and error bodies above these many bytes are refused or cut. */
+const maxWhole = 256 * 1024 * 1024
+const maxError = 1024 * 1024
+/** Bytes that may wait between commit and attach before the upstream is paused. */
+const maxPrelude = 256 * 1024
+/** How long an upstream may keep its connection after its own terminal event, in milliseconds. */
+const lingerAfterEnd = 1000
+
+export interface CallOptions {
+  readonly transport: Transport
+  readonly upstream: UpstreamDefinition
+  /** Codec of the upstream's dialect; the client speaks the same one. */
+  readonly dialect: Dialect
+  readonly path: string
+  readonly method: string
+  readonly headers: readonly (readonly [string, string])[] | Headers
+  readonly body: readonly Uint8Array[]
+  /** The client asked for a stream. */
+  readonly stream: boolean
+  readonly attempt: Attempt
+  /** Start of the exchange on the monotonic clock. */
+  readonly startedAt: number
+}
+
+type State = 'sent' | 'whole' | 'error' | 'commit' | 'live' | 'over'
+
+export class UpstreamCall implements HttpHandler, LiveStream, Watched {
+  deadline = Number.POSITIVE_INFINITY
+  /** Resolves when the reply can be handed over; never rejects. */
+  readonly reply: Promise<ReplyCore>
+  /** Called once when the call holds no resources any more. */
+  onOver: (() => void) | undefined = undefined
+
+  private state: State = 'sent'
+  private resolve!: (reply: ReplyCore) => void
+  private readonly request: HttpRequest
+  private readonly totalDeadline: number
+  private readonly meter: Meter
+  private chunks: Uint8Array[] = []
+  private size = 0
+  private status = 0
+  private headers = new Headers()
+  private sink: StreamSink | undefined = undefined
+  private paused = false
+  /** The upstream ended inside a frame. */
+  private cut = false
+  private pendingEnd: { failure: StreamFailure | undefined } | undefined = undefined
+
+  constructor(private readonly options: CallOptions) {
+    const { timeouts } = options.upstream
+    const now = performance.now()
+    this.totalDeadline = timeouts.total > 0 ? now + timeouts.total : Number.POSITIVE_INFINITY
+    this.deadline = Math.min(this.totalDeadline, timeouts.firstByte > 0 ? now + timeouts.firstByte : Number.POSITIVE_INFINITY)
+    this.meter = new Meter(options.dialect)
+    this.reply = new Promise((resolve) => {
+      this.resolve = resolve
+    })
+    this.request = options.transport.request({
+      origin: options.upstream.origin,
+      path: options.path,
+      method: options.method,
+      headers: options.headers,
+      body: options.body,
+      connectTimeout: timeouts.connect,
+      handler: this,
+    })
+    watch(this)
+  }
+
+  /** Name of the upstream that is called. */
+  get upstream(): string {
+    return this.options.upstream.name
+  }
+  get dialect(): string {
+    return this.options.dialect.name
+  }
+
+  // The transport's callbacks
+
+  head(status: number, headers: Headers): void {
+    const { attempt } = this.options
+    attempt.status = status
+    attempt.headAt = this.elapsed()
+    const split = replyHeaders(headers)
+    this.headers = split.headers
+    if (split.requestId !== undefined) attempt.upstreamRequestId = split.requestId
+    this.status = status
+    this.touch()
+    if (status < 200 || status >= 300) this.state = 'error'
+    else this.state = headers.get('content-type')?.startsWith('text/event-stream') ? 'commit' : 'whole'
+  }
+
+  data(chunk: Uint8Array): void {
+    this.touch()
+    switch (this.state) {
+      case 'live':
+        this.meter.look(chunk)
+        if (this.sink) this.sink.chunk(chunk)
+        else this.keep(chunk)
+        if (this.meter.ended) this.linger()
+        return
+      case 'commit':
+        this.keep(chunk)
+        if (this.meter.read(chunk)) this.commit()
+        else if (this.meter.error) this.failedInReply()
+        else if (this.size > maxWhole) this.fail('bad_reply', 'upstream_bad_reply', 'The model provider sent too much before any content.')
+        return
+      case 'whole':
+        this.keep(chunk)
+        if (this.size > maxWhole)
+          this.fail('bad_reply', 'upstream_bad_reply', `The model provider's reply is larger than ${maxWhole} bytes.`)
+        return
+      case 'error':
+        if (this.size < maxError) this.keep(chunk)
+        return
+    }
+  }
+
+  end(): void {
+    switch (this.state) {
+      case 'live':
+        this.finishMeter()
+        this.over(this.endOfStream())
+        return
+      case 'commit':
+        if (this.finishMeter()) {
+          this.commit()
+          this.over(this.endOfStream())
+        } else if (this.meter.error) this.failedInReply()
+        else if (this.size === 0) this.fail('empty', 'upstream_bad_reply', 'The model provider answered with an empty stream.')
+        else this.notAStream()
+        return
+      case 'whole':
+        this.wholeReply(join(this.chunks, this.size))
+        return
+      case 'error':
+        this.errorReply(join(this.chunks, this.size))
+        return
+    }
+  }
+
+  error(error: HttpError): void {
+    const say = `The connection to the model provider failed: ${error.message}.`
+    if (this.state === 'live') {
+      this.finishMeter()
+      this.fail('reset', 'upstream_error', say)
+    } else if (error.kind === 'connect_timeout')
+      this.fail('connect_timeout', 'upstream_unreachable', 'The model provider could not be reached in time.')
+    else if (error.kind === 'connect' || error.kind === 'tls')
+      this.fail('connect', 'upstream_unreachable', `The model provider could not be reached: ${error.message}.`)
+    else if (error.kind === 'protocol' || error.kind === 'too_large')
+      this.fail('bad_reply', 'upstream_bad_reply', `The model provider's answer is not usable: ${error.message}.`)
+    else this.fail('reset', 'upstream_error', say)
+  }
+
+  // The deadline watch
+
+  expired(now: number): void {
+    if (this.meter.ended && this.state === 'live') {
+      this.request.abort()
+      this.over(this.endOfStream())
+    } else if (now >= this.totalDeadline) this.fail('total_timeout', 'upstream_timeout', 'The model provider did not finish in time.')
+    else if (this.state === 'sent')
+      this.fail('first_byte_timeout', 'upstream_timeout', 'The model provider did not begin to answer in time.')
+    else this.fail('idle_timeout', 'upstream_timeout', 'The model provider fell silent.')
+  }
+
+  // LiveStream
+
+  attach(sink: StreamSink): void {
+    this.sink = sink
+    const chunks = this.chunks
+    this.chunks = []
+    for (const chunk of chunks) sink.chunk(chunk)
+    if (this.pendingEnd) sink.end(this.pendingEnd.failure)
+    else this.resume()
+  }
+  pause(): void {
+    if (this.paused || this.state === 'over') return
+    this.paused = true
+    this.request.pause()
+    this.deadline = this.totalDeadline // a slow client is not a silent upstream
+  }
+  resume(): void {
+    if (!this.paused || this.state === 'over') return
+    this.paused = false
+    this.touch()
+    this.request.resume()
+  }
+  atBoundary(): boolean {
+    return !this.cut && !this.meter.inFrame
+  }
+  missingEnd(): string {
+    return this.meter.ended ? '' : this.options.dialect.encoder({ id: '', model: '', created: 0 }).encode([{ type: 'end' }])
+  }
+  cancel(): void {
+    this.abandon('aborted', 'cancelled')
+  }
+
+  /** Ends the call because its answer is not wanted any more: the client has gone, or another branch won. */
+  abandon(failure: AttemptFailure, message: string): void {
+    if (this.state === 'over') return
+    const waiting = this.state !== 'live'
+    this.request.abort()
+    if (waiting) this.resolve(callFailed(this.options.attempt, failure, 'client_closed', message, this.options.dialect.family))
+    else this.options.attempt.failure ??= failure
+    this.sink = undefined
+    this.close()
+  }
+
+  // Steps
+
+  private commit(): void {
+    const { attempt } = this.options
+    attempt.firstContentAt = this.elapsed()
+    this.noteMeter()
+    if (!this.options.stream) {
+      this.collect()
+      return
+    }
+    this.state = 'live'
+    this.resolve(new ReplyCore(true, 200, this.headers, true, { kind: 'live', live: this }, { attempt }))
+  }
+
+  /** SSE for a client that asked for a whole reply (A15): read it to the end, then answer whole. */
+  private collect(): void {
+    const events: StreamEvent[] = [...this.meter.takeEvents()]
+    this.state = 'live'
+    this.meter.keepAll = true
+    this.sink = {
+      chunk: () => {
+        events.push(...this.meter.takeEvents())
+        if (events.length > 1_000_000) this.fail('bad_reply', 'upstream_bad_reply', 'The model provider sent too many events.')
+      },
+      end: (failure) => {
+        const { attempt, dialect } = this.options
+        if (failure) {
+          this.resolve(callFailed(attempt, attempt.failure ?? 'truncated', failure.code, failure.message, dialect.family))
+          return
+        }
+        events.push(...this.meter.takeEvents())
+        this.headers.delete('content-type')
+        this.resolve(new ReplyCore(true, 200, this.headers, false, { kind: 'completed', events }, { attempt }))
+      },
+    }
+    this.chunks = []
+  }
+
+  private wholeReply(body: Uint8Array): void {
+    const { attempt, dialect, stream, upstream } = this.options
+    if (body.length === 0) return this.fail('empty', 'upstream_bad_reply', 'The model provider answered with nothing.')
+    const summary = dialect.summary(body)
+    if (summary.error) {
+      const status = summary.error.status ?? 502
+      this.done(upstreamRefused(attempt, 'error_in_reply', status, summary.error, this.headers, dialect, upstream.ownKey))
+      return
+    }
+    if (!summary.valid) {
+      const said = dialect.readError(502, body).message
+      return this.fail('bad_reply', 'upstream_bad_reply', `The model provider answered with something that is not a reply: ${said}`)
+    }
+    attempt.firstContentAt = this.elapsed()
+    if (summary.usage) attempt.usage = summary.usage
+    if (summary.model !== undefined) attempt.modelServed = summary.model
+    if (stream) {
+      const decoded = dialect.decodeWhole(body)
+      if (decoded) {
+        this.headers.delete('content-type')
+        this.done(new ReplyCore(true, 200, this.headers, true, { kind: 'completed', events: decoded.events }, { attempt }))
+        return
+      }
+    }
+    this.done(new ReplyCore(true, this.status, this.headers, false, { kind: 'whole', body, error: false }, { attempt }))
+  }
+
+  /** A stream that ended without content, or a JSON body under the name of a stream (A15). */
+  private notAStream(): void {
+    const body = join(this.chunks, this.size)
+    const first = body.find((b) => b > 32)
+    if (first === 0x7b) return this.wholeReply(body)
+    this.fail('empty', 'upstream_bad_reply', 'The model provider ended the stream before any content.')
+  }
+
+  private errorReply(body: Uint8Array): void {
+    const { attempt, dialect, upstream } = this.options
+    const { status } = this
+    if (status >= 300 && status < 400)
+      return this.fail('status', 'upstream_bad_reply', `The model provider answered with a redirect (${status}), which is not followed.`)
+    const error = dialect.readError(status, body)
+    this.done(
+      upstreamRefused(
+        attempt,
+        'status',
+        status,
+        error,
+        this.headers,
+        dialect,
+        upstream.ownKey,
+        isEnvelope(body, dialect) ? body : undefined,
+      ),
+    )
+  }
+
+  private failedInReply(): void {
+    const { attempt, dialect, upstream } = this.options
+    const error = this.meter.error!
+    this.request.abort()
+    this.done(upstreamRefused(attempt, 'error_in_reply', error.status ?? 502, error, this.headers, dialect, upstream.ownKey))
+  }
+
+  private fail(failure: AttemptFailure, code: StreamFailure['code'], message: string): void {
+    const { attempt, dialect } = this.options
+    this.request.abort()
+    if (this.state === 'live') {
+      attempt.failure = failure
+      attempt.message = message
+      this.over({ code, message, told: false })
+      return
+    }
+    this.done(callFailed(attempt, failure, code, message, dialect.family))
+  }
+
+  private endOfStream(): StreamFailure | undefined {
+    const { attempt } = this.options
+    if (this.meter.error) {
+      attempt.failure = 'error_in_reply'
+      attempt.message = this.meter.error.message
+      return { code: 'upstream_error', message: this.meter.error.message, told: true }
+    }
+    if (this.meter.complete) return undefined
+    attempt.failure = 'truncated'
+    attempt.message = 'The model provider ended the stream before it was complete.'
+    return { code: 'upstream_error', message: attempt.message, told: false }
+  }
+
+  /** The end of a live stream. */
+  private over(failure: StreamFailure | undefined): void {
+    if (this.state === 'over') return
+    this.noteMeter()
+    const sink = this.sink
+    this.close()
+    if (sink) sink.end(failure)
+    else this.pendingEnd = { failure }
+  }
+
+  /** The end of a call that never became live. */
+  private done(reply: ReplyCore): void {
+    if (this.state === 'over') return
+    this.noteMeter()
+    this.close()
+    this.resolve(reply)
+  }
+
+  private close(): void {
+    this.state = 'over'
+    this.options.attempt.endedAt = this.elapsed()
+    unwatch(this)
+    this.onOver?.()
+  }
+
+  private finishMeter(): boolean {
+    this.cut = this.meter.inFrame
+    return this.meter.finish()
+  }
+
+  private noteMeter(): void {
+    const { attempt } = this.options
+    if (this.meter.usage) attempt.usage = this.meter.usage
+    if (this.meter.model !== undefined) attempt.modelServed = this.meter.model
+  }
+
+  private keep(chunk: Uint8Array): void {
+    this.chunks.push(chunk)
+    this.size += chunk.length
+    if (this.state === 'live' && this.size > maxPrelude) this.pause()
+  }
+
+  private linger(): void {
+    this.deadline = Math.min(this.totalDeadline, performance.now() + lingerAfterEnd)
+  }
+
+  private touch(): void {
+    const { idle } = this.options.upstream.timeouts
+    this.deadline = idle > 0 ? Math.min(this.totalDeadline, performance.now() + idle) : this.totalDeadline
+  }
+
+  private elapsed(): number {
+    return performance.now() - this.options.startedAt
+  }
+}
+
+/** True for an error body in the client's own dialect, which is forwarded byte for byte. */
+function isEnvelope(body: Uint8Array, dialect: Dialect): boolean {
+  try {
+    const value = JSON.parse(new TextDecoder().decode(body)) as { type?: unknown; error?: unknown } | null
+    if (typeof value?.error !== 'object' || value.error === null) return false
+    const error = value.error as { message?: unknown; type?: unknown; code?: unknown }
+    if (typeof error.message !== 'string') return false
+    return dialect.family === 'anthropic' ? value.type === 'error' && typeof error.type === 'string' : typeof error.code !== 'number'
+  } catch {
+    return false
+  }
+}
+
+function join(chunks: readonly Uint8Array[], size: number): Uint8Array {
+  if (chunks.length === 1) return chunks[0]!
+  const out = new Uint8Array(size)
+  let at = 0
+  for (const chunk of chunks) {
+    out.set(chunk, at)
+    at += chunk.length
+  }
+  return out
+}

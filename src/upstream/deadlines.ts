@@ -1,0 +1,44 @@
+/**
+ * Deadlines for many calls with one timer.
+ *
+ * A timer per chunk or per request would cost more than the relay itself. Each watched call holds one number, the moment at which it is
+ * too late, and moves it as it likes; one coarse interval looks at all of them and stops when there is none. Deadlines fire up to one
+ * tick late, never early.
+ */
+
+const tick = 50
+
+export interface Watched {
+  /** Milliseconds on the monotonic clock (`performance.now`); Infinity = none. */
+  deadline: number
+  /** Called once the deadline has passed; may move the deadline or unwatch. */
+  expired(now: number): void
+}
+
+const watched = new Set<Watched>()
+let timer: ReturnType<typeof setInterval> | undefined
+
+/** Starts watching. Every `watch` needs its `unwatch`. */
+export function watch(call: Watched): void {
+  watched.add(call)
+  timer ??= setInterval(sweep, tick)
+}
+
+export function unwatch(call: Watched): void {
+  watched.delete(call)
+}
+
+/** How many calls are watched; for tests of leaks. */
+export function watchedCount(): number {
+  return watched.size
+}
+
+function sweep(): void {
+  if (watched.size === 0) {
+    clearInterval(timer)
+    timer = undefined
+    return
+  }
+  const now = performance.now()
+  for (const call of watched) if (call.deadline <= now) call.expired(now)
+}

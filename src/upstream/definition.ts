@@ -1,0 +1,31 @@
+/** An upstream as configured: where it is, what it speaks, how it is paid for and how long it may take. */
+
+import type { Family } from '../dialect/codec.ts'
+import type { Origin } from './http/origin.ts'
+
+export interface UpstreamTimeouts {
+  /** All in milliseconds, 0 = none. */
+  readonly connect: number
+  /** From the request to the first byte of the answer's head. */
+  readonly firstByte: number
+  /** Between two reads of the body. */
+  readonly idle: number
+  readonly total: number
+}
+
+export interface UpstreamDefinition {
+  readonly name: string
+  readonly family: Family
+  /** Scheme, host and port of the base URL. */
+  readonly origin: Origin
+  /** Path of the base URL, without a slash at the end. */
+  readonly basePath: string
+  /** Base URL as text, for the record. */
+  readonly baseUrl: string
+  /** Credential and extra headers, sent on every call. Lower-case names. */
+  readonly headers: readonly (readonly [name: string, value: string])[]
+  /** True when the credential is the gateway's own, so that its rejection is not the client's fault. */
+  readonly ownKey: boolean
+  readonly timeouts: UpstreamTimeouts
+  readonly onDisconnect: 'cancel' | 'drain'
+}

@@ -1,0 +1,95 @@
+/**
+ * The meter: looks at a stream on the side, and parses only what can matter.
+ *
+ * Until the first content every frame is read (`read`). After that a chunk that starts and ends at a frame boundary and holds nothing
+ * interesting is not looked at again (`look`): three native byte searches instead of a parse. Chunks that cut a frame go through the
+ * SSE reader until a boundary is reached again.
+ */
+
+import type { Dialect, StreamDecoder, UpstreamError } from '../dialect/codec.ts'
+import { parseJson } from '../dialect/shape.ts'
+import { endsAtBoundary, SseReader } from '../dialect/sse.ts'
+import { errorIn } from '../dialect/upstream-error.ts'
+import { isContent, type StreamEvent } from '../plugin/events.ts'
+import type { Usage } from '../plugin/outcome.ts'
+
+export class Meter {
+  usage: Usage | undefined = undefined
+  model: string | undefined = undefined
+  /** An error event was seen. */
+  error: UpstreamError | undefined = undefined
+  /** The dialect's terminal event was seen: nothing more will come. */
+  ended = false
+  /** Keep every event for `takeEvents`. */
+  keepAll = false
+  private stopped = false
+  private events: StreamEvent[] = []
+  private readonly reader = new SseReader()
+  private readonly decoder: StreamDecoder
+
+  constructor(private readonly dialect: Dialect) {
+    this.decoder = dialect.decoder()
+    this.keepAll = false
+  }
+
+  /** True when the stream is complete as its dialect says (B01, B03): OpenAI chat by a finish reason, Anthropic by `message_stop`. */
+  get complete(): boolean {
+    return this.error === undefined && (this.dialect.family === 'openai' ? this.stopped : this.ended)
+  }
+
+  /** True when the bytes so far end inside a frame. */
+  get inFrame(): boolean {
+    return this.reader.pending > 0
+  }
+
+  /** Reads every frame of a chunk; true as soon as one bears content. */
+  read(chunk: Uint8Array): boolean {
+    return this.note(this.reader.push(chunk), true)
+  }
+
+  /** Looks at a chunk of a stream that has committed. */
+  look(chunk: Uint8Array): void {
+    if (!this.keepAll && this.reader.pending === 0 && endsAtBoundary(chunk) && !this.dialect.interesting(chunk)) return
+    this.note(this.reader.push(chunk), this.keepAll)
+  }
+
+  /** The stream is over: reads a last frame without its blank line. True when it bore content. */
+  finish(): boolean {
+    return this.note(this.reader.end(), this.keepAll)
+  }
+
+  /** The events since the last call, where they are kept. */
+  takeEvents(): StreamEvent[] {
+    const events = this.events
+    this.events = []
+    return events
+  }
+
+  private note(frames: ReturnType<SseReader['push']>, keep: boolean): boolean {
+    let content = false
+    for (const frame of frames) {
+      for (const event of this.decoder.decode(frame)) {
+        if (isContent(event)) content = true
+        if (keep) this.events.push(event)
+        switch (event.type) {
+          case 'start':
+            this.model ??= event.model
+            break
+          case 'usage':
+            this.usage = event.usage
+            break
+          case 'stop':
+            this.stopped = true
+            break
+          case 'end':
+            this.ended = true
+            break
+          case 'error':
+            this.error ??= errorIn(parseJson(frame.data) ?? null) ?? { message: event.message, type: event.kind }
+            break
+        }
+      }
+    }
+    return content
+  }
+}
