@@ -1,0 +1,93 @@
+/**
+ * Counters and histograms of one process, printed in Prometheus text format.
+ *
+ * Bounded: a metric keeps at most `maxSeries` label sets; further ones are counted under `other`.
+ */
+
+import type { Counter, Histogram } from '../plugin/host.ts'
+
+const maxSeries = 1000
+const buckets = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300]
+
+interface Metric {
+  readonly help: string
+  readonly kind: 'counter' | 'histogram'
+  readonly series: Map<string, number[]>
+}
+
+export class Metrics {
+  private readonly metrics = new Map<string, Metric>()
+
+  counter(name: string, help: string): Counter {
+    const metric = this.metric(name, help, 'counter')
+    return {
+      add: (value = 1, labels) => {
+        const cell = this.cell(metric, labels, 1)
+        cell[0]! += value
+      },
+    }
+  }
+
+  /** Unit of observations: seconds. */
+  histogram(name: string, help: string): Histogram {
+    const metric = this.metric(name, help, 'histogram')
+    return {
+      observe: (value, labels) => {
+        const cell = this.cell(metric, labels, buckets.length + 2)
+        cell[0]! += 1
+        cell[1]! += value
+        for (let i = 0; i < buckets.length; i++) if (value <= buckets[i]!) cell[i + 2]! += 1
+      },
+    }
+  }
+
+  /** All metrics in text exposition format 0.0.4. */
+  text(): string {
+    const lines: string[] = []
+    for (const [name, metric] of this.metrics) {
+      lines.push(`# HELP ${name} ${metric.help.replaceAll('\n', ' ')}`, `# TYPE ${name} ${metric.kind}`)
+      for (const [labels, cell] of metric.series) {
+        if (metric.kind === 'counter') {
+          lines.push(`${name}${labels && `{${labels}}`} ${cell[0]}`)
+          continue
+        }
+        const prefix = labels === '' ? '' : `${labels},`
+        buckets.forEach((le, i) => lines.push(`${name}_bucket{${prefix}le="${le}"} ${cell[i + 2]}`))
+        lines.push(`${name}_bucket{${prefix}le="+Inf"} ${cell[0]}`)
+        lines.push(`${name}_sum${labels && `{${labels}}`} ${cell[1]}`, `${name}_count${labels && `{${labels}}`} ${cell[0]}`)
+      }
+    }
+    return `${lines.join('\n')}\n`
+  }
+
+  private metric(name: string, help: string, kind: Metric['kind']): Metric {
+    if (!/^[a-z][a-z0-9_]*$/.test(name)) throw new TypeError(`metric name ${JSON.stringify(name)} must be snake_case`)
+    const known = this.metrics.get(name)
+    if (known) {
+      if (known.kind !== kind) throw new TypeError(`metric ${name} is a ${known.kind} already`)
+      return known
+    }
+    const made: Metric = { help, kind, series: new Map() }
+    this.metrics.set(name, made)
+    return made
+  }
+
+  private cell(metric: Metric, labels: Readonly<Record<string, string>> | undefined, width: number): number[] {
+    let key = labels
+      ? Object.keys(labels)
+          .sort()
+          .map((k) => `${k}="${escapeLabel(labels[k]!)}"`)
+          .join(',')
+      : ''
+    let cell = metric.series.get(key)
+    if (cell) return cell
+    if (metric.series.size >= maxSeries) key = 'other="true"'
+    cell = metric.series.get(key) ?? new Array<number>(width).fill(0)
+    metric.series.set(key, cell)
+    return cell
+  }
+}
+
+function escapeLabel(value: string): string {
+  return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
+}
