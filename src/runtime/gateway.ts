@@ -1,0 +1,185 @@
+/**
+ * The running gateway: the snapshot in force, the shared services, build and swap.
+ *
+ * A new config is built aside and swapped in whole; exchanges in flight keep the snapshot they started with; a config with a mistake
+ * changes nothing. One build runs at a time.
+ */
+
+import { createCatalog } from '../catalog/catalog.ts'
+import type { Diagnostic } from '../config/diagnostics.ts'
+import { type LoadResult, loadConfig } from '../config/load.ts'
+import type { Catalog, Logger } from '../plugin/host.ts'
+import { MemoryState } from '../store/state-memory.ts'
+import { createLogger, type LogOptions } from '../telemetry/log.ts'
+import { Metrics } from '../telemetry/metrics.ts'
+import { createTransport } from '../upstream/http/select.ts'
+import type { Transport } from '../upstream/http/transport.ts'
+import type { SharedServices } from './host.ts'
+import { buildInstances, closeUnused, type LiveInstance } from './instances.ts'
+import type { Builtins } from './load-plugin.ts'
+import { createSnapshot, demoBase, type Snapshot } from './snapshot.ts'
+
+export interface GatewayOptions {
+  readonly configPath: string
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly builtins: Builtins
+  /** Starts the model inside this process; called when a config names it. */
+  readonly startDemo: () => Promise<{ readonly url: string; stop(): Promise<void> }>
+  readonly log?: Partial<LogOptions>
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number
+  readonly transport?: Transport
+}
+
+export interface BuildResult {
+  readonly ok: boolean
+  readonly load: LoadResult
+  readonly diagnostics: readonly Diagnostic[]
+}
+
+export class Gateway {
+  readonly services: SharedServices
+  readonly transport: Transport
+  readonly log: Logger
+  /** Set while shutting down: new requests are refused. */
+  draining = false
+  /** What was left out of the config in force, for people. */
+  notes: readonly string[] = []
+  private current: Snapshot | undefined = undefined
+  private readonly logOptions: LogOptions
+  private readonly world: { catalog: Catalog; upstreams: readonly string[] } = {
+    catalog: createCatalog([], () => undefined),
+    upstreams: [],
+  }
+  private demo: { readonly url: string; stop(): Promise<void> } | undefined = undefined
+  private building: Promise<unknown> = Promise.resolve()
+  private readonly retiring = new Set<Promise<void>>()
+
+  constructor(private readonly options: GatewayOptions) {
+    const now = options.now ?? Date.now
+    this.logOptions = { level: 'info', json: false, secrets: new Set(), write: (line) => process.stderr.write(line), now, ...options.log }
+    this.services = {
+      logger: (component) => createLogger(component, this.logOptions),
+      now,
+      state: new MemoryState({ now }),
+      metrics: new Metrics(),
+    }
+    this.transport = options.transport ?? createTransport()
+    this.log = createLogger('headgate', this.logOptions)
+  }
+
+  /** The snapshot in force. @throws before the first successful build. */
+  get snapshot(): Snapshot {
+    if (!this.current) throw new Error('the gateway has no config yet')
+    return this.current
+  }
+
+  /** Strings that must never be printed. */
+  get secrets(): ReadonlySet<string> {
+    return this.logOptions.secrets
+  }
+
+  /** Builds the config file and puts it in force, or changes nothing and says why. */
+  reload(): Promise<BuildResult> {
+    const next = this.building.then(() => this.build())
+    this.building = next.catch(() => {})
+    return next
+  }
+
+  private async build(): Promise<BuildResult> {
+    const { configPath, env, builtins } = this.options
+    const load = loadConfig({ path: configPath, env })
+    const families = new Map(load.config?.upstreams.map((u) => [u.name, u.dialect]))
+    const catalog = createCatalog(load.config?.models ?? [], (name) => families.get(name))
+    const before = { catalog: this.world.catalog, upstreams: this.world.upstreams, secrets: this.logOptions.secrets }
+    if (load.config) {
+      // set before the plugins are set up: they may look at the catalogue
+      this.world.catalog = catalog
+      this.world.upstreams = load.config.upstreams.map((u) => u.name)
+      this.logOptions.secrets = new Set([...before.secrets, ...load.secrets])
+    }
+    const built = await buildInstances({
+      load,
+      builtins,
+      services: this.services,
+      world: this.world,
+      configPath,
+      previous: this.current?.live ?? [],
+      setup: load.config !== undefined,
+    })
+    const diagnostics = [...load.diagnostics, ...built.diagnostics].sort((a, b) => a.line - b.line || a.column - b.column)
+    const undo = () => {
+      this.world.catalog = before.catalog
+      this.world.upstreams = before.upstreams
+      return { ok: false, load, diagnostics }
+    }
+    if (!load.config || diagnostics.some((d) => d.severity === 'error')) return undo()
+    if (load.config.upstreams.some((u) => u.base_url === demoBase)) this.demo ??= await this.options.startDemo()
+    for (const s of built.secrets) this.logOptions.secrets = new Set([...this.logOptions.secrets, s])
+    const snapshot = createSnapshot(load.config, catalog, built.instances, built.live, this.demo?.url)
+    const fresh = built.live.filter((l) => l.users === 1)
+    const failed = await ready(fresh)
+    if (failed) {
+      await snapshot.retire()
+      this.log.error(`plugin ${failed.id} is not ready`, { error: failed.error })
+      undo()
+      const at = load.plugins.find((p) => p.id === failed.id)
+      const path = ['plugins', at?.index ?? 0]
+      const diagnostic: Diagnostic = {
+        severity: 'error',
+        file: configPath,
+        ...load.locate(path),
+        path: `plugins[${at?.index ?? 0}]`,
+        message: `its ready hook failed: ${failed.error}`,
+        fix: 'see the README of the plugin',
+      }
+      return { ok: false, load, diagnostics: [...diagnostics, diagnostic] }
+    }
+    this.logOptions.level = this.options.log?.level ?? load.config.log.level
+    this.notes = load.notes
+    const old = this.current
+    this.current = snapshot
+    if (old) this.retire(old)
+    return { ok: true, load, diagnostics }
+  }
+
+  private retire(snapshot: Snapshot): void {
+    const done = snapshot.retire().catch((error: unknown) => this.log.error('retiring a config failed', { error: String(error) }))
+    this.retiring.add(done)
+    void done.then(() => this.retiring.delete(done))
+  }
+
+  /** Waits for exchanges in flight, at most `limit` milliseconds, then closes everything. True when nothing was cut. */
+  async close(limit: number): Promise<boolean> {
+    this.draining = true
+    await this.building
+    const { current } = this
+    const all = Promise.all([current?.retire(), ...this.retiring])
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const late = new Promise<false>((resolve) => {
+      timer = setTimeout(() => resolve(false), limit)
+    })
+    const clean = await Promise.race([all.then(() => true as const), late])
+    clearTimeout(timer)
+    if (!clean && current) {
+      for (const instance of current.live) instance.users = 0
+      await closeUnused(current.live)
+    }
+    this.current = undefined
+    this.transport.close()
+    await this.demo?.stop()
+    return clean
+  }
+}
+
+/** Calls `ready` of new instances; the first failure, if any. */
+async function ready(fresh: readonly LiveInstance[]): Promise<{ id: string; error: string } | undefined> {
+  for (const instance of fresh) {
+    try {
+      await instance.hooks.ready?.()
+    } catch (error) {
+      return { id: instance.id, error: error instanceof Error ? error.message : String(error) }
+    }
+  }
+  return undefined
+}

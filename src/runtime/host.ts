@@ -1,0 +1,103 @@
+/**
+ * What the host gives one plugin instance: the implementation of `Host`.
+ *
+ * Everything an instance starts here (tasks, routes) is remembered, so that closing the instance ends it.
+ */
+
+import { dirname, isAbsolute, resolve } from 'node:path'
+import type { Catalog, Host, Logger, RouteSpec } from '../plugin/host.ts'
+import type { MemoryState } from '../store/state-memory.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+
+/** Services that all instances share and that outlive a reload. */
+export interface SharedServices {
+  readonly logger: (component: string) => Logger
+  readonly now: () => number
+  readonly state: MemoryState
+  readonly metrics: Metrics
+}
+
+export interface HostOptions {
+  readonly id: string
+  readonly services: SharedServices
+  /** The catalogue and upstream names of the config that is in force; a carried-over instance sees the new ones. */
+  readonly world: { readonly catalog: Catalog; readonly upstreams: readonly string[] }
+  readonly configPath: string
+}
+
+export interface HostHandle {
+  readonly host: Host
+  readonly routes: readonly RouteSpec[]
+  readonly adminRoutes: readonly RouteSpec[]
+  /** Ends tasks; resolves when those that run have come back. */
+  close(): Promise<void>
+}
+
+const fetchTimeout = 30_000
+
+export function createHost(options: HostOptions): HostHandle {
+  const { id, services, world } = options
+  const log = services.logger(id)
+  const routes: RouteSpec[] = []
+  const adminRoutes: RouteSpec[] = []
+  const ending = new AbortController()
+  const running = new Set<Promise<void>>()
+  const timers = new Set<ReturnType<typeof setTimeout>>()
+
+  const task: Host['task'] = (name, every, run) => {
+    const again = () => {
+      const timer = setTimeout(() => {
+        timers.delete(timer)
+        const round = (async () => {
+          try {
+            await run(ending.signal)
+          } catch (error) {
+            log.error(`task ${name} failed`, { error: error instanceof Error ? error.message : String(error) })
+          }
+        })()
+        running.add(round)
+        void round.then(() => {
+          running.delete(round)
+          if (!ending.signal.aborted) again()
+        })
+      }, every)
+      timer.unref()
+      timers.add(timer)
+    }
+    again()
+  }
+
+  const host: Host = {
+    id,
+    log,
+    now: services.now,
+    state: services.state.scoped(id),
+    get catalog() {
+      return world.catalog
+    },
+    get upstreams() {
+      return world.upstreams
+    },
+    fetch: (url, init = {}) => {
+      const limit = AbortSignal.timeout(fetchTimeout)
+      return fetch(url, { ...init, signal: init.signal ? AbortSignal.any([init.signal, limit]) : limit })
+    },
+    file: (path) => (isAbsolute(path) ? path : resolve(dirname(options.configPath), path)),
+    counter: (name, help) => services.metrics.counter(`headgate_${name}`, help),
+    histogram: (name, help) => services.metrics.histogram(`headgate_${name}`, help),
+    task,
+    route: (spec) => void routes.push(spec),
+    admin: (spec) => void adminRoutes.push(spec),
+  }
+  return {
+    host,
+    routes,
+    adminRoutes,
+    async close() {
+      ending.abort()
+      for (const timer of timers) clearTimeout(timer)
+      timers.clear()
+      await Promise.all(running)
+    },
+  }
+}

@@ -1,0 +1,203 @@
+/**
+ * Builds the plugin instances of a config: loads each plugin, checks its `with`, sets it up, or carries it over from the running config.
+ *
+ * An instance is carried over, with its state, when nothing that made it has changed: plugin file, `use`, `with`. Its place in the list,
+ * `when`, `on_error` and `timeout` may change freely. All mistakes are collected; when there is one, everything set up here is closed.
+ */
+
+import type { Diagnostic } from '../config/diagnostics.ts'
+import { lintOrder } from '../config/lint.ts'
+import type { LoadResult } from '../config/load.ts'
+import type { PluginEntry } from '../config/model.ts'
+import { checkPluginConfig } from '../config/plugin-config.ts'
+import { withTimeout } from '../pipeline/fence.ts'
+import { compileCondition, type When } from '../pipeline/match.ts'
+import { eraseHooks, type Instance } from '../pipeline/plan.ts'
+import type { Plugin } from '../plugin/define.ts'
+import { allHooks, exchangeHooks, type Hooks } from '../plugin/hooks.ts'
+import { createHost, type HostHandle, type HostOptions, type SharedServices } from './host.ts'
+import { type Builtins, loadPlugin } from './load-plugin.ts'
+
+/** One set-up plugin; outlives a reload when nothing that made it changed. */
+export interface LiveInstance {
+  readonly id: string
+  readonly plugin: Plugin
+  readonly hooks: Hooks
+  readonly host: HostHandle
+  /** Equal keys mean: the same plugin with the same config. */
+  readonly key: string
+  /** File of an external plugin. */
+  readonly file?: string
+  /** How many snapshots use it. */
+  users: number
+}
+
+export interface BuiltInstances {
+  readonly live: readonly LiveInstance[]
+  readonly instances: readonly Instance[]
+  readonly diagnostics: readonly Diagnostic[]
+  readonly secrets: ReadonlySet<string>
+}
+
+export interface BuildOptions {
+  readonly load: LoadResult
+  readonly builtins: Builtins
+  readonly services: SharedServices
+  readonly world: HostOptions['world']
+  readonly configPath: string
+  /** Instances of the running config that may be carried over. */
+  readonly previous: readonly LiveInstance[]
+  /** False: load and check only, set nothing up (`headgate check`). */
+  readonly setup: boolean
+}
+
+/** Milliseconds that an asynchronous hook may take when the operator does not say. */
+const defaultTimeout = 5000
+const setupTimeout = 30_000
+
+/** Builds all instances. `instances` is meaningful only when no diagnostic is an error. */
+export async function buildInstances(o: BuildOptions): Promise<BuiltInstances> {
+  const diagnostics: Diagnostic[] = []
+  const secrets = new Set<string>()
+  const live: LiveInstance[] = []
+  const instances: Instance[] = []
+  const plugins: { entry: PluginEntry; plugin: Plugin }[] = []
+  const at = (entry: PluginEntry, key: string, message: string, fix: string, severity: Diagnostic['severity'] = 'error') => {
+    const path = key === '' ? ['plugins', entry.index] : ['plugins', entry.index, key]
+    diagnostics.push({
+      severity,
+      file: o.load.place(path).file,
+      ...o.load.locate(path),
+      path: `plugins[${entry.index}]${key && `.${key}`}`,
+      message,
+      fix,
+    })
+  }
+
+  for (const entry of o.load.plugins) {
+    const loaded = await loadPlugin(entry.use, o.configPath, o.builtins)
+    if ('problem' in loaded) {
+      at(entry, 'use', loaded.problem, loaded.fix)
+      continue
+    }
+    const { plugin } = loaded
+    plugins.push({ entry, plugin })
+    const checked = checkPluginConfig(plugin.config, entry.with, o.load.place(['plugins', entry.index, 'with']))
+    for (const s of checked.secrets) secrets.add(s)
+    diagnostics.push(...checked.diagnostics)
+    if (checked.value === undefined || !o.setup) continue
+    const key = JSON.stringify([entry.use, loaded.version, checked.value])
+    const kept = o.previous.find((p) => p.id === entry.id && p.key === key)
+    const made = kept ?? (await setUp(o, entry, plugin, checked.value, key, loaded.file))
+    if ('problem' in made) {
+      at(entry, 'use', made.problem, made.fix)
+      continue
+    }
+    live.push(made)
+    instances.push(toInstance(o, entry, made, instances.length))
+  }
+  checkSlots(plugins, at)
+  if (o.setup && diagnostics.every((d) => d.severity !== 'error'))
+    diagnostics.push(...lintOrder(lintEntries(o, live), o.load.place([]).file))
+  if (diagnostics.some((d) => d.severity === 'error')) await closeUnused(live.filter((l) => l.users === 0))
+  return { live, instances, diagnostics, secrets }
+}
+
+async function setUp(
+  o: BuildOptions,
+  entry: PluginEntry,
+  plugin: Plugin,
+  config: Record<string, unknown>,
+  key: string,
+  file: string | undefined,
+): Promise<LiveInstance | { problem: string; fix: string }> {
+  const host = createHost({ id: entry.id, services: o.services, world: o.world, configPath: o.configPath })
+  try {
+    const hooks = (await withTimeout(Promise.resolve(plugin.setup(host.host, config)), setupTimeout)) as Hooks
+    if (typeof hooks !== 'object' || hooks === null) throw new TypeError('setup must return an object of hooks')
+    const unknown = Object.keys(hooks).find((name) => !(allHooks as readonly string[]).includes(name))
+    if (unknown) throw new TypeError(`${JSON.stringify(unknown)} is not a hook; there are: ${allHooks.join(', ')}`)
+    return { id: entry.id, plugin, hooks, host, key, ...(file !== undefined && { file }), users: 0 }
+  } catch (error) {
+    await host.close()
+    return {
+      problem: `setting it up failed: ${error instanceof Error ? error.message : String(error)}`,
+      fix: 'see the README of the plugin',
+    }
+  }
+}
+
+function toInstance(o: BuildOptions, entry: PluginEntry, made: LiveInstance, index: number): Instance {
+  const log = o.services.logger(entry.id)
+  return {
+    index,
+    id: entry.id,
+    plugin: made.plugin,
+    hooks: eraseHooks(made.hooks),
+    failure: entry.on_error === 'skip' ? 'open' : entry.on_error === 'refuse' ? 'closed' : made.plugin.failure,
+    timeout: entry.timeout ?? defaultTimeout,
+    ...(entry.when && { condition: compileCondition(entry.when as When) }),
+    failed: (hook, error) => log.error(`hook ${hook} failed`, { error: error instanceof Error ? error.message : String(error) }),
+  }
+}
+
+/** A need without an unconditional provider above it is a mistake that names both lines. */
+function checkSlots(
+  plugins: readonly { entry: PluginEntry; plugin: Plugin }[],
+  at: (entry: PluginEntry, key: string, message: string, fix: string) => void,
+): void {
+  for (const [i, { entry, plugin }] of plugins.entries()) {
+    for (const slot of plugin.needs) {
+      const provides = (p: { plugin: Plugin }) => p.plugin.provides.some((s) => s.name === slot.name)
+      const above = plugins.slice(0, i).filter(provides)
+      if (above.some((p) => !p.entry.when)) continue
+      const below = plugins.slice(i + 1).find(provides)
+      const name = (p: { entry: PluginEntry }) => `plugins[${p.entry.index}] (${p.entry.id})`
+      if (above.length > 0)
+        at(
+          entry,
+          'use',
+          `${entry.id} needs ${slot.name}, and ${name(above[0]!)} provides it only under its \`when\``,
+          'drop that condition, or give this plugin the same',
+        )
+      else if (below)
+        at(
+          entry,
+          'use',
+          `${entry.id} needs ${slot.name}, which ${name(below)} provides further down`,
+          `move ${below.entry.id} above ${entry.id}`,
+        )
+      else at(entry, 'use', `${entry.id} needs ${slot.name}, and no plugin provides it`, `add a plugin that provides ${slot.name} above`)
+    }
+  }
+}
+
+function lintEntries(o: BuildOptions, live: readonly LiveInstance[]): Parameters<typeof lintOrder>[0] {
+  return live.map((l) => {
+    const entry = o.load.plugins.find((p) => p.id === l.id)!
+    return {
+      id: l.id,
+      index: entry.index,
+      ...o.load.locate(['plugins', entry.index]),
+      hooks: exchangeHooks.filter((name) => l.hooks[name] !== undefined),
+      needs: l.plugin.needs.map((s) => s.name),
+      wants: l.plugin.wants.map((s) => s.name),
+      provides: l.plugin.provides.map((s) => s.name),
+      ...(l.hooks.inspect && { holds: l.hooks.inspect.hold }),
+      conditional: entry.when !== undefined,
+    }
+  })
+}
+
+/** Closes instances that no snapshot uses. */
+export async function closeUnused(live: readonly LiveInstance[]): Promise<void> {
+  for (const instance of live) {
+    if (instance.users > 0) continue
+    await instance.host.close()
+    try {
+      await withTimeout(Promise.resolve(instance.hooks.close?.()), setupTimeout)
+    } catch (error) {
+      instance.host.host.log.error('close failed', { error: error instanceof Error ? error.message : String(error) })
+    }
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * A snapshot: one config, built. Immutable; an exchange keeps the one it started with.
+ *
+ * A retired snapshot closes the instances that only it used, once its last exchange has settled.
+ */
+
+import type { GatewayConfig, UpstreamConfig } from '../config/model.ts'
+import { compilePlan, type Instance, type Plan } from '../pipeline/plan.ts'
+import type { Catalog } from '../plugin/host.ts'
+import type { UpstreamDefinition } from '../upstream/definition.ts'
+import { parseUrl } from '../upstream/http/origin.ts'
+import { closeUnused, type LiveInstance } from './instances.ts'
+
+export interface Snapshot {
+  readonly config: GatewayConfig
+  readonly plan: Plan
+  readonly catalog: Catalog
+  readonly upstreams: ReadonlyMap<string, UpstreamDefinition>
+  readonly live: readonly LiveInstance[]
+  /** Counts an exchange in; call the result once when it has settled. */
+  enter(): () => void
+  /** Exchanges that use this snapshot. */
+  readonly inflight: number
+  /** Resolves when no exchange uses it any more and its own instances are closed. */
+  retire(): Promise<void>
+}
+
+export function createSnapshot(
+  config: GatewayConfig,
+  catalog: Catalog,
+  instances: readonly Instance[],
+  live: readonly LiveInstance[],
+  demoUrl: string | undefined,
+): Snapshot {
+  let inflight = 0
+  let retired: (() => void) | undefined
+  for (const instance of live) instance.users++
+  const leave = () => {
+    if (--inflight === 0) retired?.()
+  }
+  return {
+    config,
+    catalog,
+    live,
+    plan: compilePlan(instances),
+    upstreams: new Map(config.upstreams.map((u) => [u.name, defineUpstream(u, demoUrl)])),
+    enter() {
+      inflight++
+      return leave
+    },
+    get inflight() {
+      return inflight
+    },
+    async retire() {
+      if (inflight > 0) await new Promise<void>((resolve) => (retired = resolve))
+      for (const instance of live) instance.users--
+      await closeUnused(live)
+    },
+  }
+}
+
+/** The base URL that means the model inside this process. */
+export const demoBase = 'builtin:demo'
+
+function defineUpstream(u: UpstreamConfig, demoUrl: string | undefined): UpstreamDefinition {
+  const baseUrl = u.base_url === demoBase ? `${demoUrl ?? 'http://127.0.0.1:9'}${u.dialect === 'openai' ? '/v1' : ''}` : u.base_url
+  const { origin, path } = parseUrl(baseUrl)
+  const headers: [string, string][] = Object.entries(u.headers).map(([name, value]) => [name.toLowerCase(), value])
+  if (u.key !== undefined && u.auth === 'bearer') headers.push(['authorization', `Bearer ${u.key}`])
+  if (u.key !== undefined && u.auth === 'x-api-key') headers.push(['x-api-key', u.key])
+  return {
+    name: u.name,
+    family: u.dialect,
+    origin,
+    basePath: path === '/' ? '' : path.replace(/\/$/, ''),
+    baseUrl,
+    headers,
+    ownKey: u.key !== undefined,
+    timeouts: { connect: u.timeouts.connect, firstByte: u.timeouts.first_byte, idle: u.timeouts.idle, total: u.timeouts.total },
+    onDisconnect: u.on_disconnect,
+  }
+}
