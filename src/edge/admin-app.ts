@@ -1,0 +1,43 @@
+/** The admin application: health, readiness, metrics, the config in force with secrets masked, reload, and the admin pages of plugins. */
+
+import { Elysia } from 'elysia'
+import { formatDiagnostics } from '../config/diagnostics.ts'
+import { redact } from '../config/secrets.ts'
+import type { BuildResult, Gateway } from '../runtime/gateway.ts'
+import { readiness } from './public-app.ts'
+import type { RouteTable } from './route-table.ts'
+
+/** Builds the application. `reload` builds and swaps, including this application's own routes. */
+export function adminApp(
+  gateway: Gateway,
+  table: RouteTable,
+  reload: () => Promise<BuildResult>,
+): { fetch(request: Request): Response | Promise<Response> } {
+  const app = new Elysia({ handler: { standardHostname: false }, normalize: false })
+  app.get('/health', () => Response.json({ status: 'ok' }))
+  app.get('/ready', () => readiness(gateway))
+  app.get(
+    '/metrics',
+    () => new Response(gateway.services.metrics.text(), { headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' } }),
+  )
+  app.get('/config', () => Response.json(redact(gateway.snapshot.config, gateway.secrets)))
+  app.post('/reload', async () => {
+    const result = await reload()
+    return new Response(result.ok ? 'reloaded\n' : formatDiagnostics(result.diagnostics), {
+      status: result.ok ? 200 : 422,
+      headers: { 'content-type': 'text/plain; charset=utf-8' },
+    })
+  })
+  for (const { route } of table.admin) {
+    app.route(route.method, route.path, ({ request, params }) => route.handler(request, params as Record<string, string>), {
+      parse: 'none',
+    })
+  }
+  app.onError(({ code, error }) => {
+    if (code === 'NOT_FOUND')
+      return Response.json({ error: { message: 'There is nothing at this path of the admin listener.' } }, { status: 404 })
+    gateway.log.error('an admin endpoint failed', { error: error instanceof Error ? error.message : String(error) })
+    return Response.json({ error: { message: 'This endpoint failed; the log says why.' } }, { status: 500 })
+  })
+  return app
+}

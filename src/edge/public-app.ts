@@ -1,0 +1,134 @@
+/**
+ * The public application: Elysia's routes over the route table of one snapshot.
+ *
+ * Handlers hand the request on as it is: no body parsing here. Every error that Elysia makes leaves in the caller's dialect.
+ */
+
+import { Elysia } from 'elysia'
+import { families, type OperationSpec } from '../dialect/family.ts'
+import type { Arrival } from '../pipeline/core.ts'
+import type { Operation } from '../plugin/exchange.ts'
+import { runEndpoint } from '../runtime/endpoint.ts'
+import type { Gateway } from '../runtime/gateway.ts'
+import { InferenceExchange } from '../runtime/handle.ts'
+import type { Snapshot } from '../runtime/snapshot.ts'
+import { edgeError, familyOfRequest, newRequestId } from './errors.ts'
+import { modelList } from './models.ts'
+import { type RouteTable, routeTable } from './route-table.ts'
+
+export type BunServer = Bun.Server<undefined>
+
+export interface PublicApp {
+  readonly table: RouteTable
+  fetch(request: Request, server: BunServer): Response | Promise<Response>
+}
+
+/** Builds the application for a snapshot. */
+export function publicApp(gateway: Gateway, snapshot: Snapshot): PublicApp {
+  const table = routeTable(snapshot)
+  const services = { transport: gateway.transport, log: gateway.log, now: gateway.services.now }
+  let server: BunServer
+  const app = new Elysia({ handler: { standardHostname: false }, normalize: false })
+
+  const infer = (request: Request, spec: OperationSpec): Promise<Response> =>
+    new InferenceExchange(snapshot, services, spec, arrival(request, server, spec.operation, spec.dialect.name), request, () =>
+      server.timeout(request, 0),
+    ).run()
+
+  for (const { path, spec, family } of table.inference) {
+    app.post(path, ({ request }) => infer(request, spec), { parse: 'none' })
+    app.all(
+      path,
+      ({ request }) =>
+        edgeError(family, 'method_not_allowed', newRequestId(), `${request.method} is not answered here; POST is.`, { allow: 'POST' }),
+      {
+        parse: 'none',
+      },
+    )
+  }
+  for (const path of table.models) {
+    app.get(path, ({ request }) => {
+      const family = familyOfRequest(request, table.familyOf(path))
+      const { dialect } = families[family].operations[0]!
+      return runEndpoint(snapshot, services, dialect, arrival(request, server, 'models', dialect.name), () =>
+        Response.json(modelList(snapshot.catalog, family)),
+      )
+    })
+  }
+  for (const { route } of table.plugin) {
+    app.route(
+      route.method,
+      route.path,
+      ({ request, params }) => {
+        const { dialect } = families[familyOfRequest(request, table.familyOf(route.path))].operations[0]!
+        return runEndpoint(snapshot, services, dialect, arrival(request, server, 'route', dialect.name), () =>
+          route.handler(request, params as Record<string, string>),
+        )
+      },
+      { parse: 'none' },
+    )
+  }
+  app.get('/health', () => Response.json({ status: 'ok' }))
+  app.get('/ready', () => readiness(gateway))
+  app.get('/docs', ({ request }) => docs(table, request))
+  app.get('/docs/*', ({ request }) => docs(table, request))
+  app.onError(({ code, request }) => {
+    const id = newRequestId()
+    const path = new URL(request.url).pathname
+    const family = familyOfRequest(request, table.familyOf(path))
+    if (code === 'NOT_FOUND') return edgeError(family, 'not_found', id, `There is nothing at ${request.method} ${path.slice(0, 200)}.`)
+    gateway.log.error('the edge failed', { code: String(code), path })
+    return edgeError(family, 'internal_error', id)
+  })
+
+  return {
+    table,
+    fetch(request, from) {
+      server = from
+      if (gateway.draining) {
+        const family = familyOfRequest(request, table.familyOf(new URL(request.url).pathname))
+        return edgeError(family, 'shutting_down', newRequestId(), undefined, { connection: 'close', 'retry-after': '1' })
+      }
+      return app.fetch(request)
+    },
+  }
+}
+
+/** Health of all plugins: 200 when traffic may come. */
+export async function readiness(gateway: Gateway): Promise<Response> {
+  if (gateway.draining) return Response.json({ status: 'draining' }, { status: 503 })
+  const problems: Record<string, string> = {}
+  for (const instance of gateway.snapshot.live) {
+    try {
+      const said = await instance.hooks.health?.()
+      if (said !== undefined) problems[instance.id] = said
+    } catch (error) {
+      problems[instance.id] = error instanceof Error ? error.message : String(error)
+    }
+  }
+  const ok = Object.keys(problems).length === 0
+  return Response.json(ok ? { status: 'ready' } : { status: 'not ready', problems }, { status: ok ? 200 : 503 })
+}
+
+/** The docs page is built when somebody first asks for it: it costs start-up time otherwise. */
+async function docs(table: RouteTable, request: Request): Promise<Response> {
+  const { docsApp } = await import('./docs.ts')
+  return docsApp(table).fetch(request)
+}
+
+function arrival(request: Request, server: BunServer, operation: Operation, dialect: string): Arrival {
+  const { url } = request
+  const start = url.indexOf('/', url.indexOf('://') + 3)
+  const query = url.indexOf('?', start)
+  return {
+    id: newRequestId(),
+    operation,
+    dialect,
+    method: request.method,
+    path: query < 0 ? url.slice(start) : url.slice(start, query),
+    query: query < 0 ? '' : url.slice(query + 1),
+    headers: request.headers,
+    peer: () => server.requestIP(request)?.address ?? '',
+    signal: request.signal,
+  }
+}
