@@ -1,0 +1,22 @@
+#!/usr/bin/env bun
+/** The composition root: the only file that joins `src` and `plugins`. */
+
+import type { Composition } from './cli/command.ts'
+import { runCli } from './cli/index.ts'
+
+const composition: Composition = {
+  // imported when a config uses them
+  builtins: {
+    audit: () => import('../plugins/audit/index.ts'),
+    auth: () => import('../plugins/auth/index.ts'),
+    'rate-limit': () => import('../plugins/rate-limit/index.ts'),
+    router: () => import('../plugins/router/index.ts'),
+  },
+  keys: () => import('../plugins/auth/keys.ts'),
+  startDemo: async () => (await import('./demo/server.ts')).startDemo(),
+}
+
+if (import.meta.main) {
+  const code = await runCli(process.argv.slice(2), composition)
+  if (code !== undefined) process.exit(code)
+}
