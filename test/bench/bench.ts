@@ -21,7 +21,7 @@ export interface Lengths {
   readonly slowStreams: number
   readonly coldStarts: number
 }
-export const fullLengths: Lengths = { rounds: 5, closed: 700, paced: 2000, chunks: 2500, slow: 2000, slowStreams: 2000, coldStarts: 5 }
+export const fullLengths: Lengths = { rounds: 9, closed: 500, paced: 2000, chunks: 2500, slow: 2000, slowStreams: 2000, coldStarts: 5 }
 export const quickLengths: Lengths = { rounds: 2, closed: 300, paced: 800, chunks: 1000, slow: 500, slowStreams: 2000, coldStarts: 2 }
 
 export interface Bench {
@@ -36,7 +36,7 @@ export interface Bench {
 
 /** Starts the mock upstream and gives its port. */
 export async function startMock(): Promise<number> {
-  const mock = start(['bun', `${import.meta.dir}/mock.ts`], 'load', { output: 'pipe', errors: 'pipe' })
+  const mock = start(['bun', `${import.meta.dir}/mock.ts`], 'load', { output: 'pipe' })
   const line = await lines(mock).next()
   if (line.done) throw new Error('the mock upstream did not start')
   return (JSON.parse(line.value) as { port: number }).port
@@ -46,9 +46,11 @@ export async function startMock(): Promise<number> {
 export function startLoad(): Bench['load'] {
   const generator = start(['bun', `${import.meta.dir}/load.ts`], 'load', { output: 'pipe' })
   const answers = lines(generator)
+  const input = generator.process.stdin
+  if (typeof input !== 'object') throw new Error('the load generator has no input')
   return async <T>(job: Job): Promise<T> => {
-    generator.process.stdin.write(`${JSON.stringify(job)}\n`)
-    generator.process.stdin.flush()
+    input.write(`${JSON.stringify(job)}\n`)
+    input.flush()
     const line = await answers.next()
     if (line.done) throw new Error(`the load generator ended during ${job.do}`)
     return JSON.parse(line.value) as T

@@ -25,6 +25,8 @@ export interface Running {
 
 export interface Candidate {
   readonly name: string
+  /** File with the output of its last start, for finding out why it does not answer. */
+  readonly log?: string
   /** Starts it; it need not be ready when this returns. */
   start(): Running
 }
@@ -77,13 +79,15 @@ export function floor(site: Site, name = 'floor'): Candidate {
 export function gateway(site: Site, command: string): Candidate {
   const key = writeKey(join(site.folder, 'keys.json'))
   const config = join(site.folder, 'gateway.yaml')
+  const log = join(site.folder, 'gateway.log')
   writeFileSync(config, gatewayConfig(site))
   return {
     name: 'gateway',
+    log,
     start() {
       const port = freePort()
       const words = command.split(' ').map((word) => word.replaceAll('{config}', config).replaceAll('{port}', String(port)))
-      const started = start(words, 'measured', { cwd: projectRoot })
+      const started = start(words, 'measured', { cwd: projectRoot, output: Bun.file(log) })
       const headers = { authorization: `Bearer ${key}` }
       return running(started, () => ({ port, path: '/v1/chat/completions', headers }))
     },

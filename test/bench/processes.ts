@@ -6,10 +6,10 @@
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { cpus } from 'node:os'
-import type { Subprocess } from 'bun'
+import type { BunFile, Subprocess } from 'bun'
 
 export interface Started {
-  readonly process: Subprocess<'pipe', 'pipe' | 'ignore', 'pipe' | 'ignore'>
+  readonly process: Subprocess
   readonly pid: number
 }
 
@@ -32,18 +32,18 @@ export function usePinning(wanted: boolean): boolean {
   return pinning
 }
 
-/** Starts a command. `role` says which core it gets. Its output goes to `output`: a pipe that the caller reads, or nowhere. */
+/** Starts a command. `role` says which core it gets. Its output goes to a pipe that the caller reads, to a file, or nowhere. */
 export function start(
   command: readonly string[],
   role: 'measured' | 'load',
-  options: { env?: Record<string, string>; output?: 'pipe' | 'ignore'; errors?: 'pipe' | 'ignore'; cwd?: string } = {},
+  options: { env?: Record<string, string>; output?: 'pipe' | BunFile; cwd?: string } = {},
 ): Started {
   const pin = pinning ? ['taskset', '-c', role === 'measured' ? '1' : '0'] : []
   const { BUN_CONFIG_MAX_HTTP_REQUESTS: _, ...inherited } = process.env
   const child = Bun.spawn([...pin, ...command], {
     stdin: 'pipe',
     stdout: options.output ?? 'ignore',
-    stderr: options.errors ?? 'ignore',
+    stderr: options.output ?? 'ignore',
     env: { ...inherited, NO_COLOR: '1', ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   })

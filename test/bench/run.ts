@@ -68,7 +68,8 @@ async function check(candidates: readonly Candidate[]): Promise<void> {
     try {
       await untilReady(running, 10_000)
     } catch (error) {
-      throw new Error(`${candidate.name}: ${error instanceof Error ? error.message : String(error)}`)
+      const log = candidate.log === undefined ? '' : await Bun.file(candidate.log).text()
+      throw new Error(`${candidate.name}: ${error instanceof Error ? error.message : String(error)}\n${log.slice(-2000)}`)
     } finally {
       await running.stop()
     }
