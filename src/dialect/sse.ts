@@ -198,7 +198,7 @@ function fieldValue(raw: Buffer, at: number, end: number): number {
 
 /** A frame as text: an `event:` line if named, one `data:` line per line of data, a blank line. */
 export function frameText(event: string | undefined, data: string): string {
-  const head = event === undefined ? 'data: ' : `event: ${event}\ndata: `
+  const head = event === undefined ? 'data: ' : `event: ${event.replace(/[\r\n]/g, '')}\ndata: `
   if (data.includes('\n') || data.includes('\r')) return `${head}${data.split(/\r\n|\r|\n/).join('\ndata: ')}\n\n`
   return `${head}${data}\n\n`
 }

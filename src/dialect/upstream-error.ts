@@ -14,14 +14,15 @@ export const excerptLimit = 300
 /** Bytes of such a text that are looked at. */
 const htmlLimit = 16 * 1024
 
-/** What an error reply says. `status` is the HTTP status it came with. */
+/** What an error reply says. `status` is the HTTP status it came with; below 400 the error's own words tell the status. */
 export function readUpstreamError(status: number, body: Uint8Array): UpstreamError {
   const text = decodeText(body)
   const value = parseJson(text)
   const found = value === undefined ? undefined : errorIn(value)
-  if (found) return { ...found, status }
+  if (found) return status >= 400 ? { ...found, status } : found
   const said = value === undefined ? excerpt(text.slice(0, htmlLimit)) : value === null ? '' : excerpt(jsonText(value))
-  return { message: said || `The upstream answered ${status} without a message.`, status }
+  const message = said || `The upstream answered ${status} without a message.`
+  return status >= 400 ? { message, status } : { message }
 }
 
 /** The error that a JSON value holds, in any known envelope; undefined when it holds none. */
@@ -130,9 +131,10 @@ const statuses: Readonly<Record<string, number>> = {
   internal: 500,
 }
 
-/** The HTTP status that an error type or code stands for; undefined for an unknown word. */
+/** The HTTP status that an error type or code stands for (`kind` of an error event); undefined for an unknown word. */
 export function wordStatus(word: string | undefined): number | undefined {
   if (word === undefined) return undefined
+  if (/^[45]\d\d$/.test(word)) return Number(word)
   const status = statuses[word.toLowerCase()]
   return typeof status === 'number' ? status : undefined
 }

@@ -24,6 +24,9 @@ interface UpstreamBlock {
   readonly kind: BlockKind
 }
 
+/** Blocks of the upstream that are open at once; one is the rule. */
+const maxOpen = 1024
+
 export function messagesEncoder(head: ReplyIdentity): StreamEncoder {
   const writer = messagesWriter(head)
   /** The upstream's open blocks by its index. */
@@ -41,6 +44,7 @@ export function messagesEncoder(head: ReplyIdentity): StreamEncoder {
     const out = writer.next === upstreamNext ? index : writer.next
     writer.next = out + 1
     upstreamNext = index + 1
+    if (blocks.size >= maxOpen) blocks.clear()
     blocks.set(index, { out, kind })
     writer.open = { index: out, kind, call, upstreams: true, args: '', signed: false }
     return out
@@ -89,7 +93,8 @@ export function messagesEncoder(head: ReplyIdentity): StreamEncoder {
     const body = objectOf(parseJson(frame.data))
     const old = before[0]
     const now = kept[0]
-    if (!body || !old) return now ? rawText(frame) : ''
+    if (!old) return rawText(frame)
+    if (!body) return now ? rawText(frame) : ''
     const index = countOf(body.index) ?? 0
     switch (frameType(frame, body)) {
       case 'message_start': {
@@ -166,7 +171,12 @@ export function messagesEncoder(head: ReplyIdentity): StreamEncoder {
       if (ends) out += extras.map(insert).join('')
       out += writer.settle()
       if (writer.ended) return out
-      out += rewrite(frame, before, kept)
+      try {
+        out += rewrite(frame, before, kept)
+      } catch {
+        // Nested deeper than edits go: what is known of the frame is written anew, so that no change of a hook is lost.
+        out += kept.map((event) => (event ? insert(event) : '')).join('')
+      }
       if (!ends) out += extras.map(insert).join('')
       return out + writer.settle()
     },
@@ -188,6 +198,9 @@ function replaced(frame: SseFrame, data: string, event: string | undefined, out:
 function edited(frame: SseFrame, edits: readonly Splice[]): string {
   const [only] = edits
   if (!only) return rawText(frame)
+  if (edits.length === 1 && only.pointer === '/index' && indexAtFront.test(frame.data)) {
+    return frameText(frame.event, frame.data.replace(indexAtFront, (_, front: string) => `${front}${only.value}`))
+  }
   if (edits.length === 1 && typeof only.value === 'string') {
     const member = only.pointer.slice(only.pointer.lastIndexOf('/') + 1)
     const from = valueAt(frame.data, only.pointer)
@@ -196,6 +209,9 @@ function edited(frame: SseFrame, edits: readonly Splice[]): string {
   }
   return frameText(frame.event, spliceText(frame.data, edits))
 }
+
+/** The index where Anthropic and most compatible upstreams write it. */
+const indexAtFront = /^(\{"type": ?"content_block_[a-z]+", ?"index": ?)\d+/
 
 function valueAt(data: string, pointer: string): Json | undefined {
   let value = parseJson(data)

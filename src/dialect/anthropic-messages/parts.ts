@@ -3,7 +3,7 @@
  *
  * In the order in which the provider caches the prompt: tools, system, messages. What lies at or before the client's last
  * `cache_control` is `cached`; one at the top level marks everything. System messages between the turns are of kind `system` (H14).
- * Odd shapes are skipped.
+ * Documents of plain text and search results count as text of their turn. Odd shapes are skipped.
  */
 
 import type { Json, Part, PartKind } from '../../plugin/request.ts'
@@ -42,6 +42,12 @@ function content(parts: PartCollector, value: Json | undefined, kind: PartKind, 
     if (!block) continue
     if (block.type === 'tool_result') content(parts, block.content, 'tool_result', `${at}/${i}/content`, m, wordOf(block.tool_use_id))
     else if (typeof block.text === 'string') parts.add(kind, block.text, `${at}/${i}/text`, m, name)
+    else if (block.type === 'search_result') content(parts, block.content, kind, `${at}/${i}/content`, m, name)
+    else if (block.type === 'document') {
+      const source = objectOf(block.source)
+      if (source?.type === 'text' && typeof source.data === 'string') parts.add(kind, source.data, `${at}/${i}/source/data`, m, name)
+      else if (source?.type === 'content') content(parts, source.content, kind, `${at}/${i}/source/content`, m, name)
+    }
     parts.mark(block)
   }
 }

@@ -83,6 +83,7 @@ export function chatEncoder(head: ReplyIdentity): StreamEncoder {
 
   /** The frame itself with the kept events; empty when nothing of it is left. */
   const rewritten = (frame: SseFrame, before: readonly StreamEvent[], kept: readonly (StreamEvent | undefined)[]): string => {
+    if (before.length === 0) return rawText(frame)
     const only = before.length === 1 ? before[0] : undefined
     if (only?.type === 'end') return kept[0] ? rawText(frame) : ''
     const now = kept[0]

@@ -64,12 +64,18 @@ export function sitesOf(body: JsonObject, holder: 'delta' | 'message'): Site[] {
   const choices = listOf(body.choices)
   for (let i = 0; i < choices.length; i++) {
     const choice = objectOf(choices[i])
-    if (choice) choiceSites(choice, `/choices/${i}`, countOf(choice.index) ?? i, holder, sites)
+    if (choice) choiceSites(choice, `/choices/${i}`, choiceIndex(choice, i), holder, sites)
   }
   const usage = usageSite(body, choices)
   if (usage) sites.push(usage)
   if (isError(body.error)) sites.push({ type: 'error', pointer: '/error', error: errorOf(body.error!, body) })
   return sites
+}
+
+/** OpenAI allows 128 choices; an index far beyond is a mistake and may not make anybody's tables grow. */
+function choiceIndex(choice: JsonObject, position: number): number {
+  const index = countOf(choice.index) ?? position
+  return index < 1024 ? index : position
 }
 
 /** Usage at the top, else where Groq (`x_groq`) and Moonshot (the choice) put it. */
