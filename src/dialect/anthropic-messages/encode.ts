@@ -199,7 +199,10 @@ function edited(frame: SseFrame, edits: readonly Splice[]): string {
   const [only] = edits
   if (!only) return rawText(frame)
   if (edits.length === 1 && only.pointer === '/index' && indexAtFront.test(frame.data)) {
-    return frameText(frame.event, frame.data.replace(indexAtFront, (_, front: string) => `${front}${only.value}`))
+    return frameText(
+      frame.event,
+      frame.data.replace(indexAtFront, (_, front: string) => `${front}${only.value}`),
+    )
   }
   if (edits.length === 1 && typeof only.value === 'string') {
     const member = only.pointer.slice(only.pointer.lastIndexOf('/') + 1)

@@ -174,8 +174,9 @@ export function messagesWriter(head: ReplyIdentity): MessagesWriter {
   }
   const offer = (event: StreamEvent): string => {
     const free = fitsOpen(event) || yields() || (event.type === 'native' && !writer.open?.upstreams)
-    // An event for the open block goes first; everything else keeps its order.
-    const jumps = writer.open !== undefined && event.type === 'tool_call' && continues(event)
+    // What belongs to the open block goes ahead of what waits: the upstream's own deltas do so too.
+    const block = writer.open
+    const jumps = block !== undefined && ((event.type === 'tool_call' && continues(event)) || (block.upstreams && fitsOpen(event)))
     if (free && (queue.length === 0 || jumps)) return content(event)
     queue.push(event)
     return ''
