@@ -52,7 +52,7 @@ export class Metrics {
           continue
         }
         const prefix = labels === '' ? '' : `${labels},`
-        buckets.forEach((le, i) => lines.push(`${name}_bucket{${prefix}le="${le}"} ${cell[i + 2]}`))
+        for (const [i, le] of buckets.entries()) lines.push(`${name}_bucket{${prefix}le="${le}"} ${cell[i + 2]}`)
         lines.push(`${name}_bucket{${prefix}le="+Inf"} ${cell[0]}`)
         lines.push(`${name}_sum${labels && `{${labels}}`} ${cell[1]}`, `${name}_count${labels && `{${labels}}`} ${cell[0]}`)
       }

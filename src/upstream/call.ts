@@ -15,6 +15,7 @@ import type { LiveStream, StreamFailure, StreamSink } from '../pipeline/reply-co
 import { ReplyCore } from '../pipeline/reply-core.ts'
 import type { StreamEvent } from '../plugin/events.ts'
 import type { Attempt, AttemptFailure } from '../plugin/outcome.ts'
+import { type Answered, replyOfError, replyOfNoStream, replyOfWhole } from './collected.ts'
 import { unwatch, type Watched, watch } from './deadlines.ts'
 import type { UpstreamDefinition } from './definition.ts'
 import { callFailed, upstreamRefused } from './failure.ts'
@@ -151,14 +152,13 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
           this.commit()
           this.over(this.endOfStream())
         } else if (this.meter.error) this.failedInReply()
-        else if (this.size === 0) this.fail('empty', 'upstream_bad_reply', 'The model provider answered with an empty stream.')
-        else this.notAStream()
+        else this.done(replyOfNoStream(this.answered(), join(this.chunks, this.size), this.elapsed()))
         return
       case 'whole':
-        this.wholeReply(join(this.chunks, this.size))
+        this.done(replyOfWhole(this.answered(), join(this.chunks, this.size), this.elapsed()))
         return
       case 'error':
-        this.errorReply(join(this.chunks, this.size))
+        this.done(replyOfError(this.answered(), join(this.chunks, this.size)))
         return
     }
   }
@@ -270,66 +270,16 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
     this.chunks = []
   }
 
-  private wholeReply(body: Uint8Array): void {
+  private answered(): Answered {
     const { attempt, dialect, stream, upstream } = this.options
-    if (body.length === 0) return this.fail('empty', 'upstream_bad_reply', 'The model provider answered with nothing.')
-    const summary = dialect.summary(body)
-    if (summary.error) {
-      const status = summary.error.status ?? 502
-      this.done(upstreamRefused(attempt, 'error_in_reply', status, summary.error, this.headers, dialect, upstream.ownKey))
-      return
-    }
-    if (!summary.valid) {
-      const said = dialect.readError(502, body).message
-      return this.fail('bad_reply', 'upstream_bad_reply', `The model provider answered with something that is not a reply: ${said}`)
-    }
-    attempt.firstContentAt = this.elapsed()
-    if (summary.usage) attempt.usage = summary.usage
-    if (summary.model !== undefined) attempt.modelServed = summary.model
-    if (stream) {
-      const decoded = dialect.decodeWhole(body)
-      if (decoded) {
-        this.headers.delete('content-type')
-        this.done(new ReplyCore(true, 200, this.headers, true, { kind: 'completed', events: decoded.events }, { attempt }))
-        return
-      }
-    }
-    this.done(new ReplyCore(true, this.status, this.headers, false, { kind: 'whole', body, error: false }, { attempt }))
-  }
-
-  /** A stream that ended without content, or a JSON body under the name of a stream (A15). */
-  private notAStream(): void {
-    const body = join(this.chunks, this.size)
-    const first = body.find((b) => b > 32)
-    if (first === 0x7b) return this.wholeReply(body)
-    this.fail('empty', 'upstream_bad_reply', 'The model provider ended the stream before any content.')
-  }
-
-  private errorReply(body: Uint8Array): void {
-    const { attempt, dialect, upstream } = this.options
-    const { status } = this
-    if (status >= 300 && status < 400)
-      return this.fail('status', 'upstream_bad_reply', `The model provider answered with a redirect (${status}), which is not followed.`)
-    const error = dialect.readError(status, body)
-    this.done(
-      upstreamRefused(
-        attempt,
-        'status',
-        status,
-        error,
-        this.headers,
-        dialect,
-        upstream.ownKey,
-        isEnvelope(body, dialect) ? body : undefined,
-      ),
-    )
+    return { attempt, dialect, status: this.status, headers: this.headers, stream, ownKey: upstream.ownKey }
   }
 
   private failedInReply(): void {
-    const { attempt, dialect, upstream } = this.options
+    const { attempt, upstream } = this.options
     const error = this.meter.error!
     this.request.abort()
-    this.done(upstreamRefused(attempt, 'error_in_reply', error.status ?? 502, error, this.headers, dialect, upstream.ownKey))
+    this.done(upstreamRefused(attempt, 'error_in_reply', error.status ?? 502, error, this.headers, upstream.ownKey))
   }
 
   private fail(failure: AttemptFailure, code: StreamFailure['code'], message: string): void {
@@ -410,19 +360,6 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
 
   private elapsed(): number {
     return performance.now() - this.options.startedAt
-  }
-}
-
-/** True for an error body in the client's own dialect, which is forwarded byte for byte. */
-function isEnvelope(body: Uint8Array, dialect: Dialect): boolean {
-  try {
-    const value = JSON.parse(new TextDecoder().decode(body)) as { type?: unknown; error?: unknown } | null
-    if (typeof value?.error !== 'object' || value.error === null) return false
-    const error = value.error as { message?: unknown; type?: unknown; code?: unknown }
-    if (typeof error.message !== 'string') return false
-    return dialect.family === 'anthropic' ? value.type === 'error' && typeof error.type === 'string' : typeof error.code !== 'number'
-  } catch {
-    return false
   }
 }
 

@@ -75,7 +75,6 @@ export function upstreamRefused(
   status: number,
   error: UpstreamError,
   headers: Headers,
-  dialect: Dialect,
   ownKey: boolean,
   body?: Uint8Array,
 ): ReplyCore {

@@ -1,0 +1,80 @@
+/**
+ * Answers that were read to their end before anything left: whole replies and error bodies, as replies of the pipeline.
+ *
+ * Decides what such a body is: a reply, an error inside a 200 (B07, G03), an error in the upstream's words, or nothing of use. Does no I/O.
+ */
+
+import type { Dialect } from '../dialect/codec.ts'
+import { ReplyCore } from '../pipeline/reply-core.ts'
+import type { Attempt } from '../plugin/outcome.ts'
+import { callFailed, upstreamRefused } from './failure.ts'
+
+/** What is known of the answer besides its body. */
+export interface Answered {
+  readonly attempt: Attempt
+  readonly dialect: Dialect
+  readonly status: number
+  /** Headers for the client. */
+  readonly headers: Headers
+  /** The client asked for a stream. */
+  readonly stream: boolean
+  /** The upstream is called with the gateway's own key. */
+  readonly ownKey: boolean
+}
+
+/** The reply that a whole body of a 2xx is. `now` = milliseconds since the exchange was received. */
+export function replyOfWhole(answered: Answered, body: Uint8Array, now: number): ReplyCore {
+  const { attempt, dialect, headers, status, stream } = answered
+  const { family } = dialect
+  if (body.length === 0) return callFailed(attempt, 'empty', 'upstream_bad_reply', 'The model provider answered with nothing.', family)
+  const summary = dialect.summary(body)
+  if (summary.error) return upstreamRefused(attempt, 'error_in_reply', summary.error.status ?? 502, summary.error, headers, answered.ownKey)
+  if (!summary.valid) {
+    const said = dialect.readError(502, body).message
+    const message = `The model provider answered with something that is not a reply: ${said}`
+    return callFailed(attempt, 'bad_reply', 'upstream_bad_reply', message, family)
+  }
+  attempt.firstContentAt = now
+  if (summary.usage) attempt.usage = summary.usage
+  if (summary.model !== undefined) attempt.modelServed = summary.model
+  if (stream) {
+    const decoded = dialect.decodeWhole(body)
+    if (decoded) {
+      headers.delete('content-type')
+      return new ReplyCore(true, 200, headers, true, { kind: 'completed', events: decoded.events }, { attempt })
+    }
+  }
+  return new ReplyCore(true, status, headers, false, { kind: 'whole', body, error: false }, { attempt })
+}
+
+/** The reply that a stream without content is: empty, or a JSON body under the name of a stream (A15). */
+export function replyOfNoStream(answered: Answered, body: Uint8Array, now: number): ReplyCore {
+  const first = body.find((b) => b > 32)
+  if (first === 0x7b) return replyOfWhole(answered, body, now)
+  const message = `The model provider ${body.length === 0 ? 'answered with an empty stream' : 'ended the stream before any content'}.`
+  return callFailed(answered.attempt, 'empty', 'upstream_bad_reply', message, answered.dialect.family)
+}
+
+/** The reply that an error status is. A redirect is not followed: it could take the key elsewhere. */
+export function replyOfError(answered: Answered, body: Uint8Array): ReplyCore {
+  const { attempt, dialect, headers, ownKey, status } = answered
+  if (status >= 300 && status < 400) {
+    const message = `The model provider answered with a redirect (${status}), which is not followed.`
+    return callFailed(attempt, 'status', 'upstream_bad_reply', message, dialect.family)
+  }
+  const envelope = isEnvelope(body, dialect) ? body : undefined
+  return upstreamRefused(attempt, 'status', status, dialect.readError(status, body), headers, ownKey, envelope)
+}
+
+/** True for an error body in the client's own dialect, which is forwarded byte for byte. */
+function isEnvelope(body: Uint8Array, dialect: Dialect): boolean {
+  try {
+    const value = JSON.parse(new TextDecoder().decode(body)) as { type?: unknown; error?: unknown } | null
+    if (typeof value?.error !== 'object' || value.error === null) return false
+    const error = value.error as { message?: unknown; type?: unknown; code?: unknown }
+    if (typeof error.message !== 'string') return false
+    return dialect.family === 'anthropic' ? value.type === 'error' && typeof error.type === 'string' : typeof error.code !== 'number'
+  } catch {
+    return false
+  }
+}
