@@ -8,11 +8,13 @@
 import { type BodySize, chatBody } from './bodies.ts'
 import type { Candidate, Running } from './candidates.ts'
 import type { Job, Shot } from './load.ts'
-import { type Started, start } from './processes.ts'
+import { freeMeasured, type Started, start } from './processes.ts'
 import { type Mode, modelOf } from './replies.ts'
 
 export interface Lengths {
   readonly rounds: number
+  /** Milliseconds of load of each kind before anything is measured: the JIT compilers need some 20,000 requests. */
+  readonly warm: number
   /** Milliseconds of one closed-loop round, of one paced round, of counting stream chunks, of holding slow streams. */
   readonly closed: number
   readonly paced: number
@@ -21,8 +23,26 @@ export interface Lengths {
   readonly slowStreams: number
   readonly coldStarts: number
 }
-export const fullLengths: Lengths = { rounds: 9, closed: 500, paced: 2000, chunks: 2500, slow: 2000, slowStreams: 2000, coldStarts: 5 }
-export const quickLengths: Lengths = { rounds: 2, closed: 300, paced: 800, chunks: 1000, slow: 500, slowStreams: 2000, coldStarts: 2 }
+export const fullLengths: Lengths = {
+  rounds: 9,
+  warm: 2500,
+  closed: 500,
+  paced: 2000,
+  chunks: 2500,
+  slow: 2000,
+  slowStreams: 2000,
+  coldStarts: 5,
+}
+export const quickLengths: Lengths = {
+  rounds: 2,
+  warm: 1000,
+  closed: 250,
+  paced: 500,
+  chunks: 800,
+  slow: 300,
+  slowStreams: 2000,
+  coldStarts: 2,
+}
 
 export interface Bench {
   readonly lengths: Lengths
@@ -99,14 +119,29 @@ export async function untilReady(running: Running, limit = 15_000): Promise<numb
   throw new Error(`not ready after ${limit} ms: ${seen}`)
 }
 
-/** Starts all candidates, waits for them, runs `body`, ends them. */
+/**
+ * Starts all candidates, waits for them, warms them up, runs `body`, ends them.
+ *
+ * With `free` they may use all cores: where waiting is measured, a compiler thread must not stand in the way of the only core.
+ * A `light` warm-up leaves no garbage behind that would hide what memory is used for next.
+ */
 export async function withCandidates<T>(
+  bench: Bench,
   candidates: readonly Candidate[],
+  { free = false, light = false }: { free?: boolean; light?: boolean },
   body: (running: ReadonlyMap<string, Running>) => Promise<T>,
 ): Promise<T> {
+  freeMeasured(free)
   const running = new Map(candidates.map((candidate) => [candidate.name, candidate.start()]))
   try {
     for (const one of running.values()) await untilReady(one)
+    bench.say(`warming up ${[...running.keys()].join(', ')}`)
+    for (const [name, one] of running) {
+      if (name === 'direct') continue
+      for (const mode of ['whole', 'burst'] as const) {
+        await bench.load({ do: 'closed', shot: shot(one, mode, '1k'), connections: light ? 8 : 32, ms: light ? 200 : bench.lengths.warm })
+      }
+    }
     return await body(running)
   } finally {
     await Promise.all([...running.values()].map((one) => one.stop()))

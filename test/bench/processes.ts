@@ -25,11 +25,17 @@ export interface Cost {
 
 const running = new Set<Subprocess>()
 let pinning = false
+let freed = false
 
 /** Measured process on core 1, load and mock on core 0, where the machine has both and `taskset` exists. */
 export function usePinning(wanted: boolean): boolean {
   pinning = wanted && cpus().length >= 2 && Bun.which('taskset') !== null
   return pinning
+}
+
+/** Measured processes that are started from now on may use all cores (true), or their own only. */
+export function freeMeasured(free: boolean): void {
+  freed = free
 }
 
 /** Starts a command. `role` says which core it gets. Its output goes to a pipe that the caller reads, to a file, or nowhere. */
@@ -38,7 +44,7 @@ export function start(
   role: 'measured' | 'load',
   options: { env?: Record<string, string>; output?: 'pipe' | BunFile; cwd?: string } = {},
 ): Started {
-  const pin = pinning ? ['taskset', '-c', role === 'measured' ? '1' : '0'] : []
+  const pin = pinning && !(freed && role === 'measured') ? ['taskset', '-c', role === 'measured' ? '1' : '0'] : []
   const { BUN_CONFIG_MAX_HTTP_REQUESTS: _, ...inherited } = process.env
   const child = Bun.spawn([...pin, ...command], {
     stdin: 'pipe',

@@ -19,7 +19,7 @@ const cases: readonly (readonly [size: BodySize, mode: Mode, name: string])[] = 
 
 export async function latency(bench: Bench): Promise<Figure[]> {
   const candidates = [bench.direct, ...bench.candidates.filter((candidate) => candidate.name !== 'portkey')]
-  return withCandidates(candidates, async (running) => {
+  return withCandidates(bench, candidates, { free: true }, async (running) => {
     const figures: Figure[] = []
     for (const [size, mode, name] of cases) {
       bench.say(`latency at ${rate}/s, ${name}`)
@@ -28,7 +28,7 @@ export async function latency(bench: Bench): Promise<Figure[]> {
       const rounds = Math.min(bench.lengths.rounds, 3)
       for (let round = -1; round < rounds; round++) {
         for (const [candidate, process] of inTurn(running, Math.max(round, 0))) {
-          const ms = round < 0 ? 400 : bench.lengths.paced
+          const ms = round < 0 ? 300 : bench.lengths.paced
           const result = await bench.load<LoadResult>({ do: 'paced', shot: shot(process, mode, size), rate, ms })
           if (round < 0) continue
           errors.add(candidate, result.errors)

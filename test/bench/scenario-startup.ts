@@ -3,11 +3,12 @@
  */
 
 import { type Bench, series, untilReady } from './bench.ts'
-import { costOf } from './processes.ts'
+import { costOf, freeMeasured } from './processes.ts'
 import { type Figure, goals } from './report.ts'
 import { median } from './stats.ts'
 
 export async function startup(bench: Bench): Promise<Figure[]> {
+  freeMeasured(true)
   const time = series()
   const idle = series()
   for (let round = 0; round < bench.lengths.coldStarts; round++) {

@@ -4,7 +4,7 @@
 
 import { type Bench, inTurn, series, shot, withCandidates } from './bench.ts'
 import type { Running } from './candidates.ts'
-import type { CountResult, LoadResult, OpenResult } from './load.ts'
+import type { CountResult, OpenResult } from './load.ts'
 import { costOf } from './processes.ts'
 import { type Figure, goals, medianRatio } from './report.ts'
 import { median } from './stats.ts'
@@ -13,7 +13,7 @@ const fastStreams = 200
 
 /** 200 streams of 50 chunks of 190 bytes per second each: CPU per chunk. */
 export async function chunks(bench: Bench): Promise<Figure[]> {
-  return withCandidates(bench.candidates, async (running) => {
+  return withCandidates(bench, bench.candidates, {}, async (running) => {
     const cpu = series()
     const seen = series()
     const rounds = Math.min(bench.lengths.rounds, 3)
@@ -52,14 +52,16 @@ export async function slowStreams(bench: Bench): Promise<Figure[]> {
   const figures: Figure[] = []
   for (const candidate of bench.candidates) {
     bench.say(`slow streams, ${candidate.name}`)
-    figures.push(...(await withCandidates([candidate], (running) => holdStreams(bench, candidate.name, running.get(candidate.name)!))))
+    const held = await withCandidates(bench, [candidate], { free: true, light: true }, (running) =>
+      holdStreams(bench, candidate.name, running.get(candidate.name)!),
+    )
+    figures.push(...held)
   }
   return figures
 }
 
 async function holdStreams(bench: Bench, candidate: string, running: Running): Promise<Figure[]> {
   const streams = bench.lengths.slowStreams
-  await bench.load<LoadResult>({ do: 'closed', shot: shot(running, 'burst', '1k'), connections: 16, ms: 500 })
   await Bun.sleep(300)
   const before = costOf(running.pid)
   const opened = await bench.load<OpenResult>({ do: 'open', shot: shot(running, 'slow', '1k'), streams, perSecond: 1000 })

@@ -23,7 +23,7 @@ const cases: readonly (readonly [size: BodySize, mode: Mode, name: string])[] = 
 const connections = 32
 
 export async function throughput(bench: Bench): Promise<Figure[]> {
-  return withCandidates(bench.candidates, async (running) => {
+  return withCandidates(bench, bench.candidates, {}, async (running) => {
     const figures: Figure[] = []
     for (const [size, mode, name] of cases) {
       bench.say(`throughput, ${name}`)
