@@ -14,7 +14,7 @@ import { createLogger, type LogOptions } from '../telemetry/log.ts'
 import { Metrics } from '../telemetry/metrics.ts'
 import { createTransport } from '../upstream/http/select.ts'
 import type { Transport } from '../upstream/http/transport.ts'
-import type { SharedServices } from './host.ts'
+import { realLater, type SharedServices } from './host.ts'
 import { buildInstances, closeUnused, type LiveInstance } from './instances.ts'
 import type { Builtins } from './load-plugin.ts'
 import { createSnapshot, demoBase, type Snapshot } from './snapshot.ts'
@@ -29,6 +29,10 @@ export interface GatewayOptions {
   /** Milliseconds since the epoch. */
   readonly now?: () => number
   readonly transport?: Transport
+  /** Text of the config, asked at every build; read from `configPath` when absent. */
+  readonly configText?: () => string
+  /** The clock of background tasks; real timers when absent. */
+  readonly later?: SharedServices['later']
 }
 
 export interface BuildResult {
@@ -63,6 +67,7 @@ export class Gateway {
       now,
       state: new MemoryState({ now }),
       metrics: new Metrics(),
+      later: options.later ?? realLater,
     }
     this.transport = options.transport ?? createTransport()
     this.log = createLogger('headgate', this.logOptions)
@@ -87,8 +92,8 @@ export class Gateway {
   }
 
   private async build(): Promise<BuildResult> {
-    const { configPath, env, builtins } = this.options
-    const load = loadConfig({ path: configPath, env })
+    const { configPath, env, builtins, configText } = this.options
+    const load = loadConfig({ path: configPath, env, ...(configText && { text: configText() }) })
     const families = new Map(load.config?.upstreams.map((u) => [u.name, u.dialect]))
     const catalog = createCatalog(load.config?.models ?? [], (name) => families.get(name))
     const before = { catalog: this.world.catalog, upstreams: this.world.upstreams, secrets: this.logOptions.secrets }

@@ -15,6 +15,8 @@ export interface SharedServices {
   readonly now: () => number
   readonly state: MemoryState
   readonly metrics: Metrics
+  /** Calls back once after so many milliseconds; the result cancels. Does not keep the process alive. */
+  readonly later: (run: () => void | Promise<void>, ms: number) => () => void
 }
 
 export interface HostOptions {
@@ -35,6 +37,12 @@ export interface HostHandle {
 
 const fetchTimeout = 30_000
 
+export const realLater: SharedServices['later'] = (run, ms) => {
+  const timer = setTimeout(run, ms)
+  timer.unref()
+  return () => clearTimeout(timer)
+}
+
 export function createHost(options: HostOptions): HostHandle {
   const { id, services, world } = options
   const log = services.logger(id)
@@ -42,12 +50,13 @@ export function createHost(options: HostOptions): HostHandle {
   const adminRoutes: RouteSpec[] = []
   const ending = new AbortController()
   const running = new Set<Promise<void>>()
-  const timers = new Set<ReturnType<typeof setTimeout>>()
+  const pending = new Set<() => void>()
 
   const task: Host['task'] = (name, every, run) => {
     const again = () => {
-      const timer = setTimeout(() => {
-        timers.delete(timer)
+      if (ending.signal.aborted) return // a setup that went on after its time may not start anything
+      const cancel = services.later(() => {
+        pending.delete(cancel)
         const round = (async () => {
           try {
             await run(ending.signal)
@@ -56,13 +65,12 @@ export function createHost(options: HostOptions): HostHandle {
           }
         })()
         running.add(round)
-        void round.then(() => {
+        return round.then(() => {
           running.delete(round)
-          if (!ending.signal.aborted) again()
+          again()
         })
       }, every)
-      timer.unref()
-      timers.add(timer)
+      pending.add(cancel)
     }
     again()
   }
@@ -95,8 +103,8 @@ export function createHost(options: HostOptions): HostHandle {
     adminRoutes,
     async close() {
       ending.abort()
-      for (const timer of timers) clearTimeout(timer)
-      timers.clear()
+      for (const cancel of pending) cancel()
+      pending.clear()
       await Promise.all(running)
     },
   }
