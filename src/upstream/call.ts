@@ -21,7 +21,7 @@ import type { UpstreamDefinition } from './definition.ts'
 import { callFailed, upstreamRefused } from './failure.ts'
 import { replyHeaders } from './headers.ts'
 import type { HttpError, HttpHandler, HttpRequest, Transport } from './http/transport.ts'
-import { Meter } from './meter.ts'
+import { beforeDone, Meter } from './meter.ts'
 
 /** Whole replies and error bodies above these many bytes are refused or cut. */
 const maxWhole = 256 * 1024 * 1024
@@ -116,17 +116,21 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
   }
 
   data(chunk: Uint8Array): void {
+    let content: boolean
     this.touch()
     switch (this.state) {
       case 'live':
         this.meter.look(chunk)
+        if (this.meter.endedTooSoon) chunk = this.withoutEnd(chunk)
+        if (chunk.length === 0) return this.linger()
         if (this.sink) this.sink.chunk(chunk)
         else this.keep(chunk)
         if (this.meter.ended) this.linger()
         return
       case 'commit':
-        this.keep(chunk)
-        if (this.meter.read(chunk)) this.commit()
+        content = this.meter.read(chunk)
+        this.keep(this.meter.endedTooSoon ? this.withoutEnd(chunk) : chunk)
+        if (content) this.commit()
         else if (this.meter.error) this.failedInReply()
         else if (this.size > maxWhole) this.fail('bad_reply', 'upstream_bad_reply', 'The model provider sent too much before any content.')
         return
@@ -333,8 +337,15 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
   }
 
   private finishMeter(): boolean {
-    this.cut = this.meter.inFrame
+    this.cut ||= this.meter.inFrame
     return this.meter.finish()
+  }
+
+  /** A `[DONE]` that must not be passed on (B03). */
+  private withoutEnd(chunk: Uint8Array): Uint8Array {
+    const kept = beforeDone(chunk)
+    if (kept.length === 0) this.cut = true
+    return kept
   }
 
   private noteMeter(): void {

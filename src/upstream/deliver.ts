@@ -323,14 +323,16 @@ class EventRelay extends Relay {
   }
 
   override end(failure?: StreamFailure): void {
-    if (this.state === 'open') this.frames(this.reader.end())
+    // half a frame of a stream that broke is not passed on: the error would become a part of it
+    if (this.state === 'open' && (!failure || failure.told)) this.frames(this.reader.end())
     super.end(failure)
   }
 
   protected override ending(failure: StreamFailure | undefined): string {
-    if (failure) return failure.told ? '' : this.errorText(failure)
-    if (this.seenEnd) return ''
+    const gap = this.upstream.atBoundary() ? '' : '\n\n'
+    if (failure) return failure.told ? gap : gap + this.errorText(failure)
+    if (this.seenEnd) return gap
     this.encoder ??= this.o.dialect.encoder(identityOf(this.o, []))
-    return this.encoder.encode(this.pass.pass({ type: 'end' }))
+    return gap + this.encoder.encode(this.pass.pass({ type: 'end' }))
   }
 }

@@ -8,7 +8,7 @@
 
 import type { Dialect, StreamDecoder, UpstreamError } from '../dialect/codec.ts'
 import { parseJson } from '../dialect/shape.ts'
-import { endsAtBoundary, SseReader } from '../dialect/sse.ts'
+import { asBuffer, endsAtBoundary, SseReader } from '../dialect/sse.ts'
 import { errorIn } from '../dialect/upstream-error.ts'
 import { isContent, type StreamEvent } from '../plugin/events.ts'
 import type { Usage } from '../plugin/outcome.ts'
@@ -35,6 +35,11 @@ export class Meter {
   /** True when the stream is complete as its dialect says (B01, B03): OpenAI chat by a finish reason, Anthropic by `message_stop`. */
   get complete(): boolean {
     return this.error === undefined && (this.dialect.family === 'openai' ? this.stopped : this.ended)
+  }
+
+  /** `[DONE]` came though no choice has stopped: the client must not see it, for it would take it for success (B03). */
+  get endedTooSoon(): boolean {
+    return this.ended && this.error === undefined && !this.complete
   }
 
   /** True when the bytes so far end inside a frame. */
@@ -69,7 +74,6 @@ export class Meter {
     let content = false
     for (const frame of frames) {
       for (const event of this.decoder.decode(frame)) {
-        if (isContent(event)) content = true
         if (keep) this.events.push(event)
         switch (event.type) {
           case 'start':
@@ -88,8 +92,17 @@ export class Meter {
             this.error ??= errorIn(parseJson(frame.data) ?? null) ?? { message: event.message, type: event.kind }
             break
         }
+        if (isContent(event) && !(event.type === 'end' && this.endedTooSoon)) content = true
       }
     }
     return content
   }
+}
+
+/** What of a chunk stands before its `[DONE]` line; nothing when that line began in an earlier chunk. */
+export function beforeDone(chunk: Uint8Array): Uint8Array {
+  const bytes = asBuffer(chunk)
+  const done = bytes.lastIndexOf('[DONE]')
+  const line = done < 0 ? -1 : Math.max(bytes.lastIndexOf(10, done), bytes.lastIndexOf(13, done))
+  return chunk.subarray(0, line + 1)
 }
