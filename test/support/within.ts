@@ -17,3 +17,17 @@ export async function within<T>(ms: number, what: string, promise: Promise<T>): 
     clearTimeout(timer)
   }
 }
+
+/**
+ * What `look` gives, as soon as it gives something.
+ * @throws Error naming `what` when it has given nothing for `ms` milliseconds; and whatever `look` throws.
+ */
+export async function until<T>(ms: number, what: string, look: () => T | undefined | false | Promise<T | undefined | false>): Promise<T> {
+  const deadline = performance.now() + ms
+  for (;;) {
+    const found = await look()
+    if (found !== undefined && found !== false) return found
+    if (performance.now() > deadline) throw new Error(`${what}: not within ${ms} ms`)
+    await Bun.sleep(10)
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * The real gateway inside the test's process: real listeners and sockets, and beside them what only the inside knows.
+ *
+ * A plugin `probe`, put at the top of the list by the config, hands every outcome to the test. For fault tests, where the question is
+ * what was recorded as much as what the client saw.
+ */
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import audit from '../../plugins/audit/index.ts'
+import auth from '../../plugins/auth/index.ts'
+import rateLimit from '../../plugins/rate-limit/index.ts'
+import router from '../../plugins/router/index.ts'
+import { serveEdge } from '../../src/edge/serve.ts'
+import { definePlugin, type Outcome } from '../../src/plugin/index.ts'
+import { Gateway } from '../../src/runtime/gateway.ts'
+import { until } from './within.ts'
+
+export interface LocalGateway {
+  readonly url: string
+  readonly gateway: Gateway
+  /** Outcomes by request id, each with how often it was settled. */
+  readonly outcomes: ReadonlyMap<string, readonly Outcome[]>
+  /** The one outcome of a request, as soon as it has settled. @throws when it settled more than once. */
+  outcome(id: string): Promise<Outcome>
+  /** What was logged so far. */
+  log(): string
+  stop(): Promise<void>
+}
+
+/**
+ * Starts one.
+ * @param config text of gateway.yaml; `{ use: probe }` records outcomes
+ * @param files more files of its folder, e.g. plugins
+ */
+export async function startLocalGateway(config: string, files: Readonly<Record<string, string>> = {}): Promise<LocalGateway> {
+  const dir = mkdtempSync(join(tmpdir(), 'headgate-local-'))
+  const configPath = join(dir, 'gateway.yaml')
+  writeFileSync(configPath, config)
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text)
+  const outcomes = new Map<string, Outcome[]>()
+  const probe = definePlugin({
+    api: 1,
+    name: 'probe',
+    summary: 'Keeps outcomes for a test',
+    failure: 'open',
+    setup: () => ({
+      settle(x, outcome) {
+        outcomes.set(x.id, [...(outcomes.get(x.id) ?? []), outcome])
+      },
+    }),
+  })
+  let log = ''
+  const plugins = { audit, auth, 'rate-limit': rateLimit, router, probe }
+  const gateway = new Gateway({
+    configPath,
+    env: {},
+    builtins: Object.fromEntries(Object.entries(plugins).map(([name, plugin]) => [name, () => Promise.resolve({ default: plugin })])),
+    startDemo: () => Promise.reject(new Error('no demo here')),
+    log: {
+      write: (line) => {
+        log += line
+      },
+    },
+  })
+  const built = await gateway.reload()
+  if (!built.ok) throw new Error(`the config is not good: ${JSON.stringify(built.diagnostics, null, 2)}`)
+  const edge = serveEdge(gateway, { host: '127.0.0.1', port: 0 }, undefined)
+  return {
+    url: edge.url,
+    gateway,
+    outcomes,
+    async outcome(id) {
+      const all = await until(5000, `the outcome of ${id}`, () => outcomes.get(id))
+      if (all.length > 1) throw new Error(`${id} was settled ${all.length} times`)
+      return all[0]!
+    },
+    log: () => log,
+    async stop() {
+      await edge.stop(1000)
+      rmSync(dir, { recursive: true, force: true })
+    },
+  }
+}
