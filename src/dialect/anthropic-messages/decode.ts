@@ -129,9 +129,9 @@ export function messagesDecoder(): StreamDecoder {
   }
 }
 
-/** What kind of frame it is: by its data, else by its event name. */
+/** What kind of frame it is: an error by its event name or data, else by its data, else by its event name. */
 export function frameType(frame: SseFrame, body: JsonObject | undefined): string | undefined {
-  if (body?.type === undefined && body?.error !== undefined) return 'error'
+  if (frame.event === 'error' || (body?.type === undefined && body?.error !== undefined)) return 'error'
   return wordOf(body?.type) ?? frame.event
 }
 
