@@ -14,7 +14,7 @@ import { createLogger, type LogOptions } from '../telemetry/log.ts'
 import { Metrics } from '../telemetry/metrics.ts'
 import { createTransport } from '../upstream/http/select.ts'
 import type { Transport } from '../upstream/http/transport.ts'
-import { realLater, type SharedServices } from './host.ts'
+import { type Rehearsal, realLater, type SharedServices } from './host.ts'
 import { buildInstances, closeUnused, type LiveInstance } from './instances.ts'
 import type { Builtins } from './load-plugin.ts'
 import { createSnapshot, demoBase, type Snapshot } from './snapshot.ts'
@@ -33,6 +33,8 @@ export interface GatewayOptions {
   readonly configText?: () => string
   /** The clock of background tasks; real timers when absent. */
   readonly later?: SharedServices['later']
+  /** Set plugins up without consequences (`check`, `explain`). */
+  readonly rehearsal?: Rehearsal
 }
 
 export interface BuildResult {
@@ -68,6 +70,7 @@ export class Gateway {
       state: new MemoryState({ now }),
       metrics: new Metrics(),
       later: options.later ?? realLater,
+      ...(options.rehearsal && { rehearsal: options.rehearsal }),
     }
     this.transport = options.transport ?? createTransport()
     this.log = createLogger('headgate', this.logOptions)

@@ -17,6 +17,14 @@ export interface SharedServices {
   readonly metrics: Metrics
   /** Calls back once after so many milliseconds; the result cancels. Does not keep the process alive. */
   readonly later: (run: () => void | Promise<void>, ms: number) => () => void
+  /** Present when plugins are set up only to look at them. */
+  readonly rehearsal?: Rehearsal
+}
+
+/** What keeps a set-up without consequences: plugins get other files than those they name, and no background tasks. */
+export interface Rehearsal {
+  /** The file that stands for `path` (absolute). */
+  file(path: string): string
 }
 
 export interface HostOptions {
@@ -53,6 +61,7 @@ export function createHost(options: HostOptions): HostHandle {
   const pending = new Set<() => void>()
 
   const task: Host['task'] = (name, every, run) => {
+    if (services.rehearsal) return
     const again = () => {
       if (ending.signal.aborted) return // a setup that went on after its time may not start anything
       const cancel = services.later(() => {
@@ -90,7 +99,10 @@ export function createHost(options: HostOptions): HostHandle {
       const limit = AbortSignal.timeout(fetchTimeout)
       return fetch(url, { ...init, signal: init.signal ? AbortSignal.any([init.signal, limit]) : limit })
     },
-    file: (path) => (isAbsolute(path) ? path : resolve(dirname(options.configPath), path)),
+    file: (path) => {
+      const absolute = isAbsolute(path) ? path : resolve(dirname(options.configPath), path)
+      return services.rehearsal ? services.rehearsal.file(absolute) : absolute
+    },
     counter: (name, help) => services.metrics.counter(`headgate_${name}`, help),
     histogram: (name, help) => services.metrics.histogram(`headgate_${name}`, help),
     task,
