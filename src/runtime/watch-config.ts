@@ -43,6 +43,8 @@ export function watchConfig(
       for (const file of changed) dropModules(file)
       report(await reload())
       plugins = new Map([...changed, ...files()].map((f) => [f, versionOf(f)]))
+    } catch (error) {
+      gateway.log.error('reloading failed', { error: error instanceof Error ? error.message : String(error) })
     } finally {
       busy = false
     }
