@@ -1,0 +1,4 @@
+import { conformance } from 'headgate/testkit'
+import shout from './shout.ts'
+
+conformance(shout)
