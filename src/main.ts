@@ -4,7 +4,8 @@
 import type { Composition } from './cli/command.ts'
 import { runCli } from './cli/index.ts'
 
-const composition: Composition = {
+/** Exported for tests of the command line. */
+export const composition: Composition = {
   // imported when a config uses them
   builtins: {
     audit: () => import('../plugins/audit/index.ts'),

@@ -1,7 +1,9 @@
 /** What a CLI command is, and what all commands share. */
 
+import { relative } from 'node:path'
 import type { Builtins } from '../runtime/load-plugin.ts'
-import type { Args } from './args.ts'
+import type { Args, Syntax } from './args.ts'
+import type { Output } from './terminal.ts'
 
 /** What only the composition root can give: the plugins, and what belongs to them. */
 export interface Composition {
@@ -39,32 +41,36 @@ export interface KeyInfo {
   readonly models?: readonly string[]
 }
 
-export interface CommandContext {
+export interface CommandContext extends Output {
   readonly composition: Composition
   readonly args: Args
   readonly env: Readonly<Record<string, string | undefined>>
-  /** True when standard output is a terminal and colours are welcome. */
-  readonly color: boolean
-  readonly out: (text: string) => void
-  readonly err: (text: string) => void
 }
 
-export interface Command {
+export interface Command extends Syntax {
   readonly name: string
   /** One line for the list of commands. */
   readonly summary: string
   /** Text of `--help`. */
   readonly help: string
-  /** Options that take a value, and flags that do not. */
-  readonly options: readonly string[]
-  readonly flags: readonly string[]
-  /** Exit code; undefined = the process goes on (serve). 0 well, 1 failed, 2 used wrongly. */
+  /** Exit code, see `exits`; undefined = the process goes on (serve). */
   run(context: CommandContext): Promise<number | undefined>
 }
 
+/** Exit codes of all commands. */
+export const exits = { ok: 0, failed: 1, usage: 2, refused: 3 } as const
+
+/** Something is not as it should be, and it is not a bug: the message is shown, no stack trace. */
+export class CommandError extends Error {}
+
 /** The config file that a command works on: `--config`, then HEADGATE_CONFIG, then the default beside the sources. */
 export function configPath(context: Pick<CommandContext, 'args' | 'env'>): string {
-  return context.args.options.config ?? context.env.HEADGATE_CONFIG ?? defaultConfig
+  return context.args.options.config ?? (context.env.HEADGATE_CONFIG || defaultConfig())
 }
 
-const defaultConfig = new URL('../../config/gateway.yaml', import.meta.url).pathname
+/** Relative to the working directory where that is shorter: it stands in every diagnostic. */
+function defaultConfig(): string {
+  const path = Bun.fileURLToPath(new URL('../../config/gateway.yaml', import.meta.url))
+  const near = relative(process.cwd(), path)
+  return near.startsWith('..') ? path : near
+}

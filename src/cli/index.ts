@@ -2,49 +2,98 @@
 
 import { nearest } from '../config/suggest.ts'
 import { parseArgs, UsageError } from './args.ts'
-import type { Command, Composition } from './command.ts'
+import { type Command, CommandError, type Composition, exits } from './command.ts'
+import { type Output, processOutput } from './terminal.ts'
 
 /** Imported when used, so that `serve` does not pay for the others. */
 const commands: Readonly<Record<string, { readonly summary: string; readonly load: () => Promise<Command> }>> = {
   serve: { summary: 'start the gateway', load: async () => (await import('./serve.ts')).serve },
+  check: { summary: 'say everything that is wrong with a config', load: async () => (await import('./check.ts')).check },
+  explain: {
+    summary: 'print what will run, or what one request would become',
+    load: async () => (await import('./explain.ts')).explain,
+  },
+  keys: { summary: 'create, list and revoke API keys', load: async () => (await import('./keys.ts')).keys },
+  'new-plugin': {
+    summary: 'write a small plugin and its test to start from',
+    load: async () => (await import('./new-plugin.ts')).newPlugin,
+  },
+  schema: { summary: 'print the JSON Schema of gateway.yaml for editors', load: async () => (await import('./schema.ts')).schema },
+  docs: { summary: 'write the config tables of the plugin READMEs', load: async () => (await import('./docs.ts')).docs },
+  version: { summary: 'print the version', load: async () => (await import('./version.ts')).version },
 }
 
-/** Runs one command line. Resolves to the exit code, or undefined when the process is to go on. */
-export async function runCli(argv: readonly string[], composition: Composition): Promise<number | undefined> {
-  const out = (text: string) => void process.stdout.write(text)
-  const err = (text: string) => void process.stderr.write(text)
-  const [name, ...rest] = argv
-  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+/** What the world outside gives a command line; the process's own by default. */
+export interface World {
+  readonly env?: Readonly<Record<string, string | undefined>>
+  readonly output?: Output
+}
+
+/** Runs one command line. Resolves to the exit code, or undefined when the process is to go on. Never rejects. */
+export async function runCli(argv: readonly string[], composition: Composition, world: World = {}): Promise<number | undefined> {
+  const env = world.env ?? process.env
+  const output = world.output ?? processOutput(env)
+  const { out, err } = output
+  let [name, ...rest] = argv
+  if (name === '--version' || name === '-v') name = 'version'
+  if (name === 'help' && rest[0] !== undefined) [name, ...rest] = [rest[0], '--help']
+  if (name === undefined) {
+    err(overview())
+    return exits.usage
+  }
+  if (name === '--help' || name === '-h' || name === 'help') {
     out(overview())
-    return name === undefined ? 2 : 0
+    return exits.ok
   }
   const known = Object.hasOwn(commands, name) ? commands[name] : undefined
   if (!known) {
     const near = nearest(name, Object.keys(commands))
-    err(`headgate: there is no command ${JSON.stringify(name)}${near === undefined ? '' : `; did you mean ${near}?`}\n\n${overview()}`)
-    return 2
+    const hint = near === undefined ? '' : `; did you mean ${near}?`
+    err(`headgate: there is no command ${JSON.stringify(name)}${hint}\n\n${overview()}`)
+    return exits.usage
   }
   const command = await known.load()
   try {
     const args = parseArgs(rest, command)
     if (args.flags.has('help')) {
       out(command.help)
-      return 0
+      return exits.ok
     }
-    const color = process.stdout.isTTY === true && process.env.NO_COLOR === undefined
-    return await command.run({ composition, args, env: process.env, color, out, err })
+    return await command.run({ composition, args, env, ...output })
   } catch (error) {
     if (error instanceof UsageError) {
-      err(`headgate ${name}: ${error.message}\n\n${command.help}`)
-      return 2
+      err(`headgate ${name}: ${error.message}\n\n${usageOf(command.help)}\n\n  headgate ${name} --help says more.\n`)
+      return exits.usage
     }
-    err(`headgate ${name}: ${error instanceof Error ? error.message : String(error)}\n`)
-    return 1
+    err(`headgate ${name}: ${said(error)}\n`)
+    return exits.failed
   }
+}
+
+/** The first paragraph of a help text: its usage lines. */
+function usageOf(help: string): string {
+  return help.slice(0, help.indexOf('\n\n'))
+}
+
+/** A mistake of the user, or of the world, is one sentence; anything else is a bug, of which the stack is wanted. */
+function said(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const expected = error instanceof CommandError || 'code' in error
+  return expected ? error.message : `this is a bug in headgate: ${error.stack ?? error.message}`
 }
 
 function overview(): string {
   const width = Math.max(...Object.keys(commands).map((c) => c.length))
   const lines = Object.entries(commands).map(([name, c]) => `  ${name.padEnd(width)}  ${c.summary}`)
-  return `headgate: a programmable LLM gateway\n\nUsage: headgate <command> [options]\n\n${lines.join('\n')}\n\n  headgate <command> --help says more.\n`
+  return `headgate: a programmable LLM gateway
+
+Usage: headgate <command> [options]
+
+${lines.join('\n')}
+
+  headgate <command> --help says more.
+
+Exit codes: 0 well, 1 failed, 2 wrong command line, 3 the request would be refused (explain --request).
+HEADGATE_CONFIG names the config file where --config does not. NO_COLOR turns colours off.
+`
 }

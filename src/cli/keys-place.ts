@@ -1,0 +1,38 @@
+/**
+ * Where a config's `auth` plugin keeps its keys, as `keys`, `check`, `explain` and the first start need to know.
+ *
+ * Reads the config and the plugin's own schema; sets nothing up and writes nothing.
+ */
+
+import { dirname, isAbsolute, resolve } from 'node:path'
+import type { LoadResult } from '../config/load.ts'
+import { checkPluginConfig } from '../config/plugin-config.ts'
+import type { Builtins } from '../runtime/load-plugin.ts'
+
+export interface KeysPlace {
+  /** Id of the plugin instance. */
+  readonly id: string
+  /** Its position in the list. */
+  readonly index: number
+  /** Absolute path of the keys file. */
+  readonly file: string
+  /** How new keys begin. */
+  readonly prefix: string
+  /** It starts without a keys file: it has keys of its own, or lets anybody in. */
+  readonly open: boolean
+}
+
+/** The keys files of all `auth` entries whose `with` is right, in list order. */
+export async function keysPlaces(load: LoadResult, configPath: string, builtins: Builtins): Promise<KeysPlace[]> {
+  const entries = load.plugins.filter((p) => p.use === 'auth')
+  const builtin = builtins.auth
+  if (entries.length === 0 || !builtin) return []
+  const schema = (await builtin()).default.config
+  return entries.flatMap((entry) => {
+    const checked = checkPluginConfig(schema, entry.with, load.place(['plugins', entry.index, 'with']))
+    const value = checked.value as { keys_file: string; key_prefix: string; anonymous: boolean; keys: readonly unknown[] } | undefined
+    if (!value) return []
+    const file = isAbsolute(value.keys_file) ? value.keys_file : resolve(dirname(configPath), value.keys_file)
+    return [{ id: entry.id, index: entry.index, file, prefix: value.key_prefix, open: value.anonymous || value.keys.length > 0 }]
+  })
+}
