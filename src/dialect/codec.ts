@@ -91,13 +91,13 @@ export interface FrameOrigin {
 export interface WholeSummary {
   /** True when the body is JSON of this dialect's reply shape. */
   readonly valid: boolean
-  readonly id?: string
-  readonly model?: string
-  readonly usage?: Usage
+  readonly id?: string | undefined
+  readonly model?: string | undefined
+  readonly usage?: Usage | undefined
   /** Raw stop reason of the first choice. */
-  readonly stop?: string
+  readonly stop?: string | undefined
   /** An error inside the body (B07, G03). */
-  readonly error?: UpstreamError
+  readonly error?: UpstreamError | undefined
 }
 
 export interface DecodedWhole {

@@ -18,7 +18,10 @@ export function edgeError(family: Family, code: RefusalCode, id: string, message
   return new Response(body, { status, headers: { 'content-type': 'application/json', 'x-request-id': id, 'request-id': id, ...headers } })
 }
 
-/** A request id: sortable by time, unique. */
+const run = `${Date.now().toString(36)}${crypto.randomUUID().replaceAll('-', '').slice(0, 12)}`
+let made = 0
+
+/** A request id, unique over processes and starts: those of one process sort in the order in which they were made. */
 export function newRequestId(): string {
-  return `req_${Bun.randomUUIDv7('base64url')}`
+  return `req_${run}${(++made).toString(36).padStart(7, '0')}`
 }

@@ -23,10 +23,14 @@ export interface Arrival {
   readonly query: string
   readonly headers: Headers
   /** Address of the peer; asked for only when somebody wants it. */
-  readonly peer: () => string
+  peer(): string
   /** Aborted when the client has gone. */
   readonly signal: AbortSignal
 }
+
+/** Shared by the exchanges, the most, in which nothing is written here. Never written to. */
+const none: SlotWrite[] = []
+const noVerdicts: Verdict[] = []
 
 const asked = 1
 const active = 2
@@ -52,8 +56,6 @@ export class ExchangeCore {
   readonly method: string
   readonly path: string
   readonly query: string
-  readonly headers: Headers
-  readonly signal: AbortSignal
   /** Milliseconds since the epoch, by the host's clock. */
   readonly receivedAt: number
   /** The same moment on the monotonic clock. */
@@ -65,7 +67,7 @@ export class ExchangeCore {
   target: Target | undefined = undefined
   usage: Usage = unknownUsage
   readonly attempts: Attempt[] = []
-  verdicts: Verdict[] = []
+  verdicts: Verdict[] = noVerdicts
   modelAsked: string | undefined = undefined
   modelServed: string | undefined = undefined
   bytesIn = 0
@@ -80,8 +82,8 @@ export class ExchangeCore {
 
   private readonly flags: Uint8Array
   private readonly views: (PluginView | undefined)[]
-  private readonly writes: SlotWrite[] = []
-  private readonly peer: () => string
+  private writes: SlotWrite[] = none
+  private readonly arrival: Arrival
   private knownIp: string | undefined = undefined
 
   constructor(arrival: Arrival, plan: Plan, receivedAt: number) {
@@ -91,9 +93,7 @@ export class ExchangeCore {
     this.method = arrival.method
     this.path = arrival.path
     this.query = arrival.query
-    this.headers = arrival.headers
-    this.signal = arrival.signal
-    this.peer = arrival.peer
+    this.arrival = arrival
     this.plan = plan
     this.receivedAt = receivedAt
     this.startedAt = performance.now()
@@ -107,8 +107,17 @@ export class ExchangeCore {
     return performance.now() - this.startedAt
   }
 
+  get headers(): Headers {
+    return this.arrival.headers
+  }
+
+  /** Asked for only when somebody wants it: making a signal costs more than a hook. */
+  get signal(): AbortSignal {
+    return this.arrival.signal
+  }
+
   get ip(): string {
-    return (this.knownIp ??= this.peer())
+    return (this.knownIp ??= this.arrival.peer())
   }
 
   get principal(): PrincipalValue | undefined {
@@ -148,6 +157,7 @@ export class ExchangeCore {
   }
 
   putSlot(index: number, value: unknown): void {
+    if (this.writes === none) this.writes = []
     this.writes.push({ index, before: this.slots[index] })
     this.slots[index] = value
   }
@@ -167,6 +177,7 @@ export class ExchangeCore {
   }
 
   verdict(instance: Instance, hook: string, did: string, detail?: string): void {
+    if (this.verdicts === noVerdicts) this.verdicts = []
     if (this.verdicts.length >= 256) return // bounded: a plugin that notes every event may not eat the memory
     this.verdicts.push(detail === undefined ? { plugin: instance.id, hook, did } : { plugin: instance.id, hook, did, detail })
   }

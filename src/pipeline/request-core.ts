@@ -16,13 +16,32 @@ export type Lens = (body: Json) => Part[]
 /** One edit, for `explain` and the record. */
 export interface EditNote {
   readonly plugin: string
-  readonly what: string
+  readonly what: 'model' | 'set' | 'remove' | 'text'
+  /** The new model, or the JSON pointer. */
+  readonly where: string
+}
+
+const maxNotes = 1000
+
+const models = new Map<string, Uint8Array>()
+
+/** The JSON text of a model id as bytes, kept for the next request: targets are few. */
+function encodedModel(model: string): Uint8Array {
+  let bytes = models.get(model)
+  if (!bytes) {
+    if (models.size >= 1000) models.clear()
+    bytes = new Uint8Array(Buffer.from(JSON.stringify(model)))
+    models.set(model, bytes)
+  }
+  return bytes
 }
 
 interface BodyMark {
   readonly document: Mark
   readonly model: string
   readonly notes: number
+  readonly edits: number
+  readonly modelEdits: number
 }
 
 export class RequestCore {
@@ -30,6 +49,9 @@ export class RequestCore {
   readonly notes: EditNote[] = []
   private knownParts: readonly Part[] | undefined = undefined
   private currentModel: string
+  /** Edits made, and how many of them were of the model's span. */
+  private edits = 0
+  private modelEdits = 0
 
   constructor(
     readonly bytes: Uint8Array,
@@ -60,7 +82,17 @@ export class RequestCore {
     if (this.top.modelStart >= 0) this.document.setSpan(this.top.modelStart, this.top.modelEnd, JSON.stringify(model))
     else this.document.set('/model', model)
     this.currentModel = model
-    this.noteEdit(by, `model = ${model}`)
+    if (this.top.modelStart >= 0) this.modelEdits++
+    this.noteEdit(by, 'model', model)
+  }
+
+  /** The body's pieces when the model is all that was changed, which is nearly always: found without looking at the document. */
+  splicedModel(): Uint8Array[] | undefined {
+    const { modelStart, modelEnd } = this.top
+    if (this.edits === 0) return [this.bytes]
+    if (this.edits !== this.modelEdits || modelStart < 0 || this.bytes[0] === 0xef) return undefined
+    const model = encodedModel(this.currentModel)
+    return [this.bytes.subarray(0, modelStart), model, this.bytes.subarray(modelEnd)]
   }
 
   set(pointer: string, value: Json, by: string): void {
@@ -69,36 +101,46 @@ export class RequestCore {
       return
     }
     this.document.set(pointer, value)
-    this.noteEdit(by, `set ${pointer}`)
+    this.noteEdit(by, 'set', pointer)
   }
 
   remove(pointer: string, by: string): void {
     this.document.remove(pointer)
     if (pointer === '/model') this.currentModel = ''
-    this.noteEdit(by, `remove ${pointer}`)
+    this.noteEdit(by, 'remove', pointer)
   }
 
   replaceText(part: Part, text: string, by: string): void {
     if (this.document.at(part.pointer) === undefined) throw new Error(`no text at ${part.pointer} any more`)
     this.document.set(part.pointer, part.kind === 'tool_schema' ? (JSON.parse(text) as Json) : text)
-    this.noteEdit(by, `text ${part.pointer}`)
+    this.noteEdit(by, 'text', part.pointer)
   }
 
   mark(): BodyMark {
-    return { document: this.document.mark(), model: this.currentModel, notes: this.notes.length }
+    return {
+      document: this.document.mark(),
+      model: this.currentModel,
+      notes: this.notes.length,
+      edits: this.edits,
+      modelEdits: this.modelEdits,
+    }
   }
   undo(mark: unknown): void {
     const m = mark as BodyMark
-    if (m.notes === this.notes.length) return
+    if (m.edits === this.edits) return
     this.document.undo(m.document)
     this.currentModel = m.model
     this.notes.length = m.notes
+    this.edits = m.edits
+    this.modelEdits = m.modelEdits
     this.knownParts = undefined
   }
 
-  private noteEdit(plugin: string, what: string): void {
+  private noteEdit(plugin: string, what: EditNote['what'], where: string): void {
     this.knownParts = undefined
-    this.notes.push({ plugin, what })
+    this.edits++
+    // bounded: a trimmer may make thousands of edits
+    if (this.notes.length < maxNotes) this.notes.push({ plugin, what, where })
   }
 }
 

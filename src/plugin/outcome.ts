@@ -106,10 +106,10 @@ export interface Verdict {
 
 /** Times in milliseconds since the exchange was received; absent = not reached. */
 export interface Timings {
-  readonly admittedAt?: number
-  readonly bodyAt?: number
-  readonly headAt?: number
-  readonly firstContentAt?: number
+  readonly admittedAt?: number | undefined
+  readonly bodyAt?: number | undefined
+  readonly headAt?: number | undefined
+  readonly firstContentAt?: number | undefined
   readonly endAt: number
 }
 
@@ -118,18 +118,18 @@ export interface Outcome {
   /** HTTP status that the client saw; 499 when it left before the head. */
   readonly status: number
   /** Refusal or error code from the catalogue. */
-  readonly code?: string
+  readonly code?: string | undefined
   /** Instance id of the plugin that refused or answered; absent when the upstream did. */
-  readonly by?: string
-  readonly message?: string
+  readonly by?: string | undefined
+  readonly message?: string | undefined
   readonly usage: Usage
   readonly attempts: readonly Attempt[]
   /** Model id the client asked for. */
-  readonly modelAsked?: string
+  readonly modelAsked?: string | undefined
   /** Model id as the upstream reported it. */
-  readonly modelServed?: string
+  readonly modelServed?: string | undefined
   /** Name of the upstream that served. */
-  readonly upstream?: string
+  readonly upstream?: string | undefined
   readonly stream: boolean
   /** `completed`, `client_disconnect`, `upstream_error`, `timeout`, `none` (nothing was sent). */
   readonly streamState: 'completed' | 'client_disconnect' | 'upstream_error' | 'timeout' | 'none'

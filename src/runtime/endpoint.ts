@@ -25,7 +25,7 @@ export async function runEndpoint(
   handler: () => Response | Promise<Response>,
 ): Promise<Response> {
   const core = new ExchangeCore(arrival, snapshot.plan, services.now())
-  const leave = snapshot.enter()
+  snapshot.enter()
   let response: Response | undefined
   let refusal: Refusal | undefined
   let origin = Number.POSITIVE_INFINITY
@@ -72,7 +72,7 @@ export async function runEndpoint(
     },
     origin,
   )
-  if (done instanceof Promise) void done.then(leave)
-  else leave()
+  if (done instanceof Promise) void done.then(snapshot.leave)
+  else snapshot.leave()
   return new Response(body, { status, headers: reply.headers })
 }

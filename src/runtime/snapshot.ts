@@ -9,6 +9,7 @@ import { compilePlan, type Instance, type Plan } from '../pipeline/plan.ts'
 import type { Catalog } from '../plugin/host.ts'
 import type { UpstreamDefinition } from '../upstream/definition.ts'
 import { parseUrl } from '../upstream/http/origin.ts'
+import type { BodyLimits } from './body.ts'
 import { closeUnused, type LiveInstance } from './instances.ts'
 
 export interface Snapshot {
@@ -17,8 +18,10 @@ export interface Snapshot {
   readonly catalog: Catalog
   readonly upstreams: ReadonlyMap<string, UpstreamDefinition>
   readonly live: readonly LiveInstance[]
-  /** Counts an exchange in; call the result once when it has settled. */
-  enter(): () => void
+  readonly limits: BodyLimits
+  /** Counts an exchange in; call `leave` once when it has settled. */
+  enter(): void
+  readonly leave: () => void
   /** Exchanges that use this snapshot. */
   readonly inflight: number
   /** Resolves when no exchange uses it any more and its own instances are closed. */
@@ -44,10 +47,11 @@ export function createSnapshot(
     live,
     plan: compilePlan(instances),
     upstreams: new Map(config.upstreams.map((u) => [u.name, defineUpstream(u, demoUrl)])),
+    limits: { size: config.server.body_limit, depth: config.server.max_depth },
     enter() {
       inflight++
-      return leave
     },
+    leave,
     get inflight() {
       return inflight
     },

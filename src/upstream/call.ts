@@ -18,10 +18,11 @@ import type { Attempt, AttemptFailure } from '../plugin/outcome.ts'
 import { type Answered, replyOfError, replyOfNoStream, replyOfWhole } from './collected.ts'
 import { unwatch, type Watched, watch } from './deadlines.ts'
 import type { UpstreamDefinition } from './definition.ts'
+import { DoneGuard } from './done-guard.ts'
 import { callFailed, upstreamRefused } from './failure.ts'
 import { replyHeaders } from './headers.ts'
 import type { HttpError, HttpHandler, HttpRequest, Transport } from './http/transport.ts'
-import { beforeDone, Meter } from './meter.ts'
+import { Meter } from './meter.ts'
 
 /** Whole replies and error bodies above these many bytes are refused or cut. */
 const maxWhole = 256 * 1024 * 1024
@@ -45,6 +46,8 @@ export interface CallOptions {
   readonly attempt: Attempt
   /** Start of the exchange on the monotonic clock. */
   readonly startedAt: number
+  /** Who waits for the answer; asked now and then whether it has gone. Its signal is made only then. */
+  readonly client: { readonly signal: AbortSignal }
 }
 
 type State = 'sent' | 'whole' | 'error' | 'commit' | 'live' | 'over'
@@ -58,15 +61,18 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
 
   private state: State = 'sent'
   private resolve!: (reply: ReplyCore) => void
+  /** The reply was handed over. */
+  private resolved = false
   private readonly request: HttpRequest
   private readonly totalDeadline: number
-  private readonly meter: Meter
+  private knownMeter: Meter | undefined = undefined
   private chunks: Uint8Array[] = []
   private size = 0
   private status = 0
   private headers = new Headers()
   private sink: StreamSink | undefined = undefined
   private paused = false
+  private readonly guard = new DoneGuard()
   /** The upstream ended inside a frame. */
   private cut = false
   private pendingEnd: { failure: StreamFailure | undefined } | undefined = undefined
@@ -76,7 +82,6 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
     const now = performance.now()
     this.totalDeadline = timeouts.total > 0 ? now + timeouts.total : Number.POSITIVE_INFINITY
     this.deadline = Math.min(this.totalDeadline, timeouts.firstByte > 0 ? now + timeouts.firstByte : Number.POSITIVE_INFINITY)
-    this.meter = new Meter(options.dialect)
     this.reply = new Promise((resolve) => {
       this.resolve = resolve
     })
@@ -90,6 +95,11 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
       handler: this,
     })
     watch(this)
+  }
+
+  /** Only streams are metered. */
+  private get meter(): Meter {
+    return (this.knownMeter ??= new Meter(this.options.dialect))
   }
 
   /** Name of the upstream that is called. */
@@ -116,20 +126,33 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
   }
 
   data(chunk: Uint8Array): void {
+    try {
+      this.take(chunk)
+    } catch (error) {
+      // a frame beyond every bound; half of it has been read
+      this.fail(
+        'bad_reply',
+        'upstream_bad_reply',
+        `The model provider's stream is not usable: ${error instanceof Error ? error.message : String(error)}.`,
+      )
+    }
+  }
+
+  private take(chunk: Uint8Array): void {
     let content: boolean
     this.touch()
     switch (this.state) {
       case 'live':
         this.meter.look(chunk)
-        if (this.meter.endedTooSoon) chunk = this.withoutEnd(chunk)
-        if (chunk.length === 0) return this.linger()
-        if (this.sink) this.sink.chunk(chunk)
+        chunk = this.guard.pass(chunk, this.meter)
+        if (chunk.length === 0) this.linger()
+        else if (this.sink) this.sink.chunk(chunk)
         else this.keep(chunk)
         if (this.meter.ended) this.linger()
         return
       case 'commit':
         content = this.meter.read(chunk)
-        this.keep(this.meter.endedTooSoon ? this.withoutEnd(chunk) : chunk)
+        this.keep(this.guard.pass(chunk, this.meter))
         if (content) this.commit()
         else if (this.meter.error) this.failedInReply()
         else if (this.size > maxWhole) this.fail('bad_reply', 'upstream_bad_reply', 'The model provider sent too much before any content.')
@@ -171,7 +194,8 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
     const say = `The connection to the model provider failed: ${error.message}.`
     if (this.state === 'live') {
       this.finishMeter()
-      this.fail('reset', 'upstream_error', say)
+      if (this.meter.ended) this.over(this.endOfStream())
+      else this.fail('reset', 'upstream_error', say)
     } else if (error.kind === 'connect_timeout')
       this.fail('connect_timeout', 'upstream_unreachable', 'The model provider could not be reached in time.')
     else if (error.kind === 'connect' || error.kind === 'tls')
@@ -183,8 +207,14 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
 
   // The deadline watch
 
+  /** A client that leaves before it was sent anything is noticed here; later its stream is cancelled. */
+  tick(): void {
+    const { client, upstream } = this.options
+    if (!this.resolved && upstream.onDisconnect === 'cancel' && client.signal.aborted) this.abandon('aborted', 'The client has gone.')
+  }
+
   expired(now: number): void {
-    if (this.meter.ended && this.state === 'live') {
+    if (this.state === 'live' && this.meter.ended) {
       this.request.abort()
       this.over(this.endOfStream())
     } else if (now >= this.totalDeadline) this.fail('total_timeout', 'upstream_timeout', 'The model provider did not finish in time.')
@@ -216,10 +246,11 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
     this.request.resume()
   }
   atBoundary(): boolean {
-    return !this.cut && !this.meter.inFrame
+    return !this.cut && !this.guard.cut && !this.meter.inFrame
   }
   missingEnd(): string {
-    return this.meter.ended ? '' : this.options.dialect.encoder({ id: '', model: '', created: 0 }).encode([{ type: 'end' }])
+    // only a Chat stream can be complete without its end (B02)
+    return this.meter.ended ? '' : 'data: [DONE]\n\n'
   }
   cancel(): void {
     this.abandon('aborted', 'cancelled')
@@ -228,9 +259,8 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
   /** Ends the call because its answer is not wanted any more: the client has gone, or another branch won. */
   abandon(failure: AttemptFailure, message: string): void {
     if (this.state === 'over') return
-    const waiting = this.state !== 'live'
     this.request.abort()
-    if (waiting) this.resolve(callFailed(this.options.attempt, failure, 'client_closed', message, this.options.dialect.family))
+    if (!this.resolved) this.answer(callFailed(this.options.attempt, failure, 'client_closed', message, this.options.dialect.family))
     else this.options.attempt.failure ??= failure
     this.sink = undefined
     this.close()
@@ -247,7 +277,7 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
       return
     }
     this.state = 'live'
-    this.resolve(new ReplyCore(true, 200, this.headers, true, { kind: 'live', live: this }, { attempt }))
+    this.answer(new ReplyCore(true, 200, this.headers, true, { kind: 'live', live: this }, { attempt }))
   }
 
   /** SSE for a client that asked for a whole reply (A15): read it to the end, then answer whole. */
@@ -263,12 +293,12 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
       end: (failure) => {
         const { attempt, dialect } = this.options
         if (failure) {
-          this.resolve(callFailed(attempt, attempt.failure ?? 'truncated', failure.code, failure.message, dialect.family))
+          this.answer(callFailed(attempt, attempt.failure ?? 'truncated', failure.code, failure.message, dialect.family))
           return
         }
         events.push(...this.meter.takeEvents())
         this.headers.delete('content-type')
-        this.resolve(new ReplyCore(true, 200, this.headers, false, { kind: 'completed', events }, { attempt }))
+        this.answer(new ReplyCore(true, 200, this.headers, false, { kind: 'completed', events }, { attempt }))
       },
     }
     this.chunks = []
@@ -305,7 +335,8 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
       attempt.message = this.meter.error.message
       return { code: 'upstream_error', message: this.meter.error.message, told: true }
     }
-    if (this.meter.complete) return undefined
+    // without its own end a stream is whole only when every choice that was asked for has stopped (B01, B02)
+    if (this.meter.complete && (this.meter.ended || this.meter.stops >= choicesAsked(this.options.body))) return undefined
     attempt.failure = 'truncated'
     attempt.message = 'The model provider ended the stream before it was complete.'
     return { code: 'upstream_error', message: attempt.message, told: false }
@@ -326,7 +357,7 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
     if (this.state === 'over') return
     this.noteMeter()
     this.close()
-    this.resolve(reply)
+    this.answer(reply)
   }
 
   private close(): void {
@@ -341,14 +372,13 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
     return this.meter.finish()
   }
 
-  /** A `[DONE]` that must not be passed on (B03). */
-  private withoutEnd(chunk: Uint8Array): Uint8Array {
-    const kept = beforeDone(chunk)
-    if (kept.length === 0) this.cut = true
-    return kept
+  private answer(reply: ReplyCore): void {
+    this.resolved = true
+    this.resolve(reply)
   }
 
   private noteMeter(): void {
+    if (!this.knownMeter) return
     const { attempt } = this.options
     if (this.meter.usage) attempt.usage = this.meter.usage
     if (this.meter.model !== undefined) attempt.modelServed = this.meter.model
@@ -372,6 +402,12 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
   private elapsed(): number {
     return performance.now() - this.options.startedAt
   }
+}
+
+/** `n` of a Chat request body. */
+function choicesAsked(body: readonly Uint8Array[]): number {
+  const asked = JSON.parse(new TextDecoder().decode(Buffer.concat(body))) as { n?: unknown }
+  return typeof asked.n === 'number' ? asked.n : 1
 }
 
 function join(chunks: readonly Uint8Array[], size: number): Uint8Array {

@@ -13,6 +13,8 @@ export interface Watched {
   deadline: number
   /** Called once the deadline has passed; may move the deadline or unwatch. */
   expired(now: number): void
+  /** Called at each look before that; cheap. */
+  tick(): void
 }
 
 const watched = new Set<Watched>()
@@ -40,5 +42,8 @@ function sweep(): void {
     return
   }
   const now = performance.now()
-  for (const call of watched) if (call.deadline <= now) call.expired(now)
+  for (const call of watched) {
+    if (call.deadline <= now) call.expired(now)
+    else call.tick()
+  }
 }

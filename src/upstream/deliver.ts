@@ -22,9 +22,9 @@ import type { Refusal } from '../plugin/reply.ts'
 /** How the delivery ended. */
 export interface DeliveryEnd {
   readonly end: 'finished' | 'failed' | 'abandoned' | 'refused'
-  readonly code?: RefusalCode
-  readonly message?: string
-  readonly by?: string
+  readonly code?: RefusalCode | undefined
+  readonly message?: string | undefined
+  readonly by?: string | undefined
 }
 
 export interface DeliveryOptions {
@@ -33,15 +33,19 @@ export interface DeliveryOptions {
   /** The client's dialect. */
   readonly dialect: Dialect
   /** Chat: the client asked for the usage-only chunk. */
-  readonly includeUsage: () => boolean
+  includeUsage(): boolean
   /** The upstream goes on, unseen, when the client leaves a live stream. */
   readonly drain: boolean
-  readonly onEnd: (end: DeliveryEnd) => void
+  onEnd(end: DeliveryEnd): void
 }
 
 /** Bytes that may wait for a slow client before its upstream is paused. */
 const highWater = 256 * 1024
+/** Milliseconds. */
+const patience = 20
 const text = new TextEncoder()
+
+const finished: DeliveryEnd = { end: 'finished' }
 
 /** Makes the response. */
 export function deliver(options: DeliveryOptions): Response {
@@ -97,7 +101,7 @@ function whole(o: DeliveryOptions, body: Uint8Array, error: boolean): Response {
   core.firstContentAt = core.elapsed()
   const pass = EventPass.for(core, reply.origin)
   const decoded = pass && dialect.decodeWhole(body)
-  if (!pass || !decoded) return send(o, body, { end: 'finished' })
+  if (!pass || !decoded) return send(o, body, finished)
   const after = decoded.events.map((event) => pass.pass(event))
   if (pass.stopped) return stoppedWhole(o, pass.stopped, pass.stoppedBy)
   const changed = after.some((list, i) => list.length !== 1 || list[0] !== decoded.events[i])
@@ -135,7 +139,8 @@ function stoppedWhole(o: DeliveryOptions, refusal: Refusal, by: string | undefin
 
 function send(o: DeliveryOptions, body: Uint8Array, end: DeliveryEnd): Response {
   o.core.bytesOut = body.length
-  const gone = o.core.signal.aborted
+  // a client that has gone is worth asking for only when it had time to go
+  const gone = o.core.elapsed() > patience && o.core.signal.aborted
   const response = new Response(body as Uint8Array<ArrayBuffer>, { status: o.reply.status, headers: o.reply.headers })
   o.onEnd(gone && end.end !== 'failed' ? { end: 'abandoned' } : end)
   return response
@@ -298,7 +303,7 @@ class EventRelay extends Relay {
         this.stop(pending, this.pass.stopped)
         return
       }
-      if (changed) {
+      if (changed || this.encoder.rewriting) {
         pending += this.encoder.encode(after, { frame, before })
         continue
       }

@@ -30,16 +30,21 @@ const never = new Set([
   'priority',
 ])
 
+/** What was decided about a name, for the next request: names are few. Bounded, for clients may invent them. */
+const decided = new Map<string, boolean>()
+
 /** True for a client header that may be sent to an upstream of the same dialect. Names are lower-case. */
 export function forwardable(name: string): boolean {
-  return !(
-    never.has(name) ||
-    name.startsWith('proxy-') ||
-    name.startsWith('x-forwarded-') ||
-    name.startsWith('sec-') ||
-    name.startsWith('cf-')
-  )
+  let yes = decided.get(name)
+  if (yes === undefined) {
+    yes = !(never.has(name) || /^(proxy-|x-forwarded-|sec-|cf-)/.test(name))
+    if (decided.size < 1000) decided.set(name, yes)
+  }
+  return yes
 }
+
+/** Bun's own: all headers as one object, names lower-case. Half the price of iterating. */
+type Listed = Headers & { toJSON(): Record<string, string> }
 
 /** The headers of an upstream call: the client's forwardable ones, then the upstream's own, which win. */
 export function requestHeaders(
@@ -48,15 +53,22 @@ export function requestHeaders(
   defaults: readonly (readonly [string, string])[],
 ): [string, string][] {
   const out: [string, string][] = []
-  for (const [name, value] of client) {
-    if (!forwardable(name) || own.some((o) => o[0] === name)) continue
+  const given = (client as Listed).toJSON()
+  for (const name in given) {
+    if (!forwardable(name) || isOwn(own, name)) continue
+    const value = given[name]!
     // Bun joins repeated headers: one anthropic-version goes upstream, the first (H03)
     if (name === 'anthropic-version' && value.includes(',')) out.push([name, value.slice(0, value.indexOf(',')).trim()])
     else out.push([name, value])
   }
-  for (const pair of defaults) if (!client.has(pair[0])) out.push([pair[0], pair[1]])
-  for (const pair of own) out.push([pair[0], pair[1]])
+  for (const pair of defaults) if (given[pair[0]] === undefined) out.push(pair as [string, string])
+  for (const pair of own) out.push(pair as [string, string])
   return out
+}
+
+function isOwn(own: readonly (readonly [string, string])[], name: string): boolean {
+  for (const pair of own) if (pair[0] === name) return true
+  return false
 }
 
 const passed = new Set([
@@ -79,11 +91,12 @@ export function returnable(name: string): boolean {
 export function replyHeaders(upstream: Headers): { headers: Headers; requestId: string | undefined } {
   const headers = new Headers()
   let requestId: string | undefined
-  for (const [name, value] of upstream) {
-    if (returnable(name)) headers.set(name, value)
+  const given = (upstream as Listed).toJSON()
+  for (const name in given) {
+    if (returnable(name)) headers.set(name, given[name]!)
     else if (name === 'request-id' || name === 'x-request-id') {
-      requestId = value
-      headers.set('x-upstream-request-id', value)
+      requestId = given[name]!
+      headers.set('x-upstream-request-id', requestId)
     }
   }
   return { headers, requestId }

@@ -72,6 +72,21 @@ export function sitesOf(body: JsonObject, holder: 'delta' | 'message'): Site[] {
   return sites
 }
 
+/** What the record needs of a completion, without listing its sites: usage, the first stop reason, an error. */
+export function metersOf(body: JsonObject): { usage: Usage | undefined; stop: string | undefined; error: UpstreamError | undefined } {
+  const choices = listOf(body.choices)
+  let stop: string | undefined
+  let error: UpstreamError | undefined
+  for (const item of choices) {
+    const choice = objectOf(item)
+    if (!choice) continue
+    stop ??= wordOf(choice.finish_reason)
+    if (error === undefined && isError(choice.error)) error = errorOf(choice.error!, choice)
+  }
+  if (error === undefined && isError(body.error)) error = errorOf(body.error!, body)
+  return { usage: usageSite(body, choices)?.usage, stop, error }
+}
+
 /** OpenAI allows 128 choices; an index far beyond is a mistake and may not make anybody's tables grow. */
 function choiceIndex(choice: JsonObject, position: number): number {
   const index = countOf(choice.index) ?? position

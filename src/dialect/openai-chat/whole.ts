@@ -15,7 +15,7 @@ import { errorIn } from '../upstream-error.ts'
 import { readMembers } from '../whole-members.ts'
 import { siteReader } from './decode.ts'
 import { siteEdits } from './rewrite.ts'
-import { type Site, sitesOf } from './sites.ts'
+import { metersOf, type Site, sitesOf } from './sites.ts'
 import { chatFinishReason } from './stop-reasons.ts'
 import { chatUsageObject } from './usage.ts'
 
@@ -30,20 +30,10 @@ export function chatSummary(body: Uint8Array): WholeSummary {
   const reply = read.object
   const valid = Array.isArray(reply.choices)
   if (!valid) return notAReply(reply)
-  const sites = sitesOf(reply, 'message')
   const id = wordOf(reply.id)
   const model = wordOf(reply.model)
-  const usage = sites.find((site) => site.type === 'usage')
-  const stop = sites.find((site) => site.type === 'stop')
-  const error = sites.find((site) => site.type === 'error')
-  return {
-    valid,
-    ...(id !== undefined && { id }),
-    ...(model !== undefined && { model }),
-    ...(usage && { usage: usage.usage }),
-    ...(stop && { stop: stop.raw }),
-    ...(error && { error: error.error }),
-  }
+  const { usage, stop, error } = metersOf(reply)
+  return { valid, id, model, usage, stop, error }
 }
 
 function notAReply(value: Json): WholeSummary {

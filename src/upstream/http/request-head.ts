@@ -88,11 +88,21 @@ export function visitHeaders({ path, method, headers }: HttpRequestOptions, visi
         if (isOurs.has(name.toLowerCase())) continue
         if (name.length === 15 && name.toLowerCase() === 'accept-encoding') encoding = true
     }
-    if (!token.test(name)) throw new TypeError(`header name ${JSON.stringify(name)} can't be sent`)
+    if (!isToken(name)) throw new TypeError(`header name ${JSON.stringify(name)} can't be sent`)
     if (badValue.test(value)) throw new TypeError(`the value of header ${name} can't be sent`) // the value may be a secret
     visit(name, value)
   }
   if (!encoding) visit('accept-encoding', 'identity')
+}
+
+/** Names that were found to be tokens, for the next request: names are few. Bounded, for clients may invent them. */
+const tokens = new Set<string>()
+
+function isToken(name: string): boolean {
+  if (tokens.has(name)) return true
+  if (!token.test(name)) return false
+  if (tokens.size < 1000) tokens.add(name)
+  return true
 }
 
 /** Names that belong to the connection. `expect` too: waiting for a 100 helps nobody here. */

@@ -1,0 +1,151 @@
+/**
+ * From an exchange to one upstream call: where it goes, with which headers, and the bytes of the body.
+ *
+ * What was not edited is sent from where it lies: the body leaves as pieces, never joined unless an `attempt` hook wants to see it whole.
+ */
+
+import type { ExchangeCore } from '../pipeline/core.ts'
+import { runStep } from '../pipeline/fence.ts'
+import { type ReplyCore, refusalReply } from '../pipeline/reply-core.ts'
+import type { RequestCore } from '../pipeline/request-core.ts'
+import type { UpstreamCall as CallView } from '../plugin/hooks.ts'
+import type { Attempt } from '../plugin/outcome.ts'
+import type { RefusalCode } from '../plugin/refusal.ts'
+import { UpstreamCall } from '../upstream/call.ts'
+import type { UpstreamDefinition } from '../upstream/definition.ts'
+import { requestHeaders } from '../upstream/headers.ts'
+import { parseUrl } from '../upstream/http/origin.ts'
+import type { InferenceExchange } from './handle.ts'
+
+/** Sent when the client names none; required by the API. */
+const anthropicDefaults = [['anthropic-version', '2023-06-01']] as const
+const noDefaults = [] as const
+
+/** Makes the upstream call of an exchange. Resolves to its reply; rejects only on a mistake of ours. */
+export function callUpstream(exchange: InferenceExchange, signal: AbortSignal | undefined): Promise<ReplyCore> {
+  const { core, dialect, snapshot, spec } = exchange
+  const refuse = (code: RefusalCode, message: string) => Promise.resolve(exchange.refused({ type: 'refusal', code, message }))
+  const { target } = core
+  if (!target)
+    return refuse('internal_error', 'No plugin of this gateway chose where the request goes. The operator needs a router in the list.')
+  const upstream = snapshot.upstreams.get(target.upstream)
+  if (!upstream) return refuse('internal_error', `The upstream ${JSON.stringify(target.upstream)} is not configured.`)
+  if (upstream.family !== dialect.family) {
+    return refuse('invalid_request', `The model is served by an upstream that speaks the ${upstream.family} API. Call it there.`)
+  }
+  const body = core.body!
+  const attempt: Attempt = { upstream: upstream.name, model: body.model, url: upstream.baseUrl + spec.suffix, startedAt: core.elapsed() }
+  // a client that left while plugins were thinking is not worth a call
+  if (attempt.startedAt > patience && core.signal.aborted) return refuse('client_closed', 'The client has gone.')
+  core.attempts.push(attempt)
+
+  let path = upstream.basePath + spec.suffix
+  // `?beta=true` and its like mean something to Anthropic only (H08)
+  if (core.query !== '' && dialect.family === 'anthropic') path += `?${core.query}`
+  const headers = requestHeaders(core.headers, upstream.headers, dialect.family === 'anthropic' ? anthropicDefaults : noDefaults)
+  if (core.plan.attempt.length > 0) return withHooks(exchange, upstream, attempt, path, headers, signal)
+  return start(exchange, upstream, attempt, path, headers, pieces(body), signal)
+}
+
+/** Milliseconds after which it is worth asking whether the client is still there. */
+const patience = 20
+
+function start(
+  exchange: InferenceExchange,
+  upstream: UpstreamDefinition,
+  attempt: Attempt,
+  path: string,
+  headers: Headers | [string, string][],
+  body: readonly Uint8Array[],
+  signal: AbortSignal | undefined,
+): Promise<ReplyCore> {
+  const { core } = exchange
+  const call = new UpstreamCall({
+    transport: exchange.services.transport,
+    upstream,
+    dialect: exchange.dialect,
+    path,
+    method: 'POST',
+    headers,
+    body,
+    stream: core.body!.stream,
+    attempt,
+    startedAt: core.startedAt,
+    client: core,
+  })
+  exchange.calls.push(call)
+  if (signal) {
+    const cancel = () => call.abandon('aborted', 'cancelled by a plugin')
+    if (signal.aborted) cancel()
+    signal.addEventListener('abort', cancel, { once: true })
+    call.onOver = () => signal.removeEventListener('abort', cancel)
+  }
+  return call.reply
+}
+
+/** The `attempt` hooks see the call as it will be made, and may change it. */
+async function withHooks(
+  exchange: InferenceExchange,
+  upstream: UpstreamDefinition,
+  attempt: Attempt,
+  path: string,
+  headers: [string, string][],
+  signal: AbortSignal | undefined,
+): Promise<ReplyCore> {
+  const { core } = exchange
+  const view: CallView = {
+    upstream: upstream.name,
+    dialect: exchange.dialect.name,
+    model: attempt.model,
+    index: core.attempts.length - 1,
+    url: upstream.baseUrl.slice(0, upstream.baseUrl.length - upstream.basePath.length).replace(/\/$/, '') + path,
+    headers: new Headers(headers),
+    body: core.body!.document.output(),
+  }
+  const refusal = await attemptHooks(exchange, core, view)
+  if (refusal) {
+    attempt.failure = 'refused'
+    return refusal
+  }
+  const url = parseUrl(view.url)
+  const where = url.origin === upstream.origin ? upstream : { ...upstream, origin: url.origin }
+  return await start(exchange, where, attempt, url.path, view.headers, [view.body], signal)
+}
+
+async function attemptHooks(exchange: InferenceExchange, core: ExchangeCore, view: CallView): Promise<ReplyCore | undefined> {
+  for (const step of core.plan.attempt) {
+    if (!core.isActive(step.instance)) continue
+    core.reach(step.instance)
+    const before = { url: view.url, body: view.body, headers: [...view.headers] }
+    const verdicts = core.verdicts.length
+    const answer = await runStep(core, step, view)
+    if (core.verdicts.slice(verdicts).some((v) => v.did === 'failed-open')) {
+      view.url = before.url
+      view.body = before.body
+      for (const name of [...view.headers.keys()]) view.headers.delete(name)
+      for (const [name, value] of before.headers) view.headers.append(name, value)
+    }
+    if (answer?.type === 'refusal') return refusalReply(answer, exchange.statusOf(answer), step.instance.index, step.instance.id)
+  }
+  return undefined
+}
+
+/** Above this many edits one joined copy is cheaper than many small writes. */
+const maxPieces = 16
+
+/** The body as pieces, edits between slices of what was received. */
+function pieces(body: RequestCore): Uint8Array[] {
+  const spliced = body.splicedModel()
+  if (spliced) return spliced
+  const edits = body.document.edits()
+  if (edits.length === 0 || edits.length > maxPieces) return [body.document.output()]
+  const out: Uint8Array[] = []
+  let at = 0
+  for (const edit of edits) {
+    if (edit.start > at) out.push(body.bytes.subarray(at, edit.start))
+    if (edit.text.length > 0) out.push(Buffer.from(edit.text))
+    at = edit.end
+  }
+  if (at < body.bytes.length) out.push(body.bytes.subarray(at))
+  return out
+}
