@@ -4,14 +4,14 @@
  * Pure. The same schema gives the same text; cells are padded so that the table reads well as plain text too.
  */
 
-import type { TObject } from 'typebox'
 import { branches, choices, type Shape, word } from '../config/shape.ts'
+import type { Plugin } from '../plugin/define.ts'
 
 export const tableStart = '<!-- config -->'
 export const tableEnd = '<!-- /config -->'
 
 /** The lines between the markers, line breaks included. */
-export function configTable(schema: TObject | undefined): string {
+export function configTable(schema: Plugin['config']): string {
   const rows = rowsOf((schema ?? {}) as Shape, '')
   if (rows.length === 0) return 'No config.\n'
   const table = [
