@@ -7,8 +7,8 @@ import { exchangeHooks, type HookName, type Hooks } from '../plugin/hooks.ts'
 
 type Fn = (...args: unknown[]) => unknown
 
-/** How a hook is made to fail: it does its work, then never comes back, or throws; or it is left out. */
-export type Sabotage = { readonly hook: HookName; readonly how: 'hang' | 'throw' | 'absent' }
+/** How a hook is made to fail: it does its work, then never comes back, or throws. */
+export type Sabotage = { readonly hook: HookName; readonly how: 'hang' | 'throw' }
 
 /** What happened to the instances of a plugin, in order: `1 settle`, `1 close` …, the number being that of the instance. */
 export interface Watch {
@@ -33,8 +33,7 @@ export function watched(plugin: Plugin, sabotage?: Sabotage): Watch {
     const wrapped: Record<string, unknown> = { ...own }
     if (sabotage && own[sabotage.hook] !== undefined) {
       const { hook, how } = sabotage
-      if (how === 'absent') delete wrapped[hook]
-      else if (hook === 'inspect') wrapped.inspect = { ...hooks.inspect, window: fail(() => hits++) }
+      if (hook === 'inspect') wrapped.inspect = { ...hooks.inspect, window: fail(() => hits++) }
       else if (how === 'throw') wrapped[hook] = fail(() => hits++, own[hook]?.bind(hooks))
       else wrapped[hook] = hang(() => hits++, own[hook]!.bind(hooks))
     }

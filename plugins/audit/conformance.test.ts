@@ -1,0 +1,11 @@
+import { afterAll } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { conformance } from 'headgate/testkit'
+import audit from './index.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'headgate-audit-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+conformance(audit, { folder, with: { file: 'audit.jsonl' } })

@@ -1,0 +1,4 @@
+import { conformance } from 'headgate/testkit'
+import router from './index.ts'
+
+conformance(router)
