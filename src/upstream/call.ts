@@ -15,14 +15,14 @@ import type { LiveStream, StreamFailure, StreamSink } from '../pipeline/reply-co
 import { ReplyCore } from '../pipeline/reply-core.ts'
 import type { StreamEvent } from '../plugin/events.ts'
 import type { Attempt, AttemptFailure } from '../plugin/outcome.ts'
-import { type Answered, replyOfError, replyOfNoStream, replyOfWhole } from './collected.ts'
+import { type Answered, join, replyOfError, replyOfNoStream, replyOfWhole } from './collected.ts'
 import { unwatch, type Watched, watch } from './deadlines.ts'
 import type { UpstreamDefinition } from './definition.ts'
 import { DoneGuard } from './done-guard.ts'
-import { callFailed, upstreamRefused } from './failure.ts'
+import { callFailed, failureOf, upstreamRefused } from './failure.ts'
 import { replyHeaders } from './headers.ts'
 import type { HttpError, HttpHandler, HttpRequest, Transport } from './http/transport.ts'
-import { Meter } from './meter.ts'
+import { choicesAsked, Meter } from './meter.ts'
 
 /** Whole replies and error bodies above these many bytes are refused or cut. */
 const maxWhole = 256 * 1024 * 1024
@@ -130,11 +130,8 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
       this.take(chunk)
     } catch (error) {
       // a frame beyond every bound; half of it has been read
-      this.fail(
-        'bad_reply',
-        'upstream_bad_reply',
-        `The model provider's stream is not usable: ${error instanceof Error ? error.message : String(error)}.`,
-      )
+      const reason = error instanceof Error ? error.message : String(error)
+      this.fail('bad_reply', 'upstream_bad_reply', `The model provider's stream is not usable: ${reason}.`)
     }
   }
 
@@ -144,10 +141,16 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
     switch (this.state) {
       case 'live':
         this.meter.look(chunk)
+        if (this.meter.error && !this.meter.told) {
+          this.cut = true // the chunk stays here, and with it perhaps the rest of a frame
+          this.fail('bad_reply', 'upstream_bad_reply', this.meter.error.message)
+          return
+        }
         chunk = this.guard.pass(chunk, this.meter)
-        if (chunk.length === 0) this.linger()
-        else if (this.sink) this.sink.chunk(chunk)
-        else this.keep(chunk)
+        if (chunk.length > 0) {
+          if (this.sink) this.sink.chunk(chunk)
+          else this.keep(chunk)
+        }
         if (this.meter.ended) this.linger()
         return
       case 'commit':
@@ -191,18 +194,10 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
   }
 
   error(error: HttpError): void {
-    const say = `The connection to the model provider failed: ${error.message}.`
-    if (this.state === 'live') {
-      this.finishMeter()
-      if (this.meter.ended) this.over(this.endOfStream())
-      else this.fail('reset', 'upstream_error', say)
-    } else if (error.kind === 'connect_timeout')
-      this.fail('connect_timeout', 'upstream_unreachable', 'The model provider could not be reached in time.')
-    else if (error.kind === 'connect' || error.kind === 'tls')
-      this.fail('connect', 'upstream_unreachable', `The model provider could not be reached: ${error.message}.`)
-    else if (error.kind === 'protocol' || error.kind === 'too_large')
-      this.fail('bad_reply', 'upstream_bad_reply', `The model provider's answer is not usable: ${error.message}.`)
-    else this.fail('reset', 'upstream_error', say)
+    if (this.state === 'live') this.finishMeter()
+    const { failure, code, message } = failureOf(error, this.state === 'live')
+    if (this.state === 'live' && this.meter.ended) this.over(this.endOfStream())
+    else this.fail(failure, code, message)
   }
 
   // The deadline watch
@@ -333,7 +328,7 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
     if (this.meter.error) {
       attempt.failure = 'error_in_reply'
       attempt.message = this.meter.error.message
-      return { code: 'upstream_error', message: this.meter.error.message, told: true }
+      return { code: 'upstream_error', message: this.meter.error.message, told: this.meter.told }
     }
     // without its own end a stream is whole only when every choice that was asked for has stopped (B01, B02)
     if (this.meter.complete && (this.meter.ended || this.meter.stops >= choicesAsked(this.options.body))) return undefined
@@ -402,21 +397,4 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
   private elapsed(): number {
     return performance.now() - this.options.startedAt
   }
-}
-
-/** `n` of a Chat request body. */
-function choicesAsked(body: readonly Uint8Array[]): number {
-  const asked = JSON.parse(new TextDecoder().decode(Buffer.concat(body))) as { n?: unknown }
-  return typeof asked.n === 'number' ? asked.n : 1
-}
-
-function join(chunks: readonly Uint8Array[], size: number): Uint8Array {
-  if (chunks.length === 1) return chunks[0]!
-  const out = new Uint8Array(size)
-  let at = 0
-  for (const chunk of chunks) {
-    out.set(chunk, at)
-    at += chunk.length
-  }
-  return out
 }

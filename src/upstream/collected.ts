@@ -78,3 +78,15 @@ function isEnvelope(body: Uint8Array, dialect: Dialect): boolean {
     return false
   }
 }
+
+/** Chunks as one piece of `size` bytes. */
+export function join(chunks: readonly Uint8Array[], size: number): Uint8Array {
+  if (chunks.length === 1) return chunks[0]!
+  const out = new Uint8Array(size)
+  let at = 0
+  for (const chunk of chunks) {
+    out.set(chunk, at)
+    at += chunk.length
+  }
+  return out
+}

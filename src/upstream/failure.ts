@@ -10,6 +10,7 @@ import { ReplyCore } from '../pipeline/reply-core.ts'
 import type { Attempt, AttemptFailure } from '../plugin/outcome.ts'
 import type { RefusalCode } from '../plugin/refusal.ts'
 import type { Refusal } from '../plugin/reply.ts'
+import type { HttpError } from './http/transport.ts'
 
 /** The catalogue's code for an upstream's HTTP status. */
 export function codeOfStatus(status: number): RefusalCode {
@@ -66,6 +67,18 @@ export function callFailed(
     { kind: 'refusal', refusal },
     { code, message, attempt },
   )
+}
+
+/** What a failed connection means. `live`: while the reply was being passed on. */
+export function failureOf(error: HttpError, live: boolean): { failure: AttemptFailure; code: RefusalCode; message: string } {
+  const { kind, message } = error
+  if (!live && kind === 'connect_timeout')
+    return { failure: 'connect_timeout', code: 'upstream_unreachable', message: 'The model provider could not be reached in time.' }
+  if (!live && (kind === 'connect' || kind === 'tls'))
+    return { failure: 'connect', code: 'upstream_unreachable', message: `The model provider could not be reached: ${message}.` }
+  if (!live && (kind === 'protocol' || kind === 'too_large'))
+    return { failure: 'bad_reply', code: 'upstream_bad_reply', message: `The model provider's answer is not usable: ${message}.` }
+  return { failure: 'reset', code: 'upstream_error', message: `The connection to the model provider failed: ${message}.` }
 }
 
 /** An error status of the upstream, or an error inside a 200 (B07, G03). `body` is forwarded as it is when it is an error of the client's own dialect. */

@@ -8,7 +8,7 @@
 
 import type { Dialect, StreamDecoder, UpstreamError } from '../dialect/codec.ts'
 import { parseJson } from '../dialect/shape.ts'
-import { asBuffer, endsAtBoundary, SseReader } from '../dialect/sse.ts'
+import { endsAtBoundary, SseReader } from '../dialect/sse.ts'
 import { errorIn } from '../dialect/upstream-error.ts'
 import { isContent, type StreamEvent } from '../plugin/events.ts'
 import type { Usage } from '../plugin/outcome.ts'
@@ -18,11 +18,13 @@ export class Meter {
   model: string | undefined = undefined
   /** An error event was seen. */
   error: UpstreamError | undefined = undefined
+  /** Its frame says so itself; otherwise it is our judgement of a frame that looks well, such as a second message (B22). */
+  told = false
   /** The dialect's terminal event was seen: nothing more will come. */
   ended = false
   /** Keep every event for `takeEvents`. */
   keepAll = false
-  private stopped = false
+  private stopped: Set<number> | undefined = undefined
   private events: StreamEvent[] = []
   private readonly reader = new SseReader()
   private readonly decoder: StreamDecoder
@@ -34,7 +36,12 @@ export class Meter {
 
   /** True when the stream is complete as its dialect says (B01, B03): OpenAI chat by a finish reason, Anthropic by `message_stop`. */
   get complete(): boolean {
-    return this.error === undefined && (this.dialect.family === 'openai' ? this.stopped : this.ended)
+    return this.error === undefined && (this.dialect.family === 'openai' ? this.stopped !== undefined : this.ended)
+  }
+
+  /** How many choices have stopped. */
+  get stops(): number {
+    return this.stopped?.size ?? 0
   }
 
   /** `[DONE]` came though no choice has stopped: the client must not see it, for it would take it for success (B03). */
@@ -83,13 +90,17 @@ export class Meter {
             this.usage = event.usage
             break
           case 'stop':
-            this.stopped = true
+            this.stopped ??= new Set()
+            this.stopped.add(event.choice)
             break
           case 'end':
             this.ended = true
             break
           case 'error':
-            this.error ??= errorIn(parseJson(frame.data) ?? null) ?? { message: event.message, type: event.kind }
+            if (this.error) break
+            this.error = errorIn(parseJson(frame.data) ?? null)
+            this.told = this.error !== undefined
+            this.error ??= { message: event.message, type: event.kind }
             break
         }
         if (isContent(event) && !(event.type === 'end' && this.endedTooSoon)) content = true
@@ -99,10 +110,8 @@ export class Meter {
   }
 }
 
-/** What of a chunk stands before its `[DONE]` line; nothing when that line began in an earlier chunk. */
-export function beforeDone(chunk: Uint8Array): Uint8Array {
-  const bytes = asBuffer(chunk)
-  const done = bytes.lastIndexOf('[DONE]')
-  const line = done < 0 ? -1 : Math.max(bytes.lastIndexOf(10, done), bytes.lastIndexOf(13, done))
-  return chunk.subarray(0, line + 1)
+/** How many choices a request asks for: `n` of a Chat body. */
+export function choicesAsked(body: readonly Uint8Array[]): number {
+  const asked = JSON.parse(new TextDecoder().decode(Buffer.concat(body))) as { n?: unknown }
+  return typeof asked.n === 'number' ? asked.n : 1
 }
