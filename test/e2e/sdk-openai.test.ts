@@ -4,7 +4,7 @@
  * What the SDK gives must be what was recorded; what the upstream got must be what the SDK sent, except the spliced model (F01).
  */
 
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import OpenAI from 'openai'
 import type {
   ChatCompletionChunk,
@@ -17,6 +17,8 @@ import { type GatewayProcess, startGateway } from '../support/gateway.ts'
 import { clientKey, gatewayConfig, upstreamKeys } from '../support/gateway-config.ts'
 import { findRecordings, type RecordingEntry, readRecording, replyBytes } from '../support/recordings.ts'
 import { modelPrefix, type ReplayUpstream, startReplay } from '../support/replay-upstream.ts'
+
+setDefaultTimeout(60_000)
 
 const entries = findRecordings({ dialect: 'openai-chat', kind: ['exchange', 'response'] })
 const of = (stream: boolean, ok: boolean) => (entries ?? []).filter((e) => e.stream === stream && (e.status === 200) === ok)

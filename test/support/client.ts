@@ -36,7 +36,12 @@ export function headersOf(family: Family): Record<string, string> {
 }
 
 /** One call, read to its end. @throws whatever the connection's end throws. */
-export async function call(family: Family, url: string, body: BodyInit, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
+export async function call(
+  family: Family,
+  url: string,
+  body: string | Uint8Array<ArrayBuffer> | ReadableStream,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
   const response = await fetch(endpointOf(family, url), { method: 'POST', headers: { ...headersOf(family), ...headers }, body })
   return answerOf(response)
 }
@@ -48,7 +53,7 @@ export async function answerOf(response: Response): Promise<Answer> {
     headers: response.headers,
     id: response.headers.get('x-request-id') ?? '',
     bytes,
-    text: new TextDecoder().decode(bytes),
+    text: new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes),
   }
 }
 

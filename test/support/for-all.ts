@@ -5,7 +5,7 @@
 
 /**
  * Checks all items.
- * @throws Error that lists the failures (at most 12 in full) by name.
+ * @throws Error that lists the failures (at most 6 in full) by name.
  */
 export async function forAll<T>(
   items: readonly T[],
@@ -20,10 +20,10 @@ export async function forAll<T>(
       try {
         await check(item)
       } catch (error) {
-        failures.push(`${nameOf(item)}: ${error instanceof Error ? Bun.stripANSI(error.message).slice(0, 1500) : String(error)}`)
+        failures.push(`${nameOf(item)}: ${error instanceof Error ? Bun.stripANSI(error.message).slice(0, 700) : String(error)}`)
       }
     }
   }
   await Promise.all(Array.from({ length: parallel }, work))
-  if (failures.length > 0) throw new Error(`${failures.length} of ${items.length} failed\n\n${failures.slice(0, 12).join('\n\n')}`)
+  if (failures.length > 0) throw new Error(`${failures.length} of ${items.length} failed\n\n${failures.slice(0, 6).join('\n\n')}`)
 }
