@@ -33,7 +33,8 @@ describe('the matrix', () => {
       { admit: (x) => x.refuse('permission_denied') },
       { request: (x) => x.reply([{ type: 'text', text: 'cached', choice: 0 }]) },
       {
-        event: (_x, e) => (e.type === 'text' && e.text.includes('upstream') ? { type: 'error', kind: 'blocked', message: 'no' } : undefined),
+        event: (_x, e) =>
+          e.type === 'text' && e.text.includes('upstream') ? { type: 'error', kind: 'blocked', message: 'no' } : undefined,
       },
       { inspect: { hold: 8, window: (x, text) => (text.includes('from') ? x.refuse('content_filter') : undefined) } },
       {
