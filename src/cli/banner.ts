@@ -1,6 +1,7 @@
 /** What `serve` prints when it is up: where, what is on, which key to use, and a curl line that works when pasted. */
 
 import type { Edge } from '../edge/serve.ts'
+import type { Model } from '../plugin/host.ts'
 import type { Gateway } from '../runtime/gateway.ts'
 import type { FirstKey } from './first-key.ts'
 
@@ -29,24 +30,37 @@ export function banner({ gateway, edge, configPath, firstKey, color }: BannerOpt
   ]
   const off = gateway.notes.length
   if (off > 0)
-    lines.push(`  off        ${off} ${off === 1 ? 'upstream' : 'upstreams'} whose key is not in the environment: headgate check says which`)
-  const usesAuth = config.plugins.some((p) => p.use === 'auth')
-  const model = catalog.list()[0]?.id ?? 'demo'
-  const base = config.mounts.find((m) => m.api === 'openai')
+    lines.push(`  off        ${off} ${off === 1 ? 'upstream whose key is' : 'upstreams whose keys are'} not set: bun run headgate check`)
   if (firstKey) lines.push('', `  Your API key, shown once (its hash is in ${firstKey.file}):`, '', `    ${strong(firstKey.key)}`)
-  if (base) {
-    const key = firstKey?.key ?? '$HEADGATE_KEY'
-    const auth = usesAuth ? ` -H 'authorization: Bearer ${key}'` : ''
-    const quote = firstKey ? auth : auth.replaceAll("'", '"')
-    lines.push(
-      '',
-      '  Try it:',
-      '',
-      `    curl -N ${edge.url}${base.path === '/' ? '' : base.path}/chat/completions${quote} -H 'content-type: application/json' -d '{"model":"${model}","stream":true,"messages":[{"role":"user","content":"Hello!"}]}'`,
-    )
-    if (usesAuth && !firstKey) lines.push('', '  HEADGATE_KEY is one of your keys; make one with: bun run headgate keys create')
+  const usesAuth = config.plugins.some((p) => p.use === 'auth')
+  const call = curlLine(edge.url, config.mounts, catalog.list(), usesAuth ? (firstKey?.key ?? '$HEADGATE_KEY') : undefined)
+  if (call !== undefined) {
+    lines.push('', '  Try it:', '', `    ${call}`)
+    if (usesAuth && !firstKey)
+      lines.push('', '  HEADGATE_KEY is one of your keys; a new one: export HEADGATE_KEY=$(bun run headgate keys create)')
   }
   return `${lines.join('\n')}\n\n`
+}
+
+/** A call that works when pasted into a shell, in an API that is mounted and serves one of the models; undefined when none does. */
+export function curlLine(
+  url: string,
+  mounts: readonly { readonly path: string; readonly api: 'openai' | 'anthropic' }[],
+  models: readonly Model[],
+  key: string | undefined,
+): string | undefined {
+  for (const api of ['openai', 'anthropic'] as const) {
+    const mount = mounts.find((m) => m.api === api)
+    const model = models.find((m) => m.targets.some((t) => t.dialect === api))
+    if (!mount || !model) continue
+    const path = `${mount.path === '/' ? '' : mount.path}${api === 'openai' ? '/chat/completions' : '/v1/messages'}`
+    // double quotes: the shell is to fill in the variable
+    const auth = key === undefined ? '' : ` -H "authorization: Bearer ${key}"`
+    const limit = api === 'openai' ? {} : { max_tokens: 1024 }
+    const body = JSON.stringify({ model: model.id, ...limit, stream: true, messages: [{ role: 'user', content: 'Hello!' }] })
+    return `curl -N ${url}${path}${auth} -H 'content-type: application/json' -d '${body.replaceAll("'", "'\\''")}'`
+  }
+  return undefined
 }
 
 function mountsOf(mounts: readonly { readonly path: string; readonly api: string }[], api: string, url: string): string {

@@ -1,14 +1,18 @@
 /** `headgate serve`: starts the gateway, says what is on, reloads on change, drains on a stop signal. */
 
-import { formatDiagnostics } from '../config/diagnostics.ts'
+import { type Diagnostic, formatDiagnostics } from '../config/diagnostics.ts'
 import { type ListenAddress, readListen } from '../config/kinds.ts'
-import { serveEdge } from '../edge/serve.ts'
+import type { ServerConfig } from '../config/model.ts'
+import { maskText } from '../config/secrets.ts'
+import { type Edge, serveEdge } from '../edge/serve.ts'
 import { type BuildResult, Gateway } from '../runtime/gateway.ts'
+import { dropModules } from '../runtime/load-plugin.ts'
 import { watchConfig } from '../runtime/watch-config.ts'
 import { UsageError } from './args.ts'
 import { banner } from './banner.ts'
-import { type Command, configPath } from './command.ts'
+import { type Command, type CommandContext, configPath, exits } from './command.ts'
 import { createFirstKey } from './first-key.ts'
+import { proxyWarning } from './proxy-warning.ts'
 
 const help = `Usage: headgate serve [options]
 
@@ -19,7 +23,7 @@ Starts the gateway.
   --admin <addr>    host:port for the operator, or off (HEADGATE_ADMIN)
   --no-watch        do not reload when the config or a plugin file changes
 
-SIGHUP reloads. SIGTERM and SIGINT stop after open replies have finished.
+SIGHUP reloads. SIGTERM and SIGINT stop after open replies have finished; a second one stops at once.
 `
 
 const watchEvery = 1000
@@ -31,77 +35,124 @@ export const serve: Command = {
   options: ['config', 'listen', 'admin'],
   flags: ['no-watch'],
   async run(context) {
-    const { args, env, err, out, composition, color } = context
+    const { env, err, out, composition } = context
     const path = configPath(context)
+    const wanted = addresses(context)
+    const json = process.stderr.isTTY !== true
     const firstKey = await createFirstKey(context, path)
-    const gateway = new Gateway({
-      configPath: path,
-      env,
-      builtins: composition.builtins,
-      startDemo: composition.startDemo,
-      log: { json: process.stderr.isTTY !== true },
+    const gateway = new Gateway({ configPath: path, env, builtins: composition.builtins, startDemo: composition.startDemo, log: { json } })
+    const started = await start(context, gateway, wanted).catch(async (error: unknown) => {
+      await firstKey?.undo()
+      throw error
     })
-    const result = await gateway.reload()
-    if (!result.ok) {
-      err(
-        `${formatDiagnostics(result.diagnostics, { color, text: result.load.text, secrets: gateway.secrets })}\n\nThe gateway was not started.\n`,
-      )
-      await gateway.close(0)
-      return 1
+    if (!started) {
+      await firstKey?.undo()
+      return exits.failed
     }
-    const { server } = gateway.snapshot.config
-    const listen = address('listen', args.options.listen, env.HEADGATE_LISTEN) ?? server.listen
-    const adminText = args.options.admin ?? env.HEADGATE_ADMIN
-    const admin = adminText === 'off' ? 'off' : (address('admin', args.options.admin, env.HEADGATE_ADMIN) ?? server.admin)
-    let edge: ReturnType<typeof serveEdge>
-    try {
-      edge = serveEdge(gateway, listen, admin === 'off' ? undefined : admin)
-    } catch (error) {
-      await gateway.close(0)
-      err(
-        `headgate serve: cannot listen on ${listen.host}:${listen.port}${admin === 'off' ? '' : ` and ${admin.host}:${admin.port}`}: ${
-          error instanceof Error ? error.message : String(error)
-        }\nName other addresses with --listen and --admin; port 0 picks a free one.\n`,
-      )
-      return 1
-    }
-    out(banner({ gateway, edge, configPath: path, firstKey, color }))
-    const remarks = result.diagnostics
-    if (remarks.length > 0) err(`${formatDiagnostics(remarks, { color, secrets: gateway.secrets })}\n`)
-
-    const report = (r: BuildResult) => {
-      if (r.ok) gateway.log.info('config reloaded', { file: path })
-      else
-        err(
-          `${formatDiagnostics(r.diagnostics, { color, text: r.load.text, secrets: gateway.secrets })}\nThe config was not reloaded; the one before stays in force.\n`,
-        )
-    }
-    const watch = args.flags.has('no-watch') ? undefined : watchConfig(gateway, edge.reload, path, watchEvery, report)
-    process.on('SIGHUP', () => void edge.reload().then(report))
-    let stopping = false
-    const stop = (signal: string) => {
-      if (stopping) return process.exit(1)
-      stopping = true
-      watch?.stop()
-      gateway.log.info('stopping', { signal, open: gateway.snapshot.inflight })
-      void edge.stop(gateway.snapshot.config.server.drain).then((clean) => {
-        if (!clean) gateway.log.warn('replies were cut: they had not finished within the drain time')
-        process.exit(0)
-      })
-    }
-    process.on('SIGTERM', () => stop('SIGTERM'))
-    process.on('SIGINT', () => stop('SIGINT'))
+    const { edge, remarks } = started
+    out(banner({ gateway, edge, configPath: path, firstKey, color: context.color }))
+    if (remarks.length > 0) err(`${formatDiagnostics(remarks, { color: context.errColor, secrets: gateway.secrets })}\n`)
+    const warning = proxyWarning(env)
+    if (warning !== undefined) gateway.log.warn(warning)
+    run(context, gateway, edge, path, json)
     return undefined
   },
 }
 
-/** An address of the command line or the environment; undefined when neither names one. */
-function address(option: string, given: string | undefined, fromEnv: string | undefined): ListenAddress | undefined {
-  const text = given ?? fromEnv
-  if (text === undefined) return undefined
-  const read = readListen(text)
-  if ('value' in read) return read.value
-  throw new UsageError(
-    `${given === undefined ? `HEADGATE_${option.toUpperCase()}` : `--${option}`}: ${JSON.stringify(text)} ${read.wrong}; ${read.fix}`,
-  )
+/** The first build and both listeners; undefined, with the reason printed, when that is not possible. */
+async function start(
+  context: CommandContext,
+  gateway: Gateway,
+  wanted: Wanted,
+): Promise<{ readonly edge: Edge; readonly remarks: readonly Diagnostic[] } | undefined> {
+  const { err, errColor } = context
+  const result = await gateway.reload()
+  if (!result.ok) {
+    const text = formatDiagnostics(result.diagnostics, { color: errColor, text: result.load.text, secrets: gateway.secrets })
+    err(`${text}\n\nThe gateway was not started.\n`)
+    await gateway.close(0)
+    return undefined
+  }
+  const { server } = gateway.snapshot.config
+  const listen = wanted.listen ?? server.listen
+  const admin = wanted.admin ?? server.admin
+  try {
+    return { edge: serveEdge(gateway, listen, admin === 'off' ? undefined : admin), remarks: result.diagnostics }
+  } catch (error) {
+    await gateway.close(0)
+    const both = `${addressText(listen)}${admin === 'off' ? '' : ` and ${addressText(admin)}`}`
+    const reason = error instanceof Error ? error.message : String(error)
+    err(`headgate serve: cannot listen on ${both}: ${reason}\nName other addresses with --listen and --admin; port 0 picks a free one.\n`)
+    return undefined
+  }
+}
+
+/** Reloads and stops as the world asks for it. */
+function run(context: CommandContext, gateway: Gateway, edge: Edge, path: string, json: boolean): void {
+  const listeners = listenersOf(gateway.snapshot.config.server)
+  const report = (result: BuildResult) => {
+    const { diagnostics, ok, load } = result
+    const { secrets } = gateway
+    if (ok) {
+      gateway.log.info('config reloaded', { file: path })
+      if (listenersOf(gateway.snapshot.config.server) !== listeners)
+        gateway.log.warn('listen and admin addresses change at the next start only')
+    }
+    if (json) {
+      const problems = diagnostics.map((d) => maskText(formatDiagnostics([d]), secrets))
+      if (!ok) gateway.log.error('the config was not reloaded; the one before stays in force', { file: path, problems })
+      else if (problems.length > 0) gateway.log.warn('remarks on the config', { file: path, problems })
+      return
+    }
+    if (diagnostics.length > 0)
+      context.err(`${formatDiagnostics(diagnostics, { color: context.errColor, ...(!ok && { text: load.text }), secrets })}\n`)
+    if (!ok) context.err('The config was not reloaded; the one before stays in force.\n')
+  }
+  const watch = context.args.flags.has('no-watch') ? undefined : watchConfig(gateway, edge.reload, path, watchEvery, report)
+  process.on('SIGHUP', () => {
+    if (gateway.draining) return
+    for (const { file } of gateway.snapshot.live) if (file !== undefined) dropModules(file)
+    edge.reload().then(report, (error: unknown) => gateway.log.error('reloading failed', { error: String(error) }))
+  })
+  let stopping = false
+  const stop = (signal: string) => {
+    if (stopping) return process.exit(exits.failed)
+    stopping = true
+    watch?.stop()
+    gateway.log.info('stopping', { signal, open: gateway.snapshot.inflight })
+    void edge.stop(gateway.snapshot.config.server.drain).then((clean) => {
+      if (!clean) gateway.log.warn('replies were cut: they had not finished within the drain time')
+      process.exit(exits.ok)
+    })
+  }
+  process.on('SIGTERM', () => stop('SIGTERM'))
+  process.on('SIGINT', () => stop('SIGINT'))
+}
+
+function listenersOf({ listen, admin }: Readonly<ServerConfig>): string {
+  return JSON.stringify([listen, admin])
+}
+
+interface Wanted {
+  readonly listen: ListenAddress | undefined
+  readonly admin: ListenAddress | 'off' | undefined
+}
+
+/** The addresses of the command line or the environment. @throws UsageError */
+function addresses({ args, env }: CommandContext): Wanted {
+  const read = (option: 'listen' | 'admin'): ListenAddress | undefined => {
+    const given = args.options[option]
+    const text = given ?? fromEnv(option)
+    if (text === undefined) return undefined
+    const address = readListen(text)
+    if ('value' in address) return address.value
+    const name = given === undefined ? `HEADGATE_${option.toUpperCase()}` : `--${option}`
+    throw new UsageError(`${name}: ${JSON.stringify(text)} ${address.wrong}; ${address.fix}`)
+  }
+  const fromEnv = (option: string) => env[`HEADGATE_${option.toUpperCase()}`] || undefined
+  return { listen: read('listen'), admin: (args.options.admin ?? fromEnv('admin')) === 'off' ? 'off' : read('admin') }
+}
+
+function addressText({ host, port }: ListenAddress): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }

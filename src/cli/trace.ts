@@ -147,7 +147,9 @@ function describe(step: TracedStep, x: PluginView, before: State, after: State):
   step.notes = core.verdicts
     .slice(before.verdicts)
     .flatMap((v) => (v.plugin === instance.id && v.did === 'noted' && v.detail !== undefined ? [v.detail] : []))
-  step.changes = core.body?.notes.slice(before.notes).map((note) => note.what) ?? []
+  step.changes =
+    core.body?.notes.slice(before.notes).map((note) => (note.what === 'model' ? `model = ${note.where}` : `${note.what} ${note.where}`)) ??
+    []
   const { body } = core
   const known = new Set(before.edits.map((e) => `${e.start} ${e.end} ${e.text}`))
   if (body)
