@@ -9,7 +9,6 @@ import type { Outcome } from '../plugin/outcome.ts'
 import type { ExchangeCore } from './core.ts'
 import type { Stop } from './descend.ts'
 import { failed, HookTimeout, isThenable, withTimeout } from './fence.ts'
-import type { Step } from './plan.ts'
 import type { ReplyCore } from './reply-core.ts'
 
 /** Runs the `reply` hooks. Gives a refusal as soon as a hook that fails closed has failed, with the place it stands at. */
@@ -26,12 +25,12 @@ export function runReply(core: ExchangeCore, reply: ReplyCore, from = 0): Stop |
           () => runReply(core, reply, i + 1),
           (error) => {
             if (error instanceof HookTimeout) core.revoke(step.instance)
-            return replyFailed(core, step, reply, before, error) ?? runReply(core, reply, i + 1)
+            return replyFailed(core, i, reply, before, error) ?? runReply(core, reply, i + 1)
           },
         )
       }
     } catch (error) {
-      const stop = replyFailed(core, step, reply, before, error)
+      const stop = replyFailed(core, i, reply, before, error)
       if (stop) return stop
     }
   }
@@ -39,11 +38,12 @@ export function runReply(core: ExchangeCore, reply: ReplyCore, from = 0): Stop |
 }
 
 /** A reply hook that failed: its headers are undone, then the failure mode decides. A reply that is a refusal already stays one. */
-function replyFailed(core: ExchangeCore, step: Step, reply: ReplyCore, before: Headers, error: unknown): Stop | undefined {
+function replyFailed(core: ExchangeCore, at: number, reply: ReplyCore, before: Headers, error: unknown): Stop | undefined {
+  const { instance } = core.plan.reply[at]!
   for (const name of [...reply.headers.keys()]) reply.headers.delete(name)
   for (const [name, value] of before) reply.headers.append(name, value)
-  const refusal = failed(core, step.instance, 'reply', error)
-  return refusal && reply.ok ? { answer: refusal, index: step.instance.index } : undefined
+  const refusal = failed(core, instance, 'reply', error)
+  return refusal && reply.ok ? { answer: refusal, index: instance.index, resume: at + 1 } : undefined
 }
 
 /** Runs the `settle` hooks, once per exchange. Resolves when all are done; never rejects. */

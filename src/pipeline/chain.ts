@@ -11,9 +11,9 @@
 import type { NextOptions } from '../plugin/hooks.ts'
 import type { Completed, Refusal, Reply } from '../plugin/reply.ts'
 import type { ExchangeCore } from './core.ts'
-import { failed, HookTimeout } from './fence.ts'
+import { failed, HookTimeout, isCompleted, isRefusal } from './fence.ts'
 import type { Instance } from './plan.ts'
-import { completedReply, ReplyCore, refusalReply } from './reply-core.ts'
+import { completedReply, type ReplyCore, refusalReply } from './reply-core.ts'
 
 export interface ChainEnds {
   /** Makes the upstream call. Never rejects. */
@@ -42,7 +42,7 @@ async function runOne(
   core.reach(instance)
   const mark = core.mark()
   const made: ReplyCore[] = []
-  let pending = 0
+  const pending = new Set<AbortController>()
   let over = false
   let timer: ReturnType<typeof setTimeout> | undefined
   let expire: (error: Error) => void = () => {}
@@ -52,17 +52,30 @@ async function runOne(
 
   const next = async (options: NextOptions = {}): Promise<Reply> => {
     if (over) throw new Error('next() called after the hook was over')
-    pending++
     clearTimeout(timer)
-    const branch = options.signal && signal ? AbortSignal.any([options.signal, signal]) : (options.signal ?? signal)
+    const own = new AbortController()
+    pending.add(own)
+    const signals = [own.signal]
+    if (options.signal) signals.push(options.signal)
+    if (signal) signals.push(signal)
+    const branch = signals.length === 1 ? own.signal : AbortSignal.any(signals)
     try {
       const reply = await runAround(core, ends, position + 1, branch)
       if (over) reply.discard()
       else made.push(reply)
       return reply
     } finally {
-      if (--pending === 0) arm()
+      pending.delete(own)
+      if (pending.size === 0) arm()
     }
+  }
+
+  /** No reply but `kept` is wanted any more: calls that have not answered yet end, and so do those that have. */
+  const finish = (kept?: unknown) => {
+    over = true
+    clearTimeout(timer)
+    for (const branch of pending) branch.abort()
+    for (const reply of made) if (reply !== kept) reply.discard()
   }
 
   let result: Reply | Refusal | Completed
@@ -72,30 +85,30 @@ async function runOne(
       arm()
       instance.hooks.around!(core.view(instance), next).then(resolve, reject)
     })
-    if (result instanceof ReplyCore) {
-      for (const reply of made) if (reply !== result) reply.discard()
-      return result
+    if (made.includes(result as ReplyCore)) {
+      finish(result)
+      return result as ReplyCore
     }
-    const type = (result as { type?: unknown } | undefined)?.type
-    for (const reply of made) reply.discard()
-    if (type === 'refusal') {
-      core.verdict(instance, 'around', 'refused', (result as Refusal).code)
-      return refusalReply(result as Refusal, ends.statusOf(result as Refusal), instance.index, instance.id)
+    if (typeof result === 'object' && result !== null) {
+      if (isRefusal(result)) {
+        const reply = refusalReply(result, ends.statusOf(result), instance.index, instance.id)
+        core.verdict(instance, 'around', 'refused', result.code)
+        finish()
+        return reply
+      }
+      if (isCompleted(result)) {
+        const reply = completedReply(result, core.body?.stream ?? false, instance.index, instance.id)
+        core.verdict(instance, 'around', 'replied')
+        finish()
+        return reply
+      }
     }
-    if (type === 'completed') {
-      core.verdict(instance, 'around', 'replied')
-      return completedReply(result as Completed, core.body?.stream ?? false, instance.index, instance.id)
-    }
-    throw new TypeError('around must resolve with a reply of next(), a refusal or an answer')
+    throw new TypeError('around must resolve with a reply of its own next(), a refusal or an answer')
   } catch (error) {
-    over = true
-    for (const reply of made) reply.discard()
+    finish()
     if (error instanceof HookTimeout) core.revoke(instance)
     const refusal = failed(core, instance, 'around', error, mark)
     if (refusal) return refusalReply(refusal, ends.statusOf(refusal), instance.index, instance.id)
     return await runAround(core, ends, position + 1, signal)
-  } finally {
-    over = true
-    clearTimeout(timer)
   }
 }

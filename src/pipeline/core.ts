@@ -77,6 +77,8 @@ export class ExchangeCore {
   headAt: number | undefined = undefined
   firstContentAt: number | undefined = undefined
   settled = false
+  /** Hooks that failed so far. */
+  failures = 0
   /** Set when a `drain` policy keeps an upstream reading after the client has gone. */
   abandonedAt: number | undefined = undefined
 

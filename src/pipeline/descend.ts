@@ -13,6 +13,8 @@ import type { Step } from './plan.ts'
 export interface Stop {
   readonly answer: Refusal | Completed
   readonly index: number
+  /** For a `reply` hook: where the pass goes on with this answer; those before it have run. */
+  readonly resume?: number
 }
 
 /** Runs `steps` in order; undefined when all let the exchange pass. */

@@ -9,6 +9,7 @@
  *    └──promise──▶ race with timer ──▶ judge, or revoke the view + undo + failed
  */
 
+import { refusalCodes } from '../plugin/refusal.ts'
 import type { Completed, Refusal } from '../plugin/reply.ts'
 import type { CoreMark, ExchangeCore } from './core.ts'
 import type { Instance, Step } from './plan.ts'
@@ -46,22 +47,37 @@ export function runStep(core: ExchangeCore, step: Step, argument?: unknown): Ver
 
 function judge(core: ExchangeCore, step: Step, value: unknown, mark: CoreMark): Verdict {
   if (value === undefined || value === null) return undefined
-  const type = (value as { type?: unknown }).type
-  if (type === 'refusal') {
-    const refusal = value as Refusal
-    core.verdict(step.instance, step.hook, 'refused', refusal.code)
-    return refusal
+  if (isRefusal(value)) {
+    core.verdict(step.instance, step.hook, 'refused', value.code)
+    return value
   }
-  if (type === 'completed' && step.hook === 'request') {
+  if (step.hook === 'request' && isCompleted(value)) {
     core.verdict(step.instance, step.hook, 'replied')
-    return value as Completed
+    return value
   }
   return failed(core, step.instance, step.hook, new TypeError(`returned something that is no answer: ${describe(value)}`), mark)
+}
+
+/** A refusal that can be sent: a known code, and an HTTP status that says so. */
+export function isRefusal(value: unknown): value is Refusal {
+  const { type, code, status } = value as Partial<Refusal>
+  return (
+    type === 'refusal' &&
+    (refusalCodes as readonly string[]).includes(code!) &&
+    (status === undefined || (Number.isInteger(status) && status >= 400 && status <= 599))
+  )
+}
+
+/** An answer that can be sent: a list of events. */
+export function isCompleted(value: unknown): value is Completed {
+  const { type, events } = value as Partial<Completed>
+  return type === 'completed' && Array.isArray(events) && events.every((e) => typeof (e as { type?: unknown } | null)?.type === 'string')
 }
 
 /** Undoes, logs, and lets the failure mode decide. Says nothing of the error to the client. */
 export function failed(core: ExchangeCore, instance: Instance, hook: string, error: unknown, mark?: CoreMark): Refusal | undefined {
   if (mark) core.undo(mark)
+  core.failures++
   instance.failed(hook, error)
   core.verdict(instance, hook, instance.failure === 'open' ? 'failed-open' : 'failed-closed', messageOf(error))
   if (instance.failure === 'open') return undefined

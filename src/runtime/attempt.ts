@@ -5,12 +5,14 @@
  */
 
 import type { ExchangeCore } from '../pipeline/core.ts'
-import { runStep } from '../pipeline/fence.ts'
-import { type ReplyCore, refusalReply } from '../pipeline/reply-core.ts'
+import { failed, runStep } from '../pipeline/fence.ts'
+import type { Instance } from '../pipeline/plan.ts'
+import { ReplyCore, refusalReply } from '../pipeline/reply-core.ts'
 import type { RequestCore } from '../pipeline/request-core.ts'
 import type { UpstreamCall as CallView } from '../plugin/hooks.ts'
 import type { Attempt } from '../plugin/outcome.ts'
 import type { RefusalCode } from '../plugin/refusal.ts'
+import type { Refusal } from '../plugin/reply.ts'
 import { UpstreamCall } from '../upstream/call.ts'
 import type { UpstreamDefinition } from '../upstream/definition.ts'
 import { requestHeaders } from '../upstream/headers.ts'
@@ -102,32 +104,46 @@ async function withHooks(
     headers: new Headers(headers),
     body: core.body!.document.output(),
   }
-  const refusal = await attemptHooks(exchange, core, view)
-  if (refusal) {
+  const made = await attemptHooks(exchange, core, view)
+  if (made instanceof ReplyCore) {
     attempt.failure = 'refused'
-    return refusal
+    return made
   }
-  const url = parseUrl(view.url)
+  if (core.elapsed() > patience && core.signal.aborted) {
+    attempt.failure = 'aborted'
+    return exchange.refused({ type: 'refusal', code: 'client_closed', message: 'The client has gone.' })
+  }
+  const url = parseUrl(made.url)
   const where = url.origin === upstream.origin ? upstream : { ...upstream, origin: url.origin }
-  return await start(exchange, where, attempt, url.path, view.headers, [view.body], signal)
+  return await start(exchange, where, attempt, url.path, made.headers, [made.body], signal)
 }
 
-async function attemptHooks(exchange: InferenceExchange, core: ExchangeCore, view: CallView): Promise<ReplyCore | undefined> {
+/** The call as the hooks have left it, or the refusal of one of them. */
+async function attemptHooks(exchange: InferenceExchange, core: ExchangeCore, view: CallView): Promise<CallView | ReplyCore> {
   for (const step of core.plan.attempt) {
-    if (!core.isActive(step.instance)) continue
-    core.reach(step.instance)
-    const before = { url: view.url, body: view.body, headers: [...view.headers] }
-    const verdicts = core.verdicts.length
-    const answer = await runStep(core, step, view)
-    if (core.verdicts.slice(verdicts).some((v) => v.did === 'failed-open')) {
-      view.url = before.url
-      view.body = before.body
-      for (const name of [...view.headers.keys()]) view.headers.delete(name)
-      for (const [name, value] of before.headers) view.headers.append(name, value)
-    }
-    if (answer?.type === 'refusal') return refusalReply(answer, exchange.statusOf(answer), step.instance.index, step.instance.id)
+    const { instance } = step
+    if (!core.isActive(instance)) continue
+    core.reach(instance)
+    const before = { ...view, headers: new Headers(view.headers) }
+    const { failures } = core
+    let answer = await runStep(core, step, view)
+    if (!answer && core.failures === failures) answer = unsendable(core, instance, view, before)
+    // another object: a hook that timed out still holds the old one
+    if (core.failures !== failures) view = before
+    if (answer?.type === 'refusal') return refusalReply(answer, exchange.statusOf(answer), instance.index, instance.id)
   }
-  return undefined
+  return view
+}
+
+/** What a hook did to the call that no call can be made of counts as its failure. */
+function unsendable(core: ExchangeCore, instance: Instance, view: CallView, before: CallView): Refusal | undefined {
+  try {
+    if (view.url !== before.url) parseUrl(view.url)
+    if (!(view.body instanceof Uint8Array)) throw new TypeError('the body of a call must be bytes')
+    return undefined
+  } catch (error) {
+    return failed(core, instance, 'attempt', error)
+  }
 }
 
 /** Above this many edits one joined copy is cheaper than many small writes. */

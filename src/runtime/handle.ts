@@ -80,7 +80,16 @@ export class InferenceExchange implements DeliveryOptions {
     } catch (error) {
       reply = this.crashed(error)
     }
-    return this.leaveWith(reply)
+    try {
+      const response = this.leaveWith(reply)
+      return response instanceof Promise ? await response : response
+    } catch (error) {
+      // an answer that can't be put into bytes: what is told instead has passed no plugin, and can
+      reply.discard()
+      this.reply = this.crashed(error)
+      this.identify(this.reply)
+      return deliver(this)
+    }
   }
 
   private stopped(stop: Stop): ReplyCore {
@@ -115,20 +124,22 @@ export class InferenceExchange implements DeliveryOptions {
   }
 
   /** Up again: the reply hooks, then delivery. */
-  private leaveWith(reply: ReplyCore): Response | Promise<Response> {
-    const { core } = this
-    const { headers } = reply
-    headers.set('x-request-id', core.id)
-    headers.set('request-id', (this.dialect.family === 'anthropic' && reply.attempt?.upstreamRequestId) || core.id)
-    const result = runReply(core, reply)
+  private leaveWith(reply: ReplyCore, from = 0): Response | Promise<Response> {
+    this.identify(reply)
+    const result = runReply(this.core, reply, from)
     if (result instanceof Promise) return result.then((stop) => this.afterReplyHooks(reply, stop))
     return this.afterReplyHooks(reply, result)
+  }
+
+  private identify({ headers, attempt }: ReplyCore): void {
+    headers.set('x-request-id', this.core.id)
+    headers.set('request-id', (this.dialect.family === 'anthropic' && attempt?.upstreamRequestId) || this.core.id)
   }
 
   private afterReplyHooks(reply: ReplyCore, stop: Stop | undefined): Response | Promise<Response> {
     if (stop) {
       reply.discard()
-      return this.leaveWith(this.stopped(stop))
+      return this.leaveWith(this.stopped(stop), stop.resume)
     }
     const { core } = this
     this.reply = reply
