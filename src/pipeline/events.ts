@@ -6,8 +6,9 @@
  * ends the reply with an error (closed).
  */
 
-import type { StreamEvent, TextEvent } from '../plugin/events.ts'
+import type { ErrorEvent, StreamEvent, TextEvent } from '../plugin/events.ts'
 import type { Inspection } from '../plugin/hooks.ts'
+import { type RefusalCode, refusalCodes } from '../plugin/refusal.ts'
 import type { Refusal } from '../plugin/reply.ts'
 import type { ExchangeCore } from './core.ts'
 import { failed } from './fence.ts'
@@ -62,14 +63,13 @@ export class EventPass {
 }
 
 function eventStage(core: ExchangeCore, instance: Instance, pass: EventPass): Stage {
-  const view = core.view(instance)
-  const hook = instance.hooks.event!.bind(instance.hooks)
+  const { hooks } = instance
   let off = false
   return (event, emit) => {
     if (off) return emit(event)
     let result: StreamEvent | readonly StreamEvent[] | null | undefined
     try {
-      result = hook(view, event)
+      result = hooks.event!(core.view(instance), event)
       if (result !== undefined && result !== null && !isEvents(result))
         throw new TypeError('event must return nothing, an event, a list of events or null')
     } catch (error) {
@@ -80,13 +80,16 @@ function eventStage(core: ExchangeCore, instance: Instance, pass: EventPass): St
     }
     if (result === undefined) emit(event)
     else if (result === null) return
-    else if (Array.isArray(result)) for (const e of result as readonly StreamEvent[]) emit(e)
-    else emit(result as StreamEvent)
+    else {
+      for (const e of Array.isArray(result) ? (result as readonly StreamEvent[]) : [result as StreamEvent]) {
+        if (e.type === 'error' && event.type !== 'error') return blocked(core, instance, pass, e)
+        emit(e)
+      }
+    }
   }
 }
 
 function inspectStage(core: ExchangeCore, instance: Instance, inspection: Inspection<PluginView>, pass: EventPass): Stage {
-  const view = core.view(instance)
   const kinds: readonly string[] = inspection.kinds ?? ['text']
   const held = new Map<string, string>() // per kind and choice; choices are few
   let off = false
@@ -94,27 +97,39 @@ function inspectStage(core: ExchangeCore, instance: Instance, inspection: Inspec
   const look = (kind: TextEvent['type'] | 'reasoning', choice: number, text: string, last: boolean, emit: (event: StreamEvent) => void) => {
     let result: string | Refusal | undefined
     try {
-      result = inspection.window(view, text, last)
+      result = inspection.window(core.view(instance), text, last)
     } catch (error) {
       off = true
       const refusal = failed(core, instance, 'inspect', error)
       if (refusal) return stop(pass, instance, refusal)
+      return letGo(kind, choice, text, emit)
     }
     if (typeof result === 'object' && result?.type === 'refusal') {
       core.verdict(instance, 'inspect', 'refused', result.code)
       return stop(pass, instance, result)
     }
     const seen = typeof result === 'string' ? result : text
-    const keep = last || off ? 0 : Math.min(inspection.hold, seen.length)
+    let keep = last ? 0 : Math.min(inspection.hold, seen.length)
+    if (keep > 0 && keep < seen.length && isLowSurrogate(seen.charCodeAt(seen.length - keep))) keep++ // never cut inside a character
     const key = `${kind} ${choice}`
     if (keep > 0) held.set(key, seen.slice(seen.length - keep))
     else held.delete(key)
     if (seen.length > keep) emit({ type: kind, text: seen.slice(0, seen.length - keep), choice } as StreamEvent)
   }
+  /** The plugin is left out from here on: its text leaves as it is, and so does what other choices held. */
+  const letGo = (kind: string, choice: number, text: string, emit: (event: StreamEvent) => void) => {
+    held.set(`${kind} ${choice}`, text)
+    for (const [key, rest] of held) {
+      const [of, number] = key.split(' ')
+      emit({ type: of, text: rest, choice: Number(number) } as StreamEvent)
+    }
+    held.clear()
+  }
   const flush = (emit: (event: StreamEvent) => void, choice?: number) => {
     for (const [key, text] of [...held]) {
       const [kind, of] = key.split(' ') as ['text' | 'reasoning', string]
-      if (choice === undefined || Number(of) === choice) look(kind, Number(of), text, true, emit)
+      if (!held.has(key) || (choice !== undefined && Number(of) !== choice)) continue
+      look(kind, Number(of), text, true, emit)
     }
   }
 
@@ -129,9 +144,20 @@ function inspectStage(core: ExchangeCore, instance: Instance, inspection: Inspec
   }
 }
 
+/** A plugin that returns an error event ends the reply: it is never half an answer and half an error, and the record says so. */
+function blocked(core: ExchangeCore, instance: Instance, pass: EventPass, error: ErrorEvent): void {
+  const code = (refusalCodes as readonly string[]).includes(error.kind) ? (error.kind as RefusalCode) : 'content_filter'
+  core.verdict(instance, 'event', 'refused', code)
+  stop(pass, instance, { type: 'refusal', code, message: error.message })
+}
+
 function stop(pass: EventPass, instance: Instance, refusal: Refusal): void {
   pass.stopped = refusal
   pass.stoppedBy = instance.id
+}
+
+function isLowSurrogate(unit: number): boolean {
+  return unit >= 0xdc00 && unit <= 0xdfff
 }
 
 function isEvents(value: unknown): boolean {
