@@ -15,7 +15,7 @@ import type { LiveStream, StreamFailure, StreamSink } from '../pipeline/reply-co
 import { ReplyCore } from '../pipeline/reply-core.ts'
 import type { StreamEvent } from '../plugin/events.ts'
 import type { Attempt, AttemptFailure } from '../plugin/outcome.ts'
-import { type Answered, join, replyOfError, replyOfNoStream, replyOfWhole } from './collected.ts'
+import { type Answered, join, looksLikeStream, replyOfError, replyOfNoStream, replyOfWhole } from './collected.ts'
 import { unwatch, type Watched, watch } from './deadlines.ts'
 import type { UpstreamDefinition } from './definition.ts'
 import { DoneGuard } from './done-guard.ts'
@@ -26,6 +26,7 @@ import { choicesAsked, Meter } from './meter.ts'
 
 /** Whole replies and error bodies above these many bytes are refused or cut. */
 const maxWhole = 256 * 1024 * 1024
+const tooMuch = 'The model provider sent too much.'
 const maxError = 1024 * 1024
 /** Bytes that may wait between commit and attach before the upstream is paused. */
 const maxPrelude = 256 * 1024
@@ -60,7 +61,7 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
   onOver: (() => void) | undefined = undefined
 
   private state: State = 'sent'
-  private resolve!: (reply: ReplyCore) => void
+  private readonly resolve: (reply: ReplyCore) => void
   /** The reply was handed over. */
   private resolved = false
   private readonly request: HttpRequest
@@ -82,9 +83,9 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
     const now = performance.now()
     this.totalDeadline = timeouts.total > 0 ? now + timeouts.total : Number.POSITIVE_INFINITY
     this.deadline = Math.min(this.totalDeadline, timeouts.firstByte > 0 ? now + timeouts.firstByte : Number.POSITIVE_INFINITY)
-    this.reply = new Promise((resolve) => {
-      this.resolve = resolve
-    })
+    const { promise, resolve } = Promise.withResolvers<ReplyCore>()
+    this.reply = promise
+    this.resolve = resolve
     this.request = options.transport.request({
       origin: options.upstream.origin,
       path: options.path,
@@ -129,7 +130,6 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
     try {
       this.take(chunk)
     } catch (error) {
-      // a frame beyond every bound; half of it has been read
       const reason = error instanceof Error ? error.message : String(error)
       this.fail('bad_reply', 'upstream_bad_reply', `The model provider's stream is not usable: ${reason}.`)
     }
@@ -138,6 +138,7 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
   private take(chunk: Uint8Array): void {
     let content: boolean
     this.touch()
+    if (this.state === 'whole' && this.size === 0 && looksLikeStream(chunk)) this.state = 'commit' // A15
     switch (this.state) {
       case 'live':
         this.meter.look(chunk)
@@ -158,12 +159,11 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
         this.keep(this.guard.pass(chunk, this.meter))
         if (content) this.commit()
         else if (this.meter.error) this.failedInReply()
-        else if (this.size > maxWhole) this.fail('bad_reply', 'upstream_bad_reply', 'The model provider sent too much before any content.')
+        else if (this.size > maxWhole) this.fail('bad_reply', 'upstream_bad_reply', tooMuch)
         return
       case 'whole':
         this.keep(chunk)
-        if (this.size > maxWhole)
-          this.fail('bad_reply', 'upstream_bad_reply', `The model provider's reply is larger than ${maxWhole} bytes.`)
+        if (this.size > maxWhole) this.fail('bad_reply', 'upstream_bad_reply', tooMuch)
         return
       case 'error':
         if (this.size < maxError) this.keep(chunk)

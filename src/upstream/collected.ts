@@ -44,6 +44,7 @@ export function replyOfWhole(answered: Answered, body: Uint8Array, now: number):
       return new ReplyCore(true, 200, headers, true, { kind: 'completed', events: decoded.events }, { attempt })
     }
   }
+  if (!headers.get('content-type')?.startsWith('application/json')) headers.set('content-type', 'application/json')
   return new ReplyCore(true, status, headers, false, { kind: 'whole', body, error: false }, { attempt })
 }
 
@@ -77,6 +78,11 @@ function isEnvelope(body: Uint8Array, dialect: Dialect): boolean {
   } catch {
     return false
   }
+}
+
+/** True when a body begins as a stream does, whatever its content type says (A15). */
+export function looksLikeStream(first: Uint8Array): boolean {
+  return /^(\xef\xbb\xbf)?\s*(data|event|id|retry)?:/.test(Buffer.from(first.subarray(0, 64)).toString('latin1'))
 }
 
 /** Chunks as one piece of `size` bytes. */
