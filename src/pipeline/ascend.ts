@@ -11,8 +11,8 @@ import type { Stop } from './descend.ts'
 import { failed, HookTimeout, isThenable, withTimeout } from './fence.ts'
 import type { ReplyCore } from './reply-core.ts'
 
-/** Runs the `reply` hooks. Gives a refusal as soon as a hook that fails closed has failed, with the place it stands at. */
-export function runReply(core: ExchangeCore, reply: ReplyCore, from = 0): Stop | undefined | Promise<Stop | undefined> {
+/** Runs the `reply` hooks. Gives the reply to go on with, or a refusal as soon as a hook that fails closed has failed. */
+export function runReply(core: ExchangeCore, reply: ReplyCore, from = 0): ReplyCore | Stop | Promise<ReplyCore | Stop> {
   const steps = core.plan.reply
   for (let i = from; i < steps.length; i++) {
     const step = steps[i]!
@@ -24,8 +24,11 @@ export function runReply(core: ExchangeCore, reply: ReplyCore, from = 0): Stop |
         return withTimeout(result, step.instance.timeout).then(
           () => runReply(core, reply, i + 1),
           (error) => {
-            if (error instanceof HookTimeout) core.revoke(step.instance)
-            return replyFailed(core, i, reply, before, error) ?? runReply(core, reply, i + 1)
+            if (!(error instanceof HookTimeout)) return replyFailed(core, i, reply, before, error) ?? runReply(core, reply, i + 1)
+            core.revoke(step.instance)
+            // another object: the hook still holds the old one
+            const copy = reply.copy()
+            return replyFailed(core, i, copy, before, error) ?? runReply(core, copy, i + 1)
           },
         )
       }
@@ -34,7 +37,7 @@ export function runReply(core: ExchangeCore, reply: ReplyCore, from = 0): Stop |
       if (stop) return stop
     }
   }
-  return undefined
+  return reply
 }
 
 /** A reply hook that failed: its headers are undone, then the failure mode decides. A reply that is a refusal already stays one. */

@@ -69,6 +69,16 @@ export class ReplyCore implements Reply {
     if (more.attempt !== undefined) this.attempt = more.attempt
   }
 
+  /** The same reply with headers of its own. */
+  copy(): ReplyCore {
+    const { code, message, attempt } = this
+    const more = { ...(code && { code }), ...(message !== undefined && { message }), ...(attempt && { attempt }) }
+    const copy = new ReplyCore(this.ok, this.status, new Headers(this.headers), this.stream, this.source, more)
+    copy.origin = this.origin
+    if (this.by !== undefined) copy.by = this.by
+    return copy
+  }
+
   /** Ends what stands behind a reply that will not be used. */
   discard(): void {
     if (this.source.kind === 'live') this.source.live.cancel()

@@ -6,7 +6,7 @@
 import type { Dialect } from '../dialect/codec.ts'
 import { runReply, runSettle } from '../pipeline/ascend.ts'
 import { type Arrival, ExchangeCore } from '../pipeline/core.ts'
-import { descend } from '../pipeline/descend.ts'
+import { descend, type Stop } from '../pipeline/descend.ts'
 import { messageOf } from '../pipeline/fence.ts'
 import { ReplyCore, refusalReply } from '../pipeline/reply-core.ts'
 import { unknownUsage } from '../plugin/outcome.ts'
@@ -26,41 +26,34 @@ export async function runEndpoint(
 ): Promise<Response> {
   const core = new ExchangeCore(arrival, snapshot.plan, services.now())
   snapshot.enter()
-  let response: Response | undefined
-  let refusal: Refusal | undefined
-  let origin = Number.POSITIVE_INFINITY
-  const stop = await descend(core, core.plan.admit)
-  if (stop) {
-    origin = stop.index
-    refusal = stop.answer.type === 'refusal' ? stop.answer : { type: 'refusal', code: 'internal_error', message: 'admit can only refuse.' }
-  } else {
-    try {
-      response = await handler()
-    } catch (error) {
-      services.log.error('a route failed', { path: arrival.path, error: messageOf(error) })
-      refusal = { type: 'refusal', code: 'internal_error', message: 'This endpoint failed. Name the request id to the operator.' }
+  const first = await answer(core, services, dialect, handler)
+  let { reply } = first
+  for (let from: number | undefined = 0; ; ) {
+    reply.headers.set('x-request-id', core.id)
+    reply.headers.set('request-id', core.id)
+    const after: ReplyCore | Stop = await runReply(core, reply, from)
+    if ('type' in after) {
+      reply = after
+      break
     }
+    reply = refused(core, dialect, after.answer as Refusal, after.index)
+    from = after.resume
   }
-  const status = refusal ? statusOf(refusal, dialect.family) : response!.status
-  const by = stop && core.plan.instances[stop.index]!.id
-  const reply = refusal
-    ? refusalReply(refusal, status, origin, by)
-    : new ReplyCore(status < 400, status, new Headers(response!.headers), false, { kind: 'completed', events: [] })
-  reply.headers.set('x-request-id', core.id)
-  reply.headers.set('request-id', core.id)
-  await runReply(core, reply)
+  const { source } = reply
+  const refusal = source.kind === 'refusal' ? source.refusal : undefined
   if (refusal) {
+    await first.response?.body?.cancel().catch(() => {})
     reply.headers.set('content-type', 'application/json')
     if (refusal.retryAfter !== undefined) reply.headers.set('retry-after', String(Math.ceil(refusal.retryAfter)))
   }
-  const body = refusal ? dialect.errorBody(wireError(core, refusal)) : response!.body
+  const { status } = reply
   const done = runSettle(
     core,
     {
-      end: refusal ? 'refused' : status < 500 ? 'finished' : 'failed',
+      end: refusal && reply.by !== undefined ? 'refused' : status < 500 ? 'finished' : 'failed',
       status,
       ...(refusal && { code: refusal.code, message: refusal.message }),
-      ...(by !== undefined && { by }),
+      ...(reply.by !== undefined && { by: reply.by }),
       usage: unknownUsage,
       attempts: [],
       stream: false,
@@ -70,9 +63,35 @@ export async function runEndpoint(
       timings: { endAt: core.elapsed() },
       verdicts: core.verdicts,
     },
-    origin,
+    reply.origin,
   )
   if (done instanceof Promise) void done.then(snapshot.leave)
   else snapshot.leave()
+  const body = refusal ? dialect.errorBody(wireError(core, refusal)) : first.response!.body
   return new Response(body, { status, headers: reply.headers })
+}
+
+/** What the plugins above and the handler say. Never rejects. */
+async function answer(
+  core: ExchangeCore,
+  services: HandleServices,
+  dialect: Dialect,
+  handler: () => Response | Promise<Response>,
+): Promise<{ reply: ReplyCore; response?: Response }> {
+  try {
+    const stop = await descend(core, core.plan.admit)
+    if (stop) return { reply: refused(core, dialect, stop.answer as Refusal, stop.index) } // admit can only refuse
+    const response = await handler()
+    if (!(response instanceof Response)) throw new TypeError('the handler gave no Response')
+    const { status } = response
+    return { response, reply: new ReplyCore(status < 400, status, new Headers(response.headers), false, { kind: 'completed', events: [] }) }
+  } catch (error) {
+    services.log.error('a route failed', { path: core.path, error: messageOf(error) })
+    const message = 'This endpoint failed. Name the request id to the operator.'
+    return { reply: refused(core, dialect, { type: 'refusal', code: 'internal_error', message }, Number.POSITIVE_INFINITY) }
+  }
+}
+
+function refused(core: ExchangeCore, dialect: Dialect, refusal: Refusal, index: number): ReplyCore {
+  return refusalReply(refusal, statusOf(refusal, dialect.family), index, core.plan.instances[index]?.id)
 }

@@ -127,7 +127,7 @@ export class InferenceExchange implements DeliveryOptions {
   private leaveWith(reply: ReplyCore, from = 0): Response | Promise<Response> {
     this.identify(reply)
     const result = runReply(this.core, reply, from)
-    if (result instanceof Promise) return result.then((stop) => this.afterReplyHooks(reply, stop))
+    if (result instanceof Promise) return result.then((then) => this.afterReplyHooks(reply, then))
     return this.afterReplyHooks(reply, result)
   }
 
@@ -136,10 +136,10 @@ export class InferenceExchange implements DeliveryOptions {
     headers.set('request-id', (this.dialect.family === 'anthropic' && attempt?.upstreamRequestId) || this.core.id)
   }
 
-  private afterReplyHooks(reply: ReplyCore, stop: Stop | undefined): Response | Promise<Response> {
-    if (stop) {
-      reply.discard()
-      return this.leaveWith(this.stopped(stop), stop.resume)
+  private afterReplyHooks(before: ReplyCore, reply: ReplyCore | Stop): Response | Promise<Response> {
+    if (!('type' in reply)) {
+      before.discard()
+      return this.leaveWith(this.stopped(reply), reply.resume)
     }
     const { core } = this
     this.reply = reply

@@ -18,6 +18,7 @@ import type { LiveStream, ReplyCore, StreamFailure, StreamSink } from '../pipeli
 import type { StreamEvent } from '../plugin/events.ts'
 import type { RefusalCode } from '../plugin/refusal.ts'
 import type { Refusal } from '../plugin/reply.ts'
+import { statusOf } from './failure.ts'
 
 /** How the delivery ended. */
 export interface DeliveryEnd {
@@ -112,8 +113,13 @@ function completed(o: DeliveryOptions, events: readonly StreamEvent[]): Response
   const { core, reply, dialect } = o
   core.firstContentAt = core.elapsed()
   const pass = EventPass.for(core, reply.origin)
-  const passed = pass ? events.flatMap((event) => pass.pass(event)) : events
-  if (pass?.stopped) return stoppedWhole(o, pass.stopped, pass.stoppedBy)
+  let passed = events
+  if (pass) {
+    // an answer of a plugin may lack the end, at which text that is held back is let go
+    const ended = events.some((e) => e.type === 'end') ? events : [...events, { type: 'end' } as const]
+    passed = ended.flatMap((event) => pass.pass(event))
+    if (pass.stopped) return stoppedWhole(o, pass.stopped, pass.stoppedBy)
+  }
   const identity = identityOf(o, events)
   const end: DeliveryEnd = reply.by === undefined ? { end: 'finished' } : { end: 'finished', by: reply.by }
   if (!reply.stream) {
@@ -128,7 +134,7 @@ function completed(o: DeliveryOptions, events: readonly StreamEvent[]): Response
 /** A plugin stopped an answer of which nothing has left yet: a plain HTTP error. */
 function stoppedWhole(o: DeliveryOptions, refusal: Refusal, by: string | undefined): Response {
   o.reply.headers.set('content-type', 'application/json')
-  o.reply.status = refusal.status ?? 400
+  o.reply.status = statusOf(refusal, o.dialect.family)
   return send(o, text.encode(o.dialect.errorBody(wireError(o.core, refusal))), {
     end: 'refused',
     code: refusal.code,
