@@ -97,8 +97,12 @@ export async function buildInstances(o: BuildOptions): Promise<BuiltInstances> {
     instances.push(toInstance(o, entry, made, instances.length))
   }
   checkSlots(plugins, at)
-  if (o.setup && diagnostics.every((d) => d.severity !== 'error'))
-    diagnostics.push(...lintOrder(lintEntries(o, live), o.load.place([]).file))
+  if (o.setup) {
+    const advice = lintOrder(lintEntries(o, live), o.load.place([]).file)
+    // what is said of the whole list is only true when all of it is there
+    const partial = diagnostics.some((d) => d.severity === 'error')
+    diagnostics.push(...(partial ? advice.filter((d) => d.path !== 'plugins') : advice))
+  }
   if (diagnostics.some((d) => d.severity === 'error')) await closeUnused(live.filter((l) => l.users === 0))
   return { live, instances, diagnostics, secrets }
 }
