@@ -1,8 +1,11 @@
 /** `headgate serve` as an operator meets it: starts, failed starts, reloads, stops. Real processes and sockets. */
 
-import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { cliProcess, config, type Folder, folder, type Spawned, spawnCli } from './cli.fixture.ts'
+
+// each test starts processes, and waits for a watch that looks once a second
+setDefaultTimeout(30_000)
 
 let dir: Folder
 let path: string
@@ -139,6 +142,18 @@ describe('while it runs', () => {
     await complained('config reloaded')
     expect(await models(url)).toContain('big/two')
     await complained('listen and admin addresses change at the next start only')
+  })
+
+  test('a plugin that does not load is tried again once its file is mended, without touching the config', async () => {
+    writeFileSync(path, config(open))
+    const { complained } = await up()
+    const plugin = (setup: string) => `import { definePlugin } from 'headgate/plugin'
+      export default definePlugin({ api: 1, name: 'mine', summary: 's', failure: 'open', setup() { ${setup} } })`
+    await dir.write('mine.ts', plugin("throw new Error('not yet')"))
+    writeFileSync(path, config(`  - use: ./mine.ts\n${open}`))
+    await complained('setting it up failed: not yet')
+    await dir.write('mine.ts', plugin('return {}'))
+    await complained('config reloaded')
   })
 
   test('SIGTERM lets an open stream finish and exits with 0', async () => {

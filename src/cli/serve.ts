@@ -7,7 +7,7 @@ import { maskText } from '../config/secrets.ts'
 import { type Edge, serveEdge } from '../edge/serve.ts'
 import { type BuildResult, Gateway } from '../runtime/gateway.ts'
 import { dropModules } from '../runtime/load-plugin.ts'
-import { watchConfig } from '../runtime/watch-config.ts'
+import { fileVersion, watchConfig } from '../runtime/watch-config.ts'
 import { UsageError } from './args.ts'
 import { banner } from './banner.ts'
 import { type Command, type CommandContext, configPath, exits } from './command.ts'
@@ -39,6 +39,7 @@ export const serve: Command = {
     const path = configPath(context)
     const wanted = addresses(context)
     const json = process.stderr.isTTY !== true
+    const loaded = fileVersion(path)
     const firstKey = await createFirstKey(context, path)
     const gateway = new Gateway({ configPath: path, env, builtins: composition.builtins, startDemo: composition.startDemo, log: { json } })
     const started = await start(context, gateway, wanted).catch(async (error: unknown) => {
@@ -50,11 +51,11 @@ export const serve: Command = {
       return exits.failed
     }
     const { edge, remarks } = started
+    run(context, gateway, edge, { path, loaded, json }) // before the world learns that it is up, and sends signals
     out(banner({ gateway, edge, configPath: path, firstKey, color: context.color }))
     if (remarks.length > 0) err(`${formatDiagnostics(remarks, { color: context.errColor, secrets: gateway.secrets })}\n`)
     const warning = proxyWarning(env)
     if (warning !== undefined) gateway.log.warn(warning)
-    run(context, gateway, edge, path, json)
     return undefined
   },
 }
@@ -88,7 +89,12 @@ async function start(
 }
 
 /** Reloads and stops as the world asks for it. */
-function run(context: CommandContext, gateway: Gateway, edge: Edge, path: string, json: boolean): void {
+function run(
+  context: CommandContext,
+  gateway: Gateway,
+  edge: Edge,
+  { path, loaded, json }: { readonly path: string; readonly loaded: string; readonly json: boolean },
+): void {
   const listeners = listenersOf(gateway.snapshot.config.server)
   const report = (result: BuildResult) => {
     const { diagnostics, ok, load } = result
@@ -108,7 +114,7 @@ function run(context: CommandContext, gateway: Gateway, edge: Edge, path: string
       context.err(`${formatDiagnostics(diagnostics, { color: context.errColor, ...(!ok && { text: load.text }), secrets })}\n`)
     if (!ok) context.err('The config was not reloaded; the one before stays in force.\n')
   }
-  const watch = context.args.flags.has('no-watch') ? undefined : watchConfig(gateway, edge.reload, path, watchEvery, report)
+  const watch = context.args.flags.has('no-watch') ? undefined : watchConfig(gateway, edge.reload, path, watchEvery, report, loaded)
   process.on('SIGHUP', () => {
     if (gateway.draining) return
     for (const { file } of gateway.snapshot.live) if (file !== undefined) dropModules(file)

@@ -4,7 +4,8 @@
  * Polls modification times: editors replace files in ways that file events miss, and one `stat` a second per file costs nothing.
  */
 
-import { statSync } from 'node:fs'
+import { existsSync, realpathSync, statSync } from 'node:fs'
+import { dirname, isAbsolute, resolve } from 'node:path'
 import type { BuildResult, Gateway } from './gateway.ts'
 import { dropModules, versionOf } from './load-plugin.ts'
 
@@ -12,36 +13,46 @@ export interface ConfigWatch {
   stop(): void
 }
 
-/** Starts watching. `report` hears of every reload that was tried. */
+/** Changes whenever the file does. */
+export function fileVersion(path: string): string {
+  try {
+    const { mtimeMs, size, ino } = statSync(path)
+    return `${mtimeMs} ${size} ${ino}`
+  } catch {
+    return 'gone'
+  }
+}
+
+/**
+ * Starts watching. `report` hears of every reload that was tried. `loaded` is the version of the config file from before it was loaded,
+ * so that a change in between is seen.
+ */
 export function watchConfig(
   gateway: Gateway,
   reload: () => Promise<BuildResult>,
   configPath: string,
   every: number,
   report: (result: BuildResult) => void,
+  loaded: string,
 ): ConfigWatch {
-  const configVersion = () => {
-    try {
-      const { mtimeMs, size, ino } = statSync(configPath)
-      return `${mtimeMs} ${size} ${ino}`
-    } catch {
-      return 'gone'
-    }
-  }
-  const files = () => gateway.snapshot.live.flatMap((l) => (l.file === undefined ? [] : [l.file]))
-  let config = configVersion()
+  /** Plugin files of a config that was refused: mending one of them is worth another try. */
+  let refused: readonly string[] = []
+  const files = () => [...gateway.snapshot.live.flatMap((l) => (l.file === undefined ? [] : [l.file])), ...refused]
+  let config = loaded
   let plugins = new Map(files().map((f) => [f, versionOf(f)]))
   let busy = false
   const timer = setInterval(async () => {
     if (busy || gateway.draining) return
-    const now = configVersion()
+    const now = fileVersion(configPath)
     const changed = files().filter((f) => versionOf(f) !== plugins.get(f))
     if (now === config && changed.length === 0) return
     busy = true
     try {
       config = now
       for (const file of changed) dropModules(file)
-      report(await reload())
+      const result = await reload()
+      refused = result.ok ? [] : pluginPaths(result, configPath)
+      report(result)
       plugins = new Map([...changed, ...files()].map((f) => [f, versionOf(f)]))
     } catch (error) {
       gateway.log.error('reloading failed', { error: error instanceof Error ? error.message : String(error) })
@@ -51,4 +62,9 @@ export function watchConfig(
   }, every)
   timer.unref()
   return { stop: () => clearInterval(timer) }
+}
+
+function pluginPaths({ load }: BuildResult, configPath: string): string[] {
+  const paths = load.plugins.map((p) => p.use).filter((use) => /^\.{1,2}\//.test(use) || isAbsolute(use))
+  return paths.map((use) => resolve(dirname(configPath), use)).map((file) => (existsSync(file) ? realpathSync(file) : file))
 }
