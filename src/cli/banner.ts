@@ -32,11 +32,12 @@ export function banner({ gateway, edge, configPath, firstKey, color }: BannerOpt
   if (off > 0)
     lines.push(`  off        ${off} ${off === 1 ? 'upstream whose key is' : 'upstreams whose keys are'} not set: bun run headgate check`)
   if (firstKey) lines.push('', `  Your API key, shown once (its hash is in ${firstKey.file}):`, '', `    ${strong(firstKey.key)}`)
-  const usesAuth = config.plugins.some((p) => p.use === 'auth')
-  const call = curlLine(edge.url, config.mounts, catalog.list(), usesAuth ? (firstKey?.key ?? '$HEADGATE_KEY') : undefined)
+  const auth = config.plugins.find((p) => p.use === 'auth')
+  const key = firstKey?.key ?? '$HEADGATE_KEY'
+  const call = curlLine(edge.url, config.mounts, catalog.list(), auth && credential(auth.with?.headers, key))
   if (call !== undefined) {
     lines.push('', '  Try it:', '', `    ${call}`)
-    if (usesAuth && !firstKey)
+    if (auth && !firstKey)
       lines.push('', '  HEADGATE_KEY is one of your keys; a new one: export HEADGATE_KEY=$(bun run headgate keys create)')
   }
   return `${lines.join('\n')}\n\n`
@@ -47,7 +48,7 @@ export function curlLine(
   url: string,
   mounts: readonly { readonly path: string; readonly api: 'openai' | 'anthropic' }[],
   models: readonly Model[],
-  key: string | undefined,
+  header: string | undefined,
 ): string | undefined {
   for (const api of ['openai', 'anthropic'] as const) {
     const mount = mounts.find((m) => m.api === api)
@@ -55,12 +56,18 @@ export function curlLine(
     if (!mount || !model) continue
     const path = `${mount.path === '/' ? '' : mount.path}${api === 'openai' ? '/chat/completions' : '/v1/messages'}`
     // double quotes: the shell is to fill in the variable
-    const auth = key === undefined ? '' : ` -H "authorization: Bearer ${key}"`
+    const auth = header === undefined ? '' : ` -H "${header}"`
     const limit = api === 'openai' ? {} : { max_tokens: 1024 }
     const body = JSON.stringify({ model: model.id, ...limit, stream: true, messages: [{ role: 'user', content: 'Hello!' }] })
     return `curl -N ${url}${path}${auth} -H 'content-type: application/json' -d '${body.replaceAll("'", "'\\''")}'`
   }
   return undefined
+}
+
+/** The header that carries a key: a bearer token unless `auth` was told to look elsewhere only. */
+function credential(names: unknown, key: string): string {
+  const [first] = Array.isArray(names) && !names.some((name) => /^authorization$/i.test(String(name))) ? names : []
+  return typeof first === 'string' ? `${first.toLowerCase()}: ${key}` : `authorization: Bearer ${key}`
 }
 
 function mountsOf(mounts: readonly { readonly path: string; readonly api: string }[], api: string, url: string): string {

@@ -37,7 +37,27 @@ test('mistakes of the file, of a plugin, of a missing plugin and of slots come a
   expect(out).toContain('plugins[0].with.windw')
   expect(out).toContain('plugins[1].use  there is no file')
   expect(out).toContain('needs session')
+  expect(out).toContain('is looked at once the file itself is right')
   expect(out).toContain('5 errors. The gateway would not start.')
+})
+
+test('advice about the order comes along with mistakes in plugins; nothing is said that only a whole list could show', async () => {
+  const path = await dir.write(
+    'gateway.yaml',
+    config(`  - use: auth
+    with: { anonymous: true }
+  - use: rate-limit
+    with: { requests: many }
+  - use: audit
+    with: { file: ./audit.jsonl }
+  - use: roter`),
+  )
+  const { code, out } = await cli(['check', '--config', path])
+  expect(code).toBe(1)
+  expect(out).toContain('plugins[1].with.requests')
+  expect(out).toContain('plugins[3].use')
+  expect(out).toContain('`audit` stands below `auth`')
+  expect(out).not.toContain('every request will fail')
 })
 
 test('warnings and advice are no failure', async () => {

@@ -60,6 +60,8 @@ function report(rehearsed: Rehearsed, path: string, color: boolean): string {
     return severity === 'advice' ? [`${n} ${n === 1 ? 'piece' : 'pieces'} of advice`] : [`${n} ${severity}${n === 1 ? '' : 's'}`]
   })
   const tally = counts.join(', ')
+  if (!load.config && load.plugins.length > 0)
+    text += 'Whether the plugins can be set up, and their order, is looked at once the file itself is right.\n'
   if (!ok) return `${text}${paint('bad', `${path}: ${tally}. The gateway would not start.`)}\n`
   const plugins = gateway.snapshot.plan.instances.length
   return `${text}${paint('good', `${path}: good`)}, ${plugins} ${plugins === 1 ? 'plugin' : 'plugins'}${tally && `, ${tally}`}\n`

@@ -96,7 +96,7 @@ export async function explainRequest(rehearsed: Rehearsed, capture: Capture, inp
   trace.finish()
   const { core, steps } = trace
   const body = core?.body
-  const attempts = core?.attempts ?? []
+  const attempts = (core?.attempts ?? []).filter((a) => a.failure !== 'refused')
   const sent = capture.requests.length > 0
   const report: RequestReport = {
     outcome: sent ? 'sent' : response && response.status >= 400 ? 'refused' : 'answered',

@@ -14,7 +14,7 @@ import { keysPlaces } from './keys-place.ts'
 export interface FirstKey {
   readonly key: string
   readonly file: string
-  /** Removes the file again. */
+  /** Removes the file again, unless somebody has added keys to it. */
   undo(): Promise<void>
 }
 
@@ -40,5 +40,12 @@ export async function createFirstKey(context: CommandContext, configPath: string
       `the first API key cannot be written to ${file}: ${reason}\nMake that folder writable, or name another file in keys_file (${configPath}:${line}:${column}).`,
     )
   }
-  return { key, file, undo: () => rm(file, { force: true }) }
+  return {
+    key,
+    file,
+    async undo() {
+      const [first, ...others] = await tools.readKeys(file)
+      if (first?.id === record.id && others.length === 0) await rm(file, { force: true })
+    },
+  }
 }
