@@ -145,11 +145,15 @@ function stoppedWhole(o: DeliveryOptions, refusal: Refusal, by: string | undefin
 
 function send(o: DeliveryOptions, body: Uint8Array, end: DeliveryEnd): Response {
   o.core.bytesOut = body.length
-  // a client that has gone is worth asking for only when it had time to go
-  const gone = o.core.elapsed() > patience && o.core.signal.aborted
+  const gone = clientHasGone(o)
   const response = new Response(body as Uint8Array<ArrayBuffer>, { status: o.reply.status, headers: o.reply.headers })
   o.onEnd(gone && end.end !== 'failed' ? { end: 'abandoned' } : end)
   return response
+}
+
+/** Asked for only when the client had time to go: its signal costs. */
+function clientHasGone(o: DeliveryOptions): boolean {
+  return o.core.elapsed() > patience && o.core.signal.aborted
 }
 
 function streamHeaders(headers: Headers): void {
@@ -207,7 +211,8 @@ abstract class Relay implements StreamSink {
 
   start(controller: ReadableStreamDefaultController<Uint8Array>): void {
     this.controller = controller
-    this.upstream.attach(this)
+    if (clientHasGone(this.o)) this.clientGone()
+    if (this.state !== 'closed') this.upstream.attach(this)
   }
 
   pull(): void {
