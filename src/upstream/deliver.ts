@@ -346,9 +346,15 @@ class EventRelay extends Relay {
 
   protected override ending(failure: StreamFailure | undefined): string {
     const gap = this.upstream.atBoundary() ? '' : '\n\n'
-    if (failure) return failure.told ? gap : gap + this.errorText(failure)
-    if (this.seenEnd) return gap
+    if (failure?.told || (!failure && this.seenEnd)) return gap
     this.encoder ??= this.o.dialect.encoder(identityOf(this.o, []))
+    if (failure) {
+      // the plugins hear of it, and text that is held back is let go
+      const held = this.pass.pass({ type: 'error', kind: failure.code, message: failure.message }).filter((e) => e.type !== 'error')
+      const { stopped } = this.pass
+      const last = stopped ? this.o.dialect.errorFrames(wireError(this.o.core, stopped)) : this.errorText(failure)
+      return gap + this.encoder.encode(held) + last
+    }
     return gap + this.encoder.encode(this.pass.pass({ type: 'end' }))
   }
 }

@@ -116,24 +116,40 @@ function applyEdits(
   }
 }
 
-/** Inserted text joins the text before it, else the first text after it, so that it keeps its place among the blocks. */
+/**
+ * Inserted text joins the text before it, else the first text after it, so that it keeps its place among the blocks. A block whose own
+ * text was dropped takes text that is inserted behind it in its place: held text comes back that way.
+ */
 function joinTexts(events: readonly StreamEvent[], kept: (StreamEvent | undefined)[], after: readonly (readonly StreamEvent[])[]): void {
   let home = -1
+  let dropped = -1
   let early = ''
+  const take = (at: number, text: string): void => {
+    const event = events[at]
+    if (event?.type === 'text') kept[at] = { ...event, text: early + text }
+    home = at
+    dropped = -1
+    early = ''
+  }
   for (const [i, list] of after.entries()) {
     const own = kept[i]
+    const block = events[i]?.type === 'text'
     let text = ''
     for (const event of list) {
       if (event.type !== 'text') continue
       if (own?.type === 'text') text += event.text
+      else if (dropped !== -1) take(dropped, event.text)
       else if (home === -1) early += event.text
       else extend(kept, home, event.text)
     }
-    if (own?.type !== 'text' || events[i]?.type !== 'text') continue
+    if (block && own?.type !== 'text') dropped = i
+    if (!block || own?.type !== 'text') continue
     home = i
+    dropped = -1
     if (early + text !== own.text) kept[i] = { ...own, text: early + text }
     early = ''
   }
+  if (early !== '' && dropped !== -1) take(dropped, '')
 }
 
 function extend(kept: (StreamEvent | undefined)[], at: number, text: string): void {

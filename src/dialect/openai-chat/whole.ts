@@ -111,7 +111,7 @@ function joinTexts(events: readonly StreamEvent[], kept: (StreamEvent | undefine
     if (!touched) continue
     for (const [i, text] of texts) {
       const own = events[i]
-      if (own?.type === type && own.text !== text) kept[i] = { ...own, text }
+      if (own?.type === type) kept[i] = own.text === text ? own : { ...own, text }
     }
     // A choice whose own text was dropped altogether takes the inserted text in its place.
     for (const [choice, text] of early) {
