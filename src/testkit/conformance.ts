@@ -56,7 +56,7 @@ const shortTimeout = 25
 const scenarios: readonly (readonly [string, (b: Bench) => Promise<void>])[] = [
   ['ok', (b) => b.plain({})],
   ['upstream 500', (b) => b.plain({ status: 500, message: 'boom' })],
-  ['error after the first frame', (b) => b.plain({ text: ['one', 'two'], breakAfter: b.dialect === 'openai-chat' ? 1 : 3 })],
+  ['error after the first frame', (b) => b.plain({ text: ['one', 'two'], breakAfter: 2 })],
   ['client abort', clientAbort],
   ['own timeout', ownTimeout],
   ['own error', ownError],
