@@ -39,7 +39,7 @@ describe('scanTopLevel', () => {
   })
 
   test('A14: no stream, or null, is no stream', () => {
-    expect(accepted('{}')).toEqual({ ok: true, model: '', modelStart: -1, modelEnd: -1, modelCount: 0, stream: false })
+    expect(accepted('{}')).toEqual({ ok: true, model: '', modelStart: -1, modelEnd: -1, modelCount: 0, stream: false, checked: true })
     expect(accepted('{"stream":null}').stream).toBe(false)
     expect(accepted('{"stream":true,"stream":false}').stream).toBe(false)
   })

@@ -23,6 +23,8 @@ export interface TopLevel {
   readonly modelCount: number
   /** Value of the last top-level `stream` member; false when absent or null (hazard A14). */
   readonly stream: boolean
+  /** The whole grammar was checked; false after a look at the ends of a large body (`quick-look.ts`). */
+  readonly checked: boolean
 }
 
 export interface JsonProblem {
@@ -80,7 +82,7 @@ export function checkJson(bytes: Uint8Array, maxDepth = MAX_DEPTH): JsonProblem 
   return found.ok ? null : found
 }
 
-const NOTHING: TopLevel = { ok: true, model: '', modelStart: -1, modelEnd: -1, modelCount: 0, stream: false }
+const NOTHING: TopLevel = { ok: true, model: '', modelStart: -1, modelEnd: -1, modelCount: 0, stream: false, checked: true }
 
 function scan(bytes: Uint8Array, maxDepth: number, asRequest: boolean): TopLevel | JsonProblem {
   if (stack.length <= maxDepth) stack = new Uint8Array(maxDepth + 1)
@@ -214,7 +216,7 @@ function scan(bytes: Uint8Array, maxDepth: number, asRequest: boolean): TopLevel
   if (model === 0) return stream === TRUE ? { ...NOTHING, stream: true } : NOTHING
   const name = stringValue(bytes, modelStart, modelEnd)
   if (name === null) return problem(bytes, 'syntax', modelStart, 'the string of model holds a bad escape or a control character')
-  return { ok: true, model: name, modelStart, modelEnd, modelCount, stream: stream === TRUE }
+  return { ok: true, model: name, modelStart, modelEnd, modelCount, stream: stream === TRUE, checked: true }
 }
 
 /** Offset of the first byte behind a UTF-8 byte order mark, or 0 (hazard A06). */

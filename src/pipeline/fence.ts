@@ -9,6 +9,7 @@
  *    └──promise──▶ race with timer ──▶ judge, or revoke the view + undo + failed
  */
 
+import { JsonSyntaxError } from '../json/document.ts'
 import { refusalCodes } from '../plugin/refusal.ts'
 import type { Completed, Refusal } from '../plugin/reply.ts'
 import type { CoreMark, ExchangeCore } from './core.ts'
@@ -77,6 +78,8 @@ export function isCompleted(value: unknown): value is Completed {
 /** Undoes, logs, and lets the failure mode decide. Says nothing of the error to the client. */
 export function failed(core: ExchangeCore, instance: Instance, hook: string, error: unknown, mark?: CoreMark): Refusal | undefined {
   if (mark) core.undo(mark)
+  // a large body is parsed only when a plugin looks into it; that it is broken is the client's fault, not the plugin's
+  if (error instanceof JsonSyntaxError) return { type: 'refusal', code: 'invalid_json', message: error.message }
   core.failures++
   instance.failed(hook, error)
   core.verdict(instance, hook, instance.failure === 'open' ? 'failed-open' : 'failed-closed', messageOf(error))

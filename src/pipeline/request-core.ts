@@ -58,7 +58,7 @@ export class RequestCore {
     private readonly top: TopLevel,
     private readonly lens: Lens,
   ) {
-    this.document = new JsonDocument(bytes, true)
+    this.document = new JsonDocument(bytes, top.checked)
     this.currentModel = top.model
   }
 

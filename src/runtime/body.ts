@@ -5,6 +5,7 @@
  */
 
 import { brotliDecompress, gunzip, inflate, type ZlibOptions, zstdDecompress } from 'node:zlib'
+import { quickLook, quickLookFrom } from '../json/quick-look.ts'
 import { type JsonProblem, scanTopLevel, type TopLevel } from '../json/scan.ts'
 import type { Refusal } from '../plugin/reply.ts'
 
@@ -14,41 +15,42 @@ export interface BodyLimits {
   readonly depth: number
 }
 
-export interface ReadBody {
-  readonly bytes: Uint8Array
-  readonly top: TopLevel
-}
-
-/** The body, or the refusal that it earns. Rejects only when the client has gone. */
-export async function readBody(request: Request, limits: BodyLimits): Promise<ReadBody | Refusal> {
-  const { headers } = request
-  if (!isJson(headers.get('content-type'))) {
-    const found = headers.get('content-type')
+/** What the headers alone forbid; undefined when the body may be read. */
+export function refuseUnread(headers: Headers, limits: BodyLimits): Refusal | undefined {
+  const type = headers.get('content-type')
+  if (!isJson(type)) {
     return refusal(
       'unsupported_media_type',
-      found
-        ? `The content type is ${JSON.stringify(found.slice(0, 80))}. Send the body as application/json.`
+      type
+        ? `The content type is ${JSON.stringify(type.slice(0, 80))}. Send the body as application/json.`
         : 'There is no content type. Send the body as application/json.',
     )
   }
-  const declared = headers.get('content-length')
-  if (declared !== null && Number(declared) > limits.size) return tooLarge(limits.size)
-  const raw = declared === null ? await readCapped(request, limits.size) : new Uint8Array(await request.arrayBuffer())
-  if (!raw || raw.length > limits.size) return tooLarge(limits.size)
-  const coding = headers.get('content-encoding')
-  let bytes = raw
-  if (coding !== null && coding !== 'identity') {
-    const decoded = await decode(raw, coding, limits.size)
-    if ('type' in decoded) return decoded
-    bytes = decoded
-  }
-  const top = scanTopLevel(bytes, limits.depth)
+  return Number(headers.get('content-length')) > limits.size ? tooLarge(limits.size) : undefined
+}
+
+/** True when one read gives the body as it is: a declared length, no coding. Nearly always. */
+export function isPlain(headers: Headers): boolean {
+  return headers.has('content-length') && !headers.has('content-encoding')
+}
+
+/** A body without a declared length, or with a content coding. Rejects only when the client has gone. */
+export async function readCoded(request: Request, limits: BodyLimits): Promise<Uint8Array | Refusal> {
+  const raw = await readCapped(request, limits.size)
+  if (!raw) return tooLarge(limits.size)
+  const coding = request.headers.get('content-encoding')
+  return coding === null || coding === 'identity' ? raw : await decode(raw, coding, limits.size)
+}
+
+/** What is known of a body that was read: its model and whether it asks for a stream, or the refusal that it earns. */
+export function examine(bytes: Uint8Array, limits: BodyLimits): TopLevel | Refusal {
+  const top = (bytes.length >= quickLookFrom ? quickLook(bytes) : undefined) ?? scanTopLevel(bytes, limits.depth)
   if (!top.ok) return jsonRefusal(top)
   if (top.modelCount > 1) {
     // a gateway that checks one of them while the upstream takes the other would let limits be walked around
     return { ...refusal('invalid_request', 'The body names the model more than once. Send one "model".'), param: 'model' }
   }
-  return { bytes, top }
+  return top
 }
 
 /** A body without a declared length, read only as far as the limit. */

@@ -22,7 +22,7 @@ import { type DeliveryEnd, type DeliveryOptions, deliver } from '../upstream/del
 import { statusOf } from '../upstream/failure.ts'
 import type { Transport } from '../upstream/http/transport.ts'
 import { callUpstream } from './attempt.ts'
-import { readBody } from './body.ts'
+import { examine, isPlain, readCoded, refuseUnread } from './body.ts'
 import { outcomeOf } from './outcome.ts'
 import type { Snapshot } from './snapshot.ts'
 
@@ -64,14 +64,16 @@ export class InferenceExchange implements DeliveryOptions {
       let stop = admitted instanceof Promise ? await admitted : admitted
       if (stop === undefined) {
         core.admittedAt = core.elapsed()
-        const body = await readBody(this.request, snapshot.limits)
-        this.bodyRead()
-        if ('type' in body) reply = this.refused(body)
+        const { request } = this
+        const { limits } = snapshot
+        let problem = refuseUnread(core.headers, limits)
+        if (problem === undefined) {
+          const read = isPlain(core.headers) ? new Uint8Array(await request.arrayBuffer()) : await readCoded(request, limits)
+          this.bodyRead()
+          problem = 'type' in read ? read : this.begin(read)
+        }
+        if (problem) reply = this.refused(problem)
         else {
-          core.bodyAt = core.elapsed()
-          core.bytesIn = body.bytes.length
-          core.body = new RequestCore(body.bytes, body.top, this.dialect.parts)
-          core.modelAsked = body.top.model
           const requested = descend(core, plan.request)
           stop = requested instanceof Promise ? await requested : requested
           reply = stop ? this.stopped(stop) : await runAround(core, this)
@@ -90,6 +92,18 @@ export class InferenceExchange implements DeliveryOptions {
       this.identify(this.reply)
       return deliver(this)
     }
+  }
+
+  /** Makes the body known to the exchange; the refusal that it earns, if any. */
+  private begin(bytes: Uint8Array): Refusal | undefined {
+    const { core } = this
+    core.bytesIn = bytes.length
+    const top = examine(bytes, this.snapshot.limits)
+    if ('type' in top) return top
+    core.bodyAt = core.elapsed()
+    core.body = new RequestCore(bytes, top, this.dialect.parts)
+    core.modelAsked = top.model
+    return undefined
   }
 
   private stopped(stop: Stop): ReplyCore {
@@ -151,7 +165,12 @@ export class InferenceExchange implements DeliveryOptions {
 
   /** Chat: the client asked for the usage-only chunk. */
   includeUsage(): boolean {
-    const options = this.core.body?.document.at('/stream_options')
+    let options: unknown
+    try {
+      options = this.core.body?.document.at('/stream_options')
+    } catch {
+      return false // a large body that nobody parsed turns out to be broken: the upstream took it all the same
+    }
     return typeof options === 'object' && options !== null && (options as { include_usage?: unknown }).include_usage === true
   }
 
