@@ -52,8 +52,9 @@ export function watchConfig(
       for (const file of changed) dropModules(file)
       const result = await reload()
       refused = result.ok ? [] : pluginPaths(result, configPath)
-      report(result)
+      // noted before anybody hears of it: who mends a file now is seen at the next look
       plugins = new Map([...changed, ...files()].map((f) => [f, versionOf(f)]))
+      report(result)
     } catch (error) {
       gateway.log.error('reloading failed', { error: error instanceof Error ? error.message : String(error) })
     } finally {
