@@ -11,7 +11,7 @@ import { fileDestination, standardOutput } from './destination.ts'
 import { lineBuffer } from './line-buffer.ts'
 import { lineOf, recordOf } from './record.ts'
 
-/** 16 million characters: some 20,000 exchanges. */
+/** 16 MB: some 20,000 exchanges. */
 const limit = 16 * 1024 * 1024
 const linger = 50
 const retry = 1000

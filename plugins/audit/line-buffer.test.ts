@@ -82,7 +82,7 @@ describe('a buffer of lines', () => {
     disk.gate = gate.promise
     const lines = numbered(0, 200)
     const waits = lines.map((line) => buffer.add(line))
-    expect(waits.filter((wait) => wait === undefined)).toHaveLength(6)
+    expect(waits.filter((wait) => wait === undefined)).toHaveLength(5)
     gate.resolve()
     await Promise.all(waits)
     await buffer.close()

@@ -10,7 +10,7 @@
 export interface LineBufferOptions {
   /** Appends bytes and says how many of them it took. */
   append(bytes: Uint8Array): Promise<number>
-  /** Characters that may be pending before callers wait. */
+  /** Bytes that may be pending before callers wait. */
   limit: number
   /** Milliseconds that a first line waits for company. */
   linger: number
@@ -34,12 +34,18 @@ export interface LineBuffer {
 }
 
 const triesAtClose = 3
+/** Sizes in bytes: of the first block, and of the largest that is kept for the next group. */
+const firstBlock = 64 * 1024
+const largestIdle = 1024 * 1024
 
 export function lineBuffer(options: LineBufferOptions): LineBuffer {
-  let lines: string[] = []
+  /** Lines are encoded as they come: as strings they would be thousands of live objects for the collector to visit. */
+  let block = Buffer.allocUnsafeSlow(firstBlock)
+  let used = 0
+  let lines = 0
   /** The group being written, what is left of it. */
-  let group: { bytes: Uint8Array; readonly chars: number; readonly lines: number } | undefined
-  /** Characters in `lines` and in the group. */
+  let group: { bytes: Uint8Array; readonly size: number; readonly lines: number } | undefined
+  /** Bytes in the block and in the group. */
   let pending = 0
   let timer: ReturnType<typeof setTimeout> | undefined
   let writing: Promise<void> | undefined
@@ -60,8 +66,16 @@ export function lineBuffer(options: LineBufferOptions): LineBuffer {
   }
 
   function keep(line: string): void {
-    lines.push(line)
-    pending += line.length
+    const most = line.length * 3 // UTF-8 needs at most three bytes for a UTF-16 unit
+    if (used + most > block.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(block.length * 2, used + most))
+      block.copy(larger, 0, 0, used)
+      block = larger
+    }
+    const size = block.write(line, used)
+    used += size
+    pending += size
+    lines++
   }
 
   /** Takes in waiting lines as far as there is room; while failing, those beyond it are lost. */
@@ -92,9 +106,10 @@ export function lineBuffer(options: LineBufferOptions): LineBuffer {
   /** Writes one group to its end, or fails and keeps the rest of it. Never rejects. */
   async function write(): Promise<void> {
     if (group === undefined) {
-      const text = lines.join('')
-      group = { bytes: Buffer.from(text), chars: text.length, lines: lines.length }
-      lines = []
+      group = { bytes: block.subarray(0, used), size: used, lines }
+      block = Buffer.allocUnsafeSlow(Math.min(block.length, largestIdle))
+      used = 0
+      lines = 0
     }
     try {
       while (group.bytes.length > 0) {
@@ -102,7 +117,7 @@ export function lineBuffer(options: LineBufferOptions): LineBuffer {
         if (taken <= 0) throw new Error('nothing could be written')
         group.bytes = group.bytes.subarray(taken)
       }
-      pending -= group.chars
+      pending -= group.size
       group = undefined
       if (failing) options.onRecovery()
       failing = false
@@ -122,11 +137,12 @@ export function lineBuffer(options: LineBufferOptions): LineBuffer {
       await write()
       if (failing && ++tries < triesAtClose) await Bun.sleep(Math.min(options.retry, 200))
     }
-    const lost = lines.length + (group?.lines ?? 0) + waiting.length
+    const lost = lines + (group?.lines ?? 0) + waiting.length
     for (const { resolve } of waiting) resolve()
     waiting = []
     if (lost > 0) options.onLost(lost)
-    lines = []
+    lines = 0
+    used = 0
     group = undefined
     pending = 0
   }
