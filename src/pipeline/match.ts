@@ -1,7 +1,8 @@
 /**
  * `when`: a record of conditions, matched by the host. AND across fields, OR inside a list, globs with `*`.
  *
- * Conditions on the model or on `stream` need the body; an instance that has one is first asked when the body is there.
+ * Conditions on the model or on `stream` need the body; an instance that has one is first asked when the body is there. The model is the
+ * one that the client asked for, so that a condition means the same at every place of the list.
  */
 
 import type { ExchangeCore } from './core.ts'
@@ -45,7 +46,7 @@ export function compileCondition(when: When): Condition {
   add('tier', when.tier, (x) => x.principal?.tier)
   add('tag', when.tag, (x) => x.principal?.tags)
   for (const [name, globs] of Object.entries(when.header ?? {})) add(`header ${name}`, globs, (x) => x.headers.get(name) ?? undefined)
-  add('model', when.model, (x) => x.body?.model)
+  add('model', when.model, (x) => x.modelAsked)
   if (when.stream !== undefined) {
     const wanted = when.stream
     words.push(`stream: ${wanted}`)

@@ -59,20 +59,22 @@ export class PluginView implements Exchange<AnySlot, AnySlot, AnySlot, unknown> 
   }
 
   get<T>(slot: Slot<T>): T {
-    if (!this.instance.plugin.needs.some((s) => s.name === slot.name)) throw this.misuse(`get(${slot.name}) without declaring it in needs`)
+    if (!declares(this.instance.plugin.needs, slot)) throw this.misuse(`get(${slot.name}) without declaring it in needs`)
     const value = this.core.slots[slot.index]
     if (value === undefined) throw this.misuse(`needs ${slot.name}, and no plugin above has put it`)
     return value as T
   }
 
   peek<T>(slot: Slot<T>): T | undefined {
+    const { wants, needs, provides } = this.instance.plugin
+    if (!declares(wants, slot) && !declares(needs, slot) && !declares(provides, slot))
+      throw this.misuse(`peek(${slot.name}) without declaring it in wants`)
     return this.core.slots[slot.index] as T | undefined
   }
 
   put<T>(slot: Slot<T>, value: T): void {
     this.check()
-    if (!this.instance.plugin.provides.some((s) => s.name === slot.name))
-      throw this.misuse(`put(${slot.name}) without declaring it in provides`)
+    if (!declares(this.instance.plugin.provides, slot)) throw this.misuse(`put(${slot.name}) without declaring it in provides`)
     this.core.putSlot(slot.index, value)
   }
 
@@ -93,6 +95,9 @@ export class PluginView implements Exchange<AnySlot, AnySlot, AnySlot, unknown> 
   refuse(code: RefusalCode, options: RefusalOptions | string = {}): Refusal {
     const entry = errorCatalogue[code]
     if (!entry) throw this.misuse(`refuse(${JSON.stringify(code)}): no such code`)
+    const status = typeof options === 'string' ? undefined : options.status
+    if (status !== undefined && !(Number.isInteger(status) && status >= 400 && status <= 599))
+      throw this.misuse(`refuse(${JSON.stringify(code)}): ${status} is no status of an error`)
     if (typeof options === 'string') return { type: 'refusal', code, message: options }
     return { type: 'refusal', code, ...options, message: options.message ?? entry.message }
   }
@@ -113,4 +118,9 @@ export class PluginView implements Exchange<AnySlot, AnySlot, AnySlot, unknown> 
   private misuse(what: string): Error {
     return new Error(`plugin ${this.instance.id}: ${what}`)
   }
+}
+
+function declares(slots: readonly AnySlot[], slot: AnySlot): boolean {
+  for (const known of slots) if (known.name === slot.name) return true
+  return false
 }
