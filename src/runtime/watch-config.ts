@@ -47,13 +47,15 @@ export function watchConfig(
     const changed = files().filter((f) => versionOf(f) !== plugins.get(f))
     if (now === config && changed.length === 0) return
     busy = true
+    const before = new Map(files().map((f) => [f, fileVersion(f)]))
     try {
       config = now
       for (const file of changed) dropModules(file)
       const result = await reload()
       refused = result.ok ? [] : pluginPaths(result, configPath)
-      // noted before anybody hears of it: who mends a file now is seen at the next look
-      plugins = new Map([...changed, ...files()].map((f) => [f, versionOf(f)]))
+      // noted before anybody hears of it: who mends a file now is seen at the next look, and so is who did during the reload
+      const during = (f: string) => before.has(f) && before.get(f) !== fileVersion(f)
+      plugins = new Map([...changed, ...files()].map((f) => [f, during(f) ? 'changed during the reload' : versionOf(f)]))
       report(result)
     } catch (error) {
       gateway.log.error('reloading failed', { error: error instanceof Error ? error.message : String(error) })
