@@ -288,7 +288,7 @@ describe.concurrent('an upstream that fails', () => {
     const slow = await startBadUpstream()
     slow.forModel('flood', { do: 'flood', frameBytes: 300 })
     slow.forModel('hang', { do: 'hang-before-head' })
-    const at = await start({ upstream: slow.url, timeouts: { total: '300ms' } })
+    const at = await start({ upstream: slow.url, timeouts: { total: '1500ms' } })
     const late: Case = { name: 'total timeout in mid-stream', how: { do: 'flood' }, stream: breaks('total_timeout', 'upstream_timeout') }
     const early: Case = {
       name: 'total timeout before the head',
