@@ -120,6 +120,10 @@ function run(
     for (const { file } of gateway.snapshot.live) if (file !== undefined) dropModules(file)
     edge.reload().then(report, (error: unknown) => gateway.log.error('reloading failed', { error: String(error) }))
   })
+  // what a plugin does behind its hooks' backs must not end the process for everybody
+  const stray = (error: unknown) => gateway.log.error('an error that nobody caught, of a plugin most likely', { error: stackOf(error) })
+  process.on('unhandledRejection', stray)
+  process.on('uncaughtException', stray)
   let stopping = false
   const stop = (signal: string) => {
     if (stopping) return process.exit(exits.failed)
@@ -161,4 +165,8 @@ function addresses({ args, env }: CommandContext): Wanted {
 
 function addressText({ host, port }: ListenAddress): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }

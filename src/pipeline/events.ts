@@ -11,7 +11,7 @@ import type { Inspection } from '../plugin/hooks.ts'
 import { type RefusalCode, refusalCodes } from '../plugin/refusal.ts'
 import type { Refusal } from '../plugin/reply.ts'
 import type { ExchangeCore } from './core.ts'
-import { failed } from './fence.ts'
+import { failed, isThenable } from './fence.ts'
 import type { Instance } from './plan.ts'
 import type { PluginView } from './view.ts'
 
@@ -71,7 +71,7 @@ function eventStage(core: ExchangeCore, instance: Instance, pass: EventPass): St
     try {
       result = hooks.event!(core.view(instance), event)
       if (result !== undefined && result !== null && !isEvents(result))
-        throw new TypeError('event must return nothing, an event, a list of events or null')
+        throw misused(result, 'event must return at once: nothing, an event, a list of events or null')
     } catch (error) {
       off = true
       const refusal = failed(core, instance, 'event', error)
@@ -98,6 +98,9 @@ function inspectStage(core: ExchangeCore, instance: Instance, inspection: Inspec
     let result: string | Refusal | undefined
     try {
       result = inspection.window(core.view(instance), text, last)
+      // a guardrail written as an async function would let everything pass
+      if (typeof result === 'object' && result?.type !== 'refusal' && result !== null)
+        throw misused(result, 'window must return at once: nothing, a text or a refusal')
     } catch (error) {
       off = true
       const refusal = failed(core, instance, 'inspect', error)
@@ -154,6 +157,12 @@ function blocked(core: ExchangeCore, instance: Instance, pass: EventPass, error:
 function stop(pass: EventPass, instance: Instance, refusal: Refusal): void {
   pass.stopped = refusal
   pass.stoppedBy = instance.id
+}
+
+/** The error for an answer that is none. A promise is one of these, and what becomes of it concerns nobody any more. */
+function misused(answer: unknown, message: string): TypeError {
+  if (isThenable(answer)) answer.then(undefined, () => {})
+  return new TypeError(message)
 }
 
 function isLowSurrogate(unit: number): boolean {
