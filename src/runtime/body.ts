@@ -110,7 +110,7 @@ function isJson(type: string | null): boolean {
 
 function jsonRefusal(problem: JsonProblem): Refusal {
   const code = problem.kind === 'syntax' || problem.kind === 'empty' ? 'invalid_json' : 'invalid_request'
-  const made = refusal(code, problem.message)
+  const made = refusal(code, problem.kind === 'syntax' ? `The body is not valid JSON: ${problem.message}.` : problem.message)
   return problem.param === undefined ? made : { ...made, param: problem.param }
 }
 
