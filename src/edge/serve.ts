@@ -32,9 +32,10 @@ const announceMs = 250
 
 /**
  * Starts serving. The gateway must have a config.
+ * @param idle seconds until a silent connection on which no model is thinking is cut; shorter in tests
  * @throws Error (EADDRINUSE) when a port is taken.
  */
-export function serveEdge(gateway: Gateway, listen: Listen, admin: Listen | undefined): Edge {
+export function serveEdge(gateway: Gateway, listen: Listen, admin: Listen | undefined, idle = idleSeconds): Edge {
   let app: PublicApp = publicApp(gateway, gateway.snapshot)
   const reload = async (): Promise<BuildResult> => {
     const result = await gateway.reload()
@@ -45,7 +46,7 @@ export function serveEdge(gateway: Gateway, listen: Listen, admin: Listen | unde
     hostname: listen.host,
     port: listen.port,
     reusePort: false,
-    idleTimeout: idleSeconds,
+    idleTimeout: idle,
     maxRequestBodySize: absoluteBodyLimit,
     development: false,
     fetch: (request, self) => app.fetch(request, self as BunServer),

@@ -140,8 +140,8 @@ afterAll(async () => {
   console.log(rows.sort().join('\n'))
 })
 
-function start(options: ConfigOptions): Promise<LocalGateway> {
-  return startLocalGateway(gatewayConfig({ plugins, ...options }))
+function start(options: ConfigOptions, idle?: number): Promise<LocalGateway> {
+  return startLocalGateway(gatewayConfig({ plugins, ...options }), {}, idle)
 }
 
 interface Seen {
@@ -318,12 +318,12 @@ describe.concurrent('an upstream that fails', () => {
     await keyless.stop()
   })
 
-  test('A09: 13 s of silence live when limits are off: before the head, after it, in mid-stream', async () => {
+  test('A09: 13 s of silence live beyond a listener limit of 4 s: before the head, after it, in mid-stream', async () => {
     const silent = await startBadUpstream()
     silent.forModel('head', { do: 'hang-before-head' })
     silent.forModel('body', { do: 'hang-after-head' })
     silent.forModel('middle', { do: 'hang-mid-stream' })
-    const at = await start({ upstream: silent.url, timeouts: { first_byte: '0', idle: '0', total: '0' } })
+    const at = await start({ upstream: silent.url, timeouts: { first_byte: '0', idle: '0', total: '0' } }, 4)
     const kinds = families.flatMap((family) => ['head', 'body', 'middle'].map((model) => ({ family, model })))
     const answers = kinds.map(({ family, model }) => call(family, at.url, bodyOf(`cat/${model}`, true)))
     await Promise.all(kinds.map((_, i) => silent.call(i).then((c) => c.held)))

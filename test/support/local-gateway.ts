@@ -33,8 +33,13 @@ export interface LocalGateway {
  * Starts one.
  * @param config text of gateway.yaml; `{ use: probe }` records outcomes
  * @param files more files of its folder, e.g. plugins
+ * @param idle seconds after which the listener cuts silent connections, where it may
  */
-export async function startLocalGateway(config: string, files: Readonly<Record<string, string>> = {}): Promise<LocalGateway> {
+export async function startLocalGateway(
+  config: string,
+  files: Readonly<Record<string, string>> = {},
+  idle?: number,
+): Promise<LocalGateway> {
   const dir = mkdtempSync(join(tmpdir(), 'headgate-local-'))
   const configPath = join(dir, 'gateway.yaml')
   writeFileSync(configPath, config)
@@ -66,7 +71,7 @@ export async function startLocalGateway(config: string, files: Readonly<Record<s
   })
   const built = await gateway.reload()
   if (!built.ok) throw new Error(`the config is not good: ${JSON.stringify(built.diagnostics, null, 2)}`)
-  const edge = serveEdge(gateway, { host: '127.0.0.1', port: 0 }, undefined)
+  const edge = serveEdge(gateway, { host: '127.0.0.1', port: 0 }, undefined, idle)
   return {
     url: edge.url,
     gateway,
