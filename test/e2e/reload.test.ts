@@ -22,6 +22,14 @@ export default definePlugin({
 })
 `
 
+/** Counts in its own closure, which only the same instance still has after a reload. */
+const counter = `import { definePlugin } from 'headgate/plugin'
+export default definePlugin({
+  api: 1, name: 'counter', summary: 'Counts replies', failure: 'closed',
+  setup: () => { let n = 0; return { reply: (_x, reply) => { reply.headers.set('x-count', String(++n)) } } },
+})
+`
+
 let bad: BadUpstream
 beforeAll(async () => {
   bad = await startBadUpstream()
@@ -59,7 +67,10 @@ const reloaded = (gateway: GatewayProcess, times: number) =>
 
 describe.concurrent('a running gateway', () => {
   test('takes a new config for new requests; a stream in flight ends on the old one; counters go on', async () => {
-    const gateway = await startGateway({ config: configOf(100, [{ use: './stamp.ts' }]), files: { 'stamp.ts': stamp('old') } })
+    const gateway = await startGateway({
+      config: configOf(100, [{ use: './stamp.ts' }, { use: './counter.ts' }]),
+      files: { 'stamp.ts': stamp('old'), 'counter.ts': counter },
+    })
     const ask = () => call('openai', gateway.url, bodyOf('cat/known', false))
     const first = await ask()
     expect([first.status, first.headers.get('x-stamp')]).toEqual([200, 'old'])
@@ -67,9 +78,10 @@ describe.concurrent('a running gateway', () => {
     const stream = await held(gateway, 'anthropic')
     expect(stream.response.headers.get('x-stamp')).toBe('old')
 
-    gateway.write('gateway.yaml', configOf(100))
+    gateway.write('gateway.yaml', configOf(100, [{ use: './counter.ts' }]))
     await reloaded(gateway, 1)
     const second = await ask()
+    expect(second.headers.get('x-count')).toBe('3')
     expect([second.status, second.headers.get('x-stamp')]).toEqual([200, null])
     // the plugin was carried over with what it had counted: first, stream, second
     const after = Number(second.headers.get('x-ratelimit-remaining-requests') ?? second.headers.get('x-ratelimit-remaining'))
