@@ -8,6 +8,7 @@
 import { createCatalog } from '../catalog/catalog.ts'
 import type { Diagnostic } from '../config/diagnostics.ts'
 import { type LoadResult, loadConfig } from '../config/load.ts'
+import { withTimeout } from '../pipeline/fence.ts'
 import type { Catalog, Logger } from '../plugin/host.ts'
 import { MemoryState } from '../store/state-memory.ts'
 import { createLogger, type LogOptions } from '../telemetry/log.ts'
@@ -15,7 +16,7 @@ import { Metrics } from '../telemetry/metrics.ts'
 import { createTransport } from '../upstream/http/select.ts'
 import type { Transport } from '../upstream/http/transport.ts'
 import { type Rehearsal, realLater, type SharedServices } from './host.ts'
-import { buildInstances, closeUnused, type LiveInstance } from './instances.ts'
+import { buildInstances, closeInstances, type LiveInstance, setupTimeout } from './instances.ts'
 import type { Builtins } from './load-plugin.ts'
 import { createSnapshot, demoBase, type Snapshot } from './snapshot.ts'
 
@@ -29,6 +30,8 @@ export interface GatewayOptions {
   /** Milliseconds since the epoch. */
   readonly now?: () => number
   readonly transport?: Transport
+  /** Milliseconds for loading, `setup` and `ready` of one plugin, each; 30 s when absent. */
+  readonly setupTimeout?: number
   /** Text of the config, asked at every build; read from `configPath` when absent. */
   readonly configText?: () => string
   /** The clock of background tasks; real timers when absent. */
@@ -59,7 +62,8 @@ export class Gateway {
   }
   private demo: { readonly url: string; stop(): Promise<void> } | undefined = undefined
   private building: Promise<unknown> = Promise.resolve()
-  private readonly retiring = new Set<Promise<void>>()
+  /** Snapshots that exchanges in flight still use. */
+  private readonly retiring = new Map<Snapshot, Promise<void>>()
 
   constructor(private readonly options: GatewayOptions) {
     const now = options.now ?? Date.now
@@ -97,8 +101,7 @@ export class Gateway {
   private async build(): Promise<BuildResult> {
     const { configPath, env, builtins, configText } = this.options
     const load = loadConfig({ path: configPath, env, ...(configText && { text: configText() }) })
-    const families = new Map(load.config?.upstreams.map((u) => [u.name, u.dialect]))
-    const catalog = createCatalog(load.config?.models ?? [], (name) => families.get(name))
+    const catalog = catalogOf(load)
     const before = { catalog: this.world.catalog, upstreams: this.world.upstreams, secrets: this.logOptions.secrets }
     if (load.config) {
       // set before the plugins are set up: they may look at the catalogue
@@ -114,6 +117,7 @@ export class Gateway {
       configPath,
       previous: this.current?.live ?? [],
       setup: load.config !== undefined,
+      ...(this.options.setupTimeout !== undefined && { setupTimeout: this.options.setupTimeout }),
     })
     const diagnostics = [...load.diagnostics, ...built.diagnostics].sort((a, b) => a.line - b.line || a.column - b.column)
     const undo = () => {
@@ -126,7 +130,7 @@ export class Gateway {
     for (const s of built.secrets) this.logOptions.secrets = new Set([...this.logOptions.secrets, s])
     const snapshot = createSnapshot(load.config, catalog, built.instances, built.live, this.demo?.url)
     const fresh = built.live.filter((l) => l.users === 1)
-    const failed = await ready(fresh)
+    const failed = await ready(fresh, this.options.setupTimeout ?? setupTimeout)
     if (failed) {
       await snapshot.retire()
       this.log.error(`plugin ${failed.id} is not ready`, { error: failed.error })
@@ -153,8 +157,8 @@ export class Gateway {
 
   private retire(snapshot: Snapshot): void {
     const done = snapshot.retire().catch((error: unknown) => this.log.error('retiring a config failed', { error: String(error) }))
-    this.retiring.add(done)
-    void done.then(() => this.retiring.delete(done))
+    this.retiring.set(snapshot, done)
+    void done.then(() => this.retiring.delete(snapshot))
   }
 
   /** Waits for exchanges in flight, at most `limit` milliseconds, then closes everything. True when nothing was cut. */
@@ -162,17 +166,14 @@ export class Gateway {
     this.draining = true
     await this.building
     const { current } = this
-    const all = Promise.all([current?.retire(), ...this.retiring])
+    const all = Promise.all([current?.retire(), ...this.retiring.values()])
     let timer: ReturnType<typeof setTimeout> | undefined
     const late = new Promise<false>((resolve) => {
       timer = setTimeout(() => resolve(false), limit)
     })
     const clean = await Promise.race([all.then(() => true as const), late])
     clearTimeout(timer)
-    if (!clean && current) {
-      for (const instance of current.live) instance.users = 0
-      await closeUnused(current.live)
-    }
+    if (!clean) for (const snapshot of [...this.retiring.keys(), ...(current ? [current] : [])]) await closeInstances(snapshot.live)
     this.current = undefined
     this.transport.close()
     await this.demo?.stop()
@@ -180,11 +181,17 @@ export class Gateway {
   }
 }
 
+/** Made apart from the build: the catalogue outlives it, and a closure in there would keep every config before this one. */
+function catalogOf({ config }: LoadResult): Catalog {
+  const families = new Map(config?.upstreams.map((u) => [u.name, u.dialect]))
+  return createCatalog(config?.models ?? [], (name) => families.get(name))
+}
+
 /** Calls `ready` of new instances; the first failure, if any. */
-async function ready(fresh: readonly LiveInstance[]): Promise<{ id: string; error: string } | undefined> {
+async function ready(fresh: readonly LiveInstance[], limit: number): Promise<{ id: string; error: string } | undefined> {
   for (const instance of fresh) {
     try {
-      await instance.hooks.ready?.()
+      await withTimeout(Promise.resolve(instance.hooks.ready?.()), limit)
     } catch (error) {
       return { id: instance.id, error: error instanceof Error ? error.message : String(error) }
     }

@@ -10,7 +10,7 @@ import { lintOrder } from '../config/lint.ts'
 import type { LoadResult } from '../config/load.ts'
 import type { PluginEntry } from '../config/model.ts'
 import { checkPluginConfig } from '../config/plugin-config.ts'
-import { withTimeout } from '../pipeline/fence.ts'
+import { HookTimeout, withTimeout } from '../pipeline/fence.ts'
 import { compileCondition, type When } from '../pipeline/match.ts'
 import { eraseHooks, type Instance } from '../pipeline/plan.ts'
 import type { Plugin } from '../plugin/define.ts'
@@ -30,6 +30,7 @@ export interface LiveInstance {
   readonly file?: string
   /** How many snapshots use it. */
   users: number
+  closed: boolean
 }
 
 export interface BuiltInstances {
@@ -49,11 +50,14 @@ export interface BuildOptions {
   readonly previous: readonly LiveInstance[]
   /** False: load and check only, set nothing up (`headgate check`). */
   readonly setup: boolean
+  /** Milliseconds that loading and setting up may take, each; 30 s when absent. */
+  readonly setupTimeout?: number
 }
 
 /** Milliseconds that an asynchronous hook may take when the operator does not say. */
 const defaultTimeout = 5000
-const setupTimeout = 30_000
+/** Milliseconds for loading, `setup`, `ready` and `close` of one plugin, each. */
+export const setupTimeout = 30_000
 
 /** Builds all instances. `instances` is meaningful only when no diagnostic is an error. */
 export async function buildInstances(o: BuildOptions): Promise<BuiltInstances> {
@@ -75,7 +79,7 @@ export async function buildInstances(o: BuildOptions): Promise<BuiltInstances> {
   }
 
   for (const entry of o.load.plugins) {
-    const loaded = await loadPlugin(entry.use, o.configPath, o.builtins)
+    const loaded = await loadPlugin(entry.use, o.configPath, o.builtins, o.setupTimeout)
     if ('problem' in loaded) {
       at(entry, 'use', loaded.problem, loaded.fix)
       continue
@@ -116,19 +120,34 @@ async function setUp(
   file: string | undefined,
 ): Promise<LiveInstance | { problem: string; fix: string }> {
   const host = createHost({ id: entry.id, services: o.services, world: o.world, configPath: o.configPath })
+  let running: Promise<Hooks> | undefined
   try {
-    const hooks = (await withTimeout(Promise.resolve(plugin.setup(host.host, config)), setupTimeout)) as Hooks
-    if (typeof hooks !== 'object' || hooks === null) throw new TypeError('setup must return an object of hooks')
-    const unknown = Object.keys(hooks).find((name) => !(allHooks as readonly string[]).includes(name))
-    if (unknown) throw new TypeError(`${JSON.stringify(unknown)} is not a hook; there are: ${allHooks.join(', ')}`)
-    return { id: entry.id, plugin, hooks, host, key, ...(file !== undefined && { file }), users: 0 }
+    running = Promise.resolve(plugin.setup(host.host, config) as Hooks | Promise<Hooks>)
+    const hooks = await withTimeout(running, o.setupTimeout ?? setupTimeout)
+    checkHooks(hooks)
+    return { id: entry.id, plugin, hooks, host, key, ...(file !== undefined && { file }), users: 0, closed: false }
   } catch (error) {
+    // one that comes back late has opened things that only it can close
+    if (error instanceof HookTimeout) running?.then((hooks) => hooks?.close?.()).then(undefined, () => {})
     await host.close()
     return {
       problem: `setting it up failed: ${error instanceof Error ? error.message : String(error)}`,
       fix: 'see the README of the plugin',
     }
   }
+}
+
+/** @throws TypeError for what is no hook: it would never run, or fail at the first request. */
+function checkHooks(hooks: unknown): asserts hooks is Hooks {
+  if (typeof hooks !== 'object' || hooks === null) throw new TypeError('setup must return an object of hooks')
+  for (const [name, hook] of Object.entries(hooks)) {
+    if (!(allHooks as readonly string[]).includes(name))
+      throw new TypeError(`${JSON.stringify(name)} is not a hook; there are: ${allHooks.join(', ')}`)
+    if (name !== 'inspect' && hook !== undefined && typeof hook !== 'function') throw new TypeError(`the hook ${name} must be a function`)
+  }
+  const { inspect } = hooks as Hooks
+  if (inspect !== undefined && (typeof inspect?.window !== 'function' || !(inspect.hold >= 0)))
+    throw new TypeError('the hook inspect must have `hold` (a number of characters) and `window` (a function)')
 }
 
 function toInstance(o: BuildOptions, entry: PluginEntry, made: LiveInstance, index: number): Instance {
@@ -195,13 +214,20 @@ function lintEntries(o: BuildOptions, live: readonly LiveInstance[]): Parameters
 
 /** Closes instances that no snapshot uses. */
 export async function closeUnused(live: readonly LiveInstance[]): Promise<void> {
+  await closeInstances(live.filter((instance) => instance.users <= 0))
+}
+
+/** Closes instances, each once and within its time. Never rejects. */
+export async function closeInstances(live: readonly LiveInstance[]): Promise<void> {
   for (const instance of live) {
-    if (instance.users > 0) continue
-    await instance.host.close()
+    if (instance.closed) continue
+    instance.closed = true
+    const { host, hooks } = instance
     try {
-      await withTimeout(Promise.resolve(instance.hooks.close?.()), setupTimeout)
+      await withTimeout(host.close(), setupTimeout)
+      await withTimeout(Promise.resolve(hooks.close?.()), setupTimeout)
     } catch (error) {
-      instance.host.host.log.error('close failed', { error: error instanceof Error ? error.message : String(error) })
+      host.host.log.error('close failed', { error: error instanceof Error ? error.message : String(error) })
     }
   }
 }

@@ -2,11 +2,13 @@
  * Finds and imports plugin modules: a built-in name, an installed package, or the path of a `.ts` file. Never a URL.
  *
  * External plugins get this process's `headgate/plugin`, wherever their file lies. A changed file is imported afresh by dropping it and
- * the files it imports from the module cache: query strings would leak one module graph per reload.
+ * the files it imports from the module cache: query strings would leak one module graph per reload. Nothing else is ever dropped: two
+ * copies of one of the gateway's own modules in one process would be two truths.
  */
 
-import { realpathSync, statSync } from 'node:fs'
+import { readFileSync, realpathSync, statSync } from 'node:fs'
 import { dirname, isAbsolute, resolve, sep } from 'node:path'
+import { HookTimeout, withTimeout } from '../pipeline/fence.ts'
 import type { Plugin } from '../plugin/define.ts'
 import * as api from '../plugin/index.ts'
 
@@ -19,7 +21,7 @@ export type LoadedPlugin =
 
 let exposed = false
 
-/** Makes `headgate/plugin` and `typebox` resolvable from files outside this project. */
+/** Makes `headgate/plugin` resolvable from files outside this project. */
 function exposeApi(): void {
   if (exposed) return
   exposed = true
@@ -31,8 +33,14 @@ function exposeApi(): void {
   })
 }
 
-/** Loads what a `use` names. Never throws. */
-export async function loadPlugin(use: string, configPath: string, builtins: Builtins): Promise<LoadedPlugin> {
+/** What each external plugin file was when it was imported. */
+const imported = new Map<string, { readonly version: string; readonly files: readonly string[] }>()
+
+/** Files that never finished loading, and how often. A module that is still loading cannot be dropped: the next try goes under another name. */
+const stuck = new Map<string, number>()
+
+/** Loads what a `use` names. `limit` is how long the module may take, in milliseconds. Never throws. */
+export async function loadPlugin(use: string, configPath: string, builtins: Builtins, limit = 30_000): Promise<LoadedPlugin> {
   const builtin = Object.hasOwn(builtins, use) ? builtins[use] : undefined
   if (builtin) return { plugin: (await builtin()).default, version: 'builtin' }
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(use)) return { problem: 'a plugin is never loaded from a URL', fix: 'download it and name its path' }
@@ -48,6 +56,7 @@ export async function loadPlugin(use: string, configPath: string, builtins: Buil
   } else {
     try {
       file = Bun.resolveSync(use, folder)
+      if (!isAbsolute(file)) throw new Error('a module of the runtime')
     } catch {
       const names = Object.keys(builtins).join(', ')
       return {
@@ -58,14 +67,23 @@ export async function loadPlugin(use: string, configPath: string, builtins: Buil
   }
   exposeApi()
   file = realpathSync(file)
+  const name = stuck.has(file) ? `${file}?${stuck.get(file)}` : file
+  const before = imported.get(file)
+  if (before && before.version !== versionOf(file)) dropModules(file)
+  const files = moduleFiles(file)
+  const version = stamp(files)
   try {
-    const module = (await import(file)) as { default?: unknown }
+    const module = (await withTimeout(import(name), limit)) as { default?: unknown }
     const plugin = module.default
-    if (!isPlugin(plugin))
+    if (!isPlugin(plugin)) {
+      drop(file, files)
       return { problem: 'its default export is not a plugin', fix: 'write: export default definePlugin({ api: 1, … })' }
-    return { plugin, file, version: versionOf(file) }
+    }
+    imported.set(file, { version, files })
+    return { plugin, file, version }
   } catch (error) {
-    dropModules(file)
+    drop(file, files)
+    if (error instanceof HookTimeout) stuck.set(file, (stuck.get(file) ?? 0) + 1)
     return {
       problem: `loading it failed: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`,
       fix: 'mend the plugin file',
@@ -73,28 +91,65 @@ export async function loadPlugin(use: string, configPath: string, builtins: Buil
   }
 }
 
-/** Forgets a plugin file and what it imports from its own folder, so that the next import reads them again. */
+/** Forgets a plugin file and what it imports by relative path, so that the next import reads them again. */
 export function dropModules(file: string): void {
-  const folder = dirname(file) + sep
-  for (const key of Object.keys(require.cache)) {
-    if (key === file || (key.startsWith(folder) && !key.includes(`${sep}node_modules${sep}`))) delete require.cache[key]
-  }
+  drop(file, imported.get(file)?.files ?? moduleFiles(file))
 }
 
-/** Changes whenever the plugin's file, or another file of its folder that is loaded, changes. */
+function drop(file: string, files: readonly string[]): void {
+  for (const key of files) delete require.cache[key]
+  if (stuck.has(file)) delete require.cache[`${file}?${stuck.get(file)}`]
+  imported.delete(file)
+}
+
+/** Changes whenever the plugin's file, or a file that it imports by relative path, changes. */
 export function versionOf(file: string): string {
-  const folder = dirname(file) + sep
-  const parts: string[] = []
-  for (const key of [file, ...Object.keys(require.cache)]) {
-    if (key !== file && (!key.startsWith(folder) || key.includes(`${sep}node_modules${sep}`))) continue
-    try {
-      const { mtimeMs, size } = statSync(key)
-      parts.push(`${key} ${mtimeMs} ${size}`)
-    } catch {
-      parts.push(`${key} gone`)
+  return stamp(imported.get(file)?.files ?? moduleFiles(file))
+}
+
+function stamp(files: readonly string[]): string {
+  return files
+    .map((key) => {
+      try {
+        const { mtimeMs, size, ino } = statSync(key)
+        return `${key} ${mtimeMs} ${size} ${ino}`
+      } catch {
+        return `${key} gone`
+      }
+    })
+    .join('\n')
+}
+
+/** Files of one plugin; more are not followed. */
+const maxFiles = 1000
+
+/** The file and what it imports by relative path, directly or not, except installed packages. */
+function moduleFiles(entry: string): readonly string[] {
+  const files = new Set([entry])
+  for (const file of files) {
+    if (files.size >= maxFiles) break
+    for (const path of importsOf(file)) {
+      if (!path.startsWith('./') && !path.startsWith('../')) continue
+      try {
+        const found = realpathSync(Bun.resolveSync(path, dirname(file)))
+        if (!found.includes(`${sep}node_modules${sep}`) || entry.includes(`${sep}node_modules${sep}`)) files.add(found)
+      } catch {
+        // the import itself will say that there is no such file
+      }
     }
   }
-  return [...new Set(parts)].sort().join('\n')
+  return [...files]
+}
+
+const scanner = new Bun.Transpiler({ loader: 'tsx' })
+
+function importsOf(file: string): string[] {
+  if (!/\.[cm]?[jt]sx?$/.test(file)) return []
+  try {
+    return scanner.scanImports(readFileSync(file, 'utf8')).map((found) => found.path)
+  } catch {
+    return [] // not TypeScript that can be read: the import itself will say so
+  }
 }
 
 function isPlugin(value: unknown): value is Plugin {
