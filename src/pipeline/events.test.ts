@@ -105,16 +105,39 @@ describe.each(forms)('events, %s, stream: %p', (dialect, stream) => {
     expect(r.outcome).toMatchObject({ end: 'refused', code: 'plugin_failed', by: 'p0' })
   })
 
-  test('an error event ends the reply: in a stream as its last frame, whole as an HTTP error', async () => {
+  test('an error event ends the reply; before the head has left, as an HTTP error', async () => {
     const r = await run({
       event: (_x, e) => (e.type === 'text' ? { type: 'error', kind: 'content_filter', message: 'not this' } : undefined),
     })
     expect(r.outcome).toMatchObject({ end: 'refused', code: 'content_filter', by: 'p0', message: 'not this' })
-    expect(r.status).toBe(stream ? 200 : 400)
+    expect(r.status).toBe(400)
     expect(r.body).toContain('not this')
     expect(r.body).not.toContain('Hello')
-    if (stream)
-      expect(r.events.filter((e) => e.type === 'error' || e.type === 'end')).toMatchObject([{ type: 'error', message: 'not this' }])
+    expect(r.headers.get('content-type')).toBe('application/json')
+  })
+
+  test('an error event in mid-stream is its last frame', async () => {
+    if (!stream) return
+    const gate = Promise.withResolvers<void>()
+    const upstream: UpstreamScript = (sent) => ({
+      body: (async function* () {
+        const frames = sent.encode(textEvents('good', 'bad', 'more'))
+        yield frames.slice(0, 2).join('')
+        await gate.promise
+        yield* frames.slice(2)
+      })(),
+    })
+    const event: AnyHooks['event'] = (_x, e) =>
+      e.type === 'text' && e.text === 'bad' ? { type: 'error', kind: 'blocked', message: 'not this' } : undefined
+    const kit = await testPlugin(plug('p', { event } as AnyHooks), { upstream })
+    const started = kit.start({ dialect, body: { stream } })
+    expect((await started.head()).status).toBe(200)
+    gate.resolve()
+    const r = await started.result()
+    expect(r).toMatchObject({ text: 'good', outcome: { end: 'refused', status: 200, code: 'content_filter', by: 'p' } })
+    expect(r.events.filter((e) => e.type === 'error' || e.type === 'end')).toMatchObject([{ type: 'error', message: 'not this' }])
+    expect(r.sent[0]!.signal.aborted).toBe(true)
+    await kit.close()
   })
 
   test('x.reply from request: streamed or whole as the client asked, through the plugins above', async () => {
@@ -184,7 +207,8 @@ describe.each(forms)('inspect, %s, stream: %p', (dialect, stream) => {
     expect(r.outcome).toMatchObject({ end: 'refused', code: 'content_filter', by: 'p0' })
     expect(r.body).not.toContain('the key')
     expect(r.body).toContain('no keys')
-    if (!stream) expect(r).toMatchObject({ status: 400, json: { error: { message: 'no keys' } } })
+    expect(r).toMatchObject({ status: 400, json: { error: { message: 'no keys' } } })
+    expect(r.sent[0]!.signal.aborted).toBe(stream)
     expect(r.verdicts).toContainEqual({ plugin: 'p0', hook: 'inspect', did: 'refused', detail: 'content_filter' })
   })
 

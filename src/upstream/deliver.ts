@@ -187,6 +187,13 @@ function live(o: DeliveryOptions, upstream: LiveStream): Response {
     },
     { highWaterMark: highWater, size: (chunk) => chunk?.length ?? 0 },
   )
+  if (relay.refused && pass?.stopped) {
+    // stopped by what had come before the head could leave: an HTTP error says it better than a stream
+    o.core.bytesOut = 0
+    for (const name of ['cache-control', 'x-accel-buffering']) o.reply.headers.delete(name)
+    return stoppedWhole(o, pass.stopped, pass.stoppedBy)
+  }
+  relay.starting = false
   return new Response(body, { status: o.reply.status, headers: o.reply.headers })
 }
 
@@ -199,6 +206,10 @@ function live(o: DeliveryOptions, upstream: LiveStream): Response {
 abstract class Relay implements StreamSink {
   protected controller!: ReadableStreamDefaultController<Uint8Array>
   protected state: 'open' | 'draining' | 'closed' = 'open'
+  /** The head has not left yet. */
+  starting = true
+  /** A plugin ended the reply before that. */
+  refused = false
 
   constructor(
     protected readonly o: DeliveryOptions,
@@ -332,6 +343,8 @@ class EventRelay extends Relay {
   private stop(pending: string, refusal: Refusal): void {
     this.state = 'closed'
     this.upstream.cancel()
+    this.refused = this.starting
+    if (this.starting) return
     this.enqueue(text.encode(pending + this.o.dialect.errorFrames(wireError(this.o.core, refusal))))
     this.controller.close()
     const by = this.pass.stoppedBy
