@@ -142,9 +142,9 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
     switch (this.state) {
       case 'live':
         this.meter.look(chunk)
-        if (this.meter.error && !this.meter.told) {
+        if (this.meter.misled) {
           this.cut = true // the chunk stays here, and with it perhaps the rest of a frame
-          this.fail('bad_reply', 'upstream_bad_reply', this.meter.error.message)
+          this.fail('bad_reply', 'upstream_bad_reply', this.meter.error!.message)
           return
         }
         chunk = this.guard.pass(chunk, this.meter)
@@ -157,7 +157,7 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
       case 'commit':
         content = this.meter.read(chunk)
         this.keep(this.guard.pass(chunk, this.meter))
-        if (content) this.commit()
+        if (content && !this.meter.misled) this.commit()
         else if (this.meter.error) this.failedInReply()
         else if (this.size > maxWhole) this.fail('bad_reply', 'upstream_bad_reply', tooMuch)
         return

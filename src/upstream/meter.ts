@@ -39,6 +39,11 @@ export class Meter {
     return this.error === undefined && (this.dialect.family === 'openai' ? this.stopped !== undefined : this.ended)
   }
 
+  /** A frame that looks well is an error in our judgement: it must not leave. */
+  get misled(): boolean {
+    return this.error !== undefined && !this.told
+  }
+
   /** How many choices have stopped. */
   get stops(): number {
     return this.stopped?.size ?? 0
@@ -65,9 +70,10 @@ export class Meter {
     this.note(this.reader.push(chunk), this.keepAll)
   }
 
-  /** The stream is over: reads a last frame without its blank line. True when it bore content. */
+  /** The stream is over: reads a last frame without its blank line, unless it is but half of one. True when it bore content. */
   finish(): boolean {
-    return this.note(this.reader.end(), this.keepAll)
+    const whole = this.reader.end().filter(({ data }) => data.trim() === '[DONE]' || parseJson(data) !== undefined)
+    return this.note(whole, this.keepAll)
   }
 
   /** The events since the last call, where they are kept. */

@@ -169,7 +169,7 @@ describe.skipIf(found === undefined)('recorded replies', () => {
         const answer = await ask(family, id, true, watch)
         // a last frame that lacks only its blank line counts as well
         const text = prefix.toString()
-        const whole = endsWell(family, text) ?? endsWell(family, text.slice(0, frameEnds(prefix).at(-1) ?? 0)) ?? false
+        const whole = endsWell(family, text) ?? endsWell(family, prefix.subarray(0, frameEnds(prefix).at(-1) ?? 0).toString()) ?? false
         if (answer.status !== 200) {
           expect(whole).toBe(false)
           expect(answer.status).toBe(502)
@@ -179,7 +179,8 @@ describe.skipIf(found === undefined)('recorded replies', () => {
         }
         const verdict = verdictOf(family, answer.text)
         seen[verdict]++
-        if (!whole) expect(['error-frame', 'broken']).toContain(verdict)
+        // frame by frame nothing but whole frames leaves; a raw relay may have passed on the half of one
+        if (!whole) expect(watch ? ['error-frame'] : ['error-frame', 'broken']).toContain(verdict)
         const atBoundary = frameEnds(prefix).at(-1) === prefix.length
         if (delivery.ending === 'reset' || !atBoundary) return // a reset may lose what was sent before it
         expect(verdict).not.toBe('broken')
@@ -204,6 +205,7 @@ describe.skipIf(found === undefined)('recorded replies', () => {
           const answer = await relay(familyOf(r), replyBytes(r), {}, watch)
           if (answer.status === 200) expect(verdictOf(familyOf(r), answer.text)).toBe('error-frame')
           else envelope(familyOf(r), answer.text)
+          if (familyOf(r) === 'anthropic') expect(answer.text).not.toContain('message_stop') // B22
         }
       },
     )
