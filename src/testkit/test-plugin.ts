@@ -10,7 +10,6 @@ import type { Plugin } from '../plugin/define.ts'
 import type { AnySlot } from '../plugin/exchange.ts'
 import type { RouteSpec } from '../plugin/host.ts'
 import type { Outcome } from '../plugin/outcome.ts'
-import type { Slot } from '../plugin/slots.ts'
 import { runEndpoint } from '../runtime/endpoint.ts'
 import { Gateway } from '../runtime/gateway.ts'
 import { InferenceExchange } from '../runtime/handle.ts'
@@ -22,12 +21,12 @@ import { scriptedTransport } from './scripted-transport.ts'
 import { lastRouter, observer, provider } from './stand-ins.ts'
 import { dialectNamed, type UpstreamScript } from './upstream-script.ts'
 
-/** A slot and the value it has. */
-export type SlotValue<T = unknown> = readonly [slot: Slot<T>, value: T]
+/** Slots and the values they have. */
+export type SlotValues = readonly (readonly [slot: AnySlot, value: unknown])[]
 
 export interface TestPluginOptions extends Omit<Entry, 'plugin'> {
   /** Values of slots, put by a stand-in above all. Slots that the plugin needs have their examples unless named here; `undefined` leaves one empty. */
-  slots?: readonly (readonly [AnySlot, unknown])[]
+  slots?: SlotValues
   /** Plugins above and below the one under test. */
   above?: readonly (Plugin | Entry)[]
   below?: readonly (Plugin | Entry)[]
@@ -53,7 +52,7 @@ export interface SendOptions {
   /** Address of the client; 192.0.2.1 by default. */
   ip?: string
   /** Slot values for this call alone. */
-  slots?: readonly (readonly [AnySlot, unknown])[]
+  slots?: SlotValues
 }
 
 export interface PluginKit {
