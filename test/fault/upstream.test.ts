@@ -130,7 +130,7 @@ let gateway: LocalGateway
 
 beforeAll(async () => {
   bad = await startBadUpstream()
-  gateway = await start({ upstream: bad.url, timeouts: { first_byte: '300ms', idle: '300ms' } })
+  gateway = await start({ upstream: bad.url, timeouts: { first_byte: '600ms', idle: '600ms' } })
   // the first call of each SDK loads half of it: not on the clock of a test
   await Promise.all(families.map((family) => bySdk(family, gateway, 'warm-up', true)))
 })

@@ -46,8 +46,9 @@ export interface AuditLine {
 }
 
 export interface GatewayOptions {
-  /** Text of gateway.yaml; absent: `config` of the repository is not touched either, name one with `configPath`. */
+  /** Text of gateway.yaml, which is put into the folder. */
   readonly config?: string
+  /** A config file elsewhere, instead. */
   readonly configPath?: string
   /** More files of the folder. */
   readonly files?: Readonly<Record<string, string>>
