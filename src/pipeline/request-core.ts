@@ -37,18 +37,24 @@ function encodedModel(model: string): Uint8Array {
 }
 
 interface BodyMark {
-  readonly document: Mark
+  readonly document: Mark | undefined
   readonly model: string
+  readonly written: string
+  readonly inPlace: boolean
   readonly notes: number
   readonly edits: number
   readonly modelEdits: number
 }
 
 export class RequestCore {
-  readonly document: JsonDocument
   readonly notes: EditNote[] = []
+  private known: JsonDocument | undefined = undefined
   private knownParts: readonly Part[] | undefined = undefined
   private currentModel: string
+  /** The model that the document holds; it is told of another only when somebody looks at it. */
+  private written: string
+  /** The member `model` stands where it was received. */
+  private inPlace: boolean
   /** Edits made, and how many of them were of the model's span. */
   private edits = 0
   private modelEdits = 0
@@ -58,8 +64,19 @@ export class RequestCore {
     private readonly top: TopLevel,
     private readonly lens: Lens,
   ) {
-    this.document = new JsonDocument(bytes, top.checked)
     this.currentModel = top.model
+    this.written = top.model
+    this.inPlace = top.modelStart >= 0
+  }
+
+  /** The body with all edits so far. Made when first asked for: most requests are routed without it. */
+  get document(): JsonDocument {
+    this.known ??= new JsonDocument(this.bytes, this.top.checked)
+    if (this.written !== this.currentModel) {
+      this.written = this.currentModel
+      this.known.setSpan(this.top.modelStart, this.top.modelEnd, JSON.stringify(this.currentModel))
+    }
+    return this.known
   }
 
   get model(): string {
@@ -71,6 +88,9 @@ export class RequestCore {
   get json(): { readonly [key: string]: Json } {
     return this.document.value as { readonly [key: string]: Json }
   }
+  get firstEdit(): number {
+    return this.edits === 0 ? -1 : this.document.firstEdit
+  }
 
   parts(kinds: readonly PartKind[]): readonly Part[] {
     this.knownParts ??= this.lens(this.document.value)
@@ -79,20 +99,21 @@ export class RequestCore {
 
   setModel(model: string, by: string): void {
     if (model === this.currentModel) return
-    if (this.top.modelStart >= 0) this.document.setSpan(this.top.modelStart, this.top.modelEnd, JSON.stringify(model))
-    else this.document.set('/model', model)
+    if (this.inPlace) this.modelEdits++
+    else {
+      this.document.set('/model', model)
+      this.written = model
+    }
     this.currentModel = model
-    if (this.top.modelStart >= 0) this.modelEdits++
     this.noteEdit(by, 'model', model)
   }
 
-  /** The body's pieces when the model is all that was changed, which is nearly always: found without looking at the document. */
+  /** The body's pieces when the model is all that was changed, which is nearly always: found without a document. */
   splicedModel(): Uint8Array[] | undefined {
-    const { modelStart, modelEnd } = this.top
     if (this.edits === 0) return [this.bytes]
-    if (this.edits !== this.modelEdits || modelStart < 0 || this.bytes[0] === 0xef) return undefined
-    const model = encodedModel(this.currentModel)
-    return [this.bytes.subarray(0, modelStart), model, this.bytes.subarray(modelEnd)]
+    if (this.edits !== this.modelEdits || this.bytes[0] === 0xef) return undefined
+    const { modelStart, modelEnd } = this.top
+    return [this.bytes.subarray(0, modelStart), encodedModel(this.currentModel), this.bytes.subarray(modelEnd)]
   }
 
   set(pointer: string, value: Json, by: string): void {
@@ -106,7 +127,11 @@ export class RequestCore {
 
   remove(pointer: string, by: string): void {
     this.document.remove(pointer)
-    if (pointer === '/model') this.currentModel = ''
+    if (pointer === '/model') {
+      this.currentModel = ''
+      this.written = ''
+      this.inPlace = false
+    }
     this.noteEdit(by, 'remove', pointer)
   }
 
@@ -118,8 +143,10 @@ export class RequestCore {
 
   mark(): BodyMark {
     return {
-      document: this.document.mark(),
+      document: this.known?.mark(),
       model: this.currentModel,
+      written: this.written,
+      inPlace: this.inPlace,
       notes: this.notes.length,
       edits: this.edits,
       modelEdits: this.modelEdits,
@@ -128,8 +155,15 @@ export class RequestCore {
   undo(mark: unknown): void {
     const m = mark as BodyMark
     if (m.edits === this.edits) return
-    this.document.undo(m.document)
+    if (m.document) {
+      this.known?.undo(m.document)
+      this.written = m.written
+    } else {
+      this.known = undefined
+      this.written = this.top.model
+    }
     this.currentModel = m.model
+    this.inPlace = m.inPlace
     this.notes.length = m.notes
     this.edits = m.edits
     this.modelEdits = m.modelEdits
@@ -163,7 +197,7 @@ export class RequestFacade implements RequestView {
     return this.core.stream
   }
   get firstEdit(): number {
-    return this.core.document.firstEdit
+    return this.core.firstEdit
   }
   parts(...kinds: PartKind[]): readonly Part[] {
     return this.core.parts(kinds)

@@ -63,8 +63,8 @@ export class InferenceExchange implements DeliveryOptions {
       const admitted = descend(core, plan.admit)
       let stop = admitted instanceof Promise ? await admitted : admitted
       if (stop === undefined) {
-        core.admittedAt = core.elapsed()
         const { request } = this
+        if (plan.admit.length > 0) core.admittedAt = core.elapsed()
         const { limits } = snapshot
         let problem = refuseUnread(core.headers, limits)
         if (problem === undefined) {

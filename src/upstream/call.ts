@@ -20,7 +20,7 @@ import { unwatch, type Watched, watch } from './deadlines.ts'
 import type { UpstreamDefinition } from './definition.ts'
 import { DoneGuard } from './done-guard.ts'
 import { callFailed, failureOf, upstreamRefused } from './failure.ts'
-import { replyHeaders } from './headers.ts'
+import { toReplyHeaders, wanted } from './headers.ts'
 import type { HttpError, HttpHandler, HttpRequest, Transport } from './http/transport.ts'
 import { choicesAsked, Meter } from './meter.ts'
 
@@ -51,6 +51,9 @@ export interface CallOptions {
   readonly client: { readonly signal: AbortSignal }
 }
 
+/** Until there are some. Never written to: replies made before the head have headers of their own. */
+const noHeaders = new Headers()
+
 type State = 'sent' | 'whole' | 'error' | 'commit' | 'live' | 'over'
 
 export class UpstreamCall implements HttpHandler, LiveStream, Watched {
@@ -70,7 +73,7 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
   private chunks: Uint8Array[] = []
   private size = 0
   private status = 0
-  private headers = new Headers()
+  private headers: Headers = noHeaders
   private sink: StreamSink | undefined = undefined
   private paused = false
   private readonly guard = new DoneGuard()
@@ -93,6 +96,7 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
       headers: options.headers,
       body: options.body,
       connectTimeout: timeouts.connect,
+      wants: wanted,
       handler: this,
     })
     watch(this)
@@ -117,13 +121,14 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
     const { attempt } = this.options
     attempt.status = status
     attempt.headAt = this.elapsed()
-    const split = replyHeaders(headers)
-    this.headers = split.headers
-    if (split.requestId !== undefined) attempt.upstreamRequestId = split.requestId
+    const streamed = headers.get('content-type')?.startsWith('text/event-stream') === true
+    const requestId = toReplyHeaders(headers)
+    this.headers = headers
+    if (requestId !== undefined) attempt.upstreamRequestId = requestId
     this.status = status
     this.touch()
     if (status < 200 || status >= 300) this.state = 'error'
-    else this.state = headers.get('content-type')?.startsWith('text/event-stream') ? 'commit' : 'whole'
+    else this.state = streamed ? 'commit' : 'whole'
   }
 
   data(chunk: Uint8Array): void {

@@ -87,17 +87,23 @@ export function returnable(name: string): boolean {
   return passed.has(name) || name.startsWith('anthropic-ratelimit-') || name.startsWith('x-ratelimit-')
 }
 
-/** The client's headers of an upstream's answer. `x-request-id` is the gateway's; the upstream's own id stays readable. */
-export function replyHeaders(upstream: Headers): { headers: Headers; requestId: string | undefined } {
-  const headers = new Headers()
+/** True for an upstream header that the gateway reads or hands on: the others need not be kept. */
+export function wanted(name: string): boolean {
+  return returnable(name) || name === 'request-id' || name === 'x-request-id' || name === 'content-encoding'
+}
+
+/**
+ * Makes an upstream's headers those that the client gets; gives the upstream's request id. `x-request-id` will be the gateway's; the
+ * upstream's own id stays readable under another name.
+ */
+export function toReplyHeaders(headers: Headers): string | undefined {
   let requestId: string | undefined
-  const given = (upstream as Listed).toJSON()
+  const given = (headers as Listed).toJSON()
   for (const name in given) {
-    if (returnable(name)) headers.set(name, given[name]!)
-    else if (name === 'request-id' || name === 'x-request-id') {
-      requestId = given[name]!
-      headers.set('x-upstream-request-id', requestId)
-    }
+    if (returnable(name)) continue
+    headers.delete(name)
+    if (name === 'request-id' || name === 'x-request-id') requestId = given[name]!
   }
-  return { headers, requestId }
+  if (requestId !== undefined) headers.set('x-upstream-request-id', requestId)
+  return requestId
 }

@@ -40,6 +40,7 @@ export function createHttpClient(options: HttpClientOptions = {}): Transport {
         request.handler,
         requestWrites(request),
         request.method === 'HEAD',
+        request.wants,
       )
       if (closed) queueMicrotask(() => exchange.fail('closed', 'the client is closed'))
       else {

@@ -40,8 +40,9 @@ export class Exchange implements HttpRequest, ConnectionUser, ParserSink {
     private readonly handler: HttpHandler,
     private readonly writes: readonly Uint8Array[],
     bodiless: boolean,
+    wants?: (name: string) => boolean,
   ) {
-    this.parser = new ResponseParser(this, bodiless)
+    this.parser = new ResponseParser(this, bodiless, wants)
   }
 
   /** Starts on an idle connection. */

@@ -61,6 +61,7 @@ export class ResponseParser {
   constructor(
     private readonly sink: ParserSink,
     private readonly bodiless: boolean,
+    private readonly wants?: (name: string) => boolean,
   ) {}
 
   get done(): boolean {
@@ -139,7 +140,7 @@ export class ResponseParser {
   }
 
   private takeHead(text: string): void {
-    const head = parseHead(text)
+    const head = parseHead(text, this.wants)
     if (head.status < 200) {
       if (head.status === 101) throw new ParseFault('protocol', 'the server switched protocols without being asked')
       this.informational += 1

@@ -35,9 +35,10 @@ export interface ResponseHead {
 /**
  * Parses a response head.
  * @param text status line and header lines as latin1, without the empty line at the end
+ * @param wants which headers are kept, by lower-case name; what framing needs is read all the same
  * @throws ParseFault
  */
-export function parseHead(text: string): ResponseHead {
+export function parseHead(text: string, wants?: (name: string) => boolean): ResponseHead {
   const lines = text.split('\r\n')
   if (lines.length - 1 > headLimits.lines) throw new ParseFault('too_large', `more than ${headLimits.lines} header lines`)
   const status = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: [^\r\n\0]*)?$/.exec(lines[0] as string)
@@ -82,13 +83,14 @@ export function parseHead(text: string): ResponseHead {
             continue
           case 'content-length':
             length = sameLength(length, value)
-            headers.set('content-length', length)
+            if (wants === undefined || wants('content-length')) headers.set('content-length', length)
             continue
           case 'content-encoding':
             coding = coding === undefined ? value : `${coding},${value}`
         }
       }
     }
+    if (wants !== undefined && plainName.test(line) && !wants(line.slice(0, colon).toLowerCase())) continue
     try {
       headers.append(line.slice(0, colon), value) // refuses names that are no token (obs-fold too) and NUL, CR, LF in values
     } catch {
@@ -109,6 +111,9 @@ export function parseHead(text: string): ResponseHead {
     keepAliveFor,
   }
 }
+
+/** A header line that may be passed over unread: its name is a token, its value has no control characters. */
+const plainName = /^[\w!#$%&'*+.^`|~-]+:[\t\x20-\x7e\x80-\xff]*$/
 
 /** The line from `start` without spaces and tabs around it. */
 function trimmed(line: string, start: number): string {

@@ -24,6 +24,8 @@ export interface HttpRequestOptions {
   readonly body: readonly Uint8Array[]
   /** Milliseconds for DNS, TCP and TLS together; 0 = no limit. */
   readonly connectTimeout: number
+  /** Which headers of the answer are wanted, by lower-case name; all when absent. Providers send twenty, of which few go anywhere. */
+  readonly wants?: (name: string) => boolean
   readonly handler: HttpHandler
 }
 
