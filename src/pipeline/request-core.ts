@@ -46,6 +46,9 @@ interface BodyMark {
   readonly modelEdits: number
 }
 
+/** The mark of a body that nobody has edited yet: nearly always. */
+const untouched = Symbol('untouched')
+
 export class RequestCore {
   readonly notes: EditNote[] = []
   private known: JsonDocument | undefined = undefined
@@ -141,7 +144,8 @@ export class RequestCore {
     this.noteEdit(by, 'text', part.pointer)
   }
 
-  mark(): BodyMark {
+  mark(): BodyMark | typeof untouched {
+    if (this.edits === 0) return untouched
     return {
       document: this.known?.mark(),
       model: this.currentModel,
@@ -153,6 +157,18 @@ export class RequestCore {
     }
   }
   undo(mark: unknown): void {
+    if (mark === untouched) {
+      if (this.edits === 0) return
+      this.known = undefined
+      this.currentModel = this.top.model
+      this.written = this.top.model
+      this.inPlace = this.top.modelStart >= 0
+      this.notes.length = 0
+      this.edits = 0
+      this.modelEdits = 0
+      this.knownParts = undefined
+      return
+    }
     const m = mark as BodyMark
     if (m.edits === this.edits) return
     if (m.document) {

@@ -15,8 +15,10 @@ import type { RefusalCode } from '../plugin/refusal.ts'
 import type { Refusal } from '../plugin/reply.ts'
 import { UpstreamCall } from '../upstream/call.ts'
 import type { UpstreamDefinition } from '../upstream/definition.ts'
-import { requestHeaders } from '../upstream/headers.ts'
+import { requestLines } from '../upstream/headers.ts'
 import { parseUrl } from '../upstream/http/origin.ts'
+import { headerPairs } from '../upstream/http/request-head.ts'
+import type { HeaderLines } from '../upstream/http/transport.ts'
 import type { InferenceExchange } from './handle.ts'
 
 /** Sent when the client names none; required by the API. */
@@ -44,7 +46,7 @@ export function callUpstream(exchange: InferenceExchange, signal: AbortSignal | 
   let path = upstream.basePath + spec.suffix
   // `?beta=true` and its like mean something to Anthropic only (H08)
   if (core.query !== '' && dialect.family === 'anthropic') path += `?${core.query}`
-  const headers = requestHeaders(core.headers, upstream.headers, dialect.family === 'anthropic' ? anthropicDefaults : noDefaults)
+  const headers = requestLines(core.headers, upstream.headers, dialect.family === 'anthropic' ? anthropicDefaults : noDefaults)
   if (core.plan.attempt.length > 0) return withHooks(exchange, upstream, attempt, path, headers, signal)
   return start(exchange, upstream, attempt, path, headers, pieces(body), signal)
 }
@@ -57,7 +59,7 @@ function start(
   upstream: UpstreamDefinition,
   attempt: Attempt,
   path: string,
-  headers: Headers | [string, string][],
+  headers: Headers | HeaderLines,
   body: readonly Uint8Array[],
   signal: AbortSignal | undefined,
 ): Promise<ReplyCore> {
@@ -91,7 +93,7 @@ async function withHooks(
   upstream: UpstreamDefinition,
   attempt: Attempt,
   path: string,
-  headers: [string, string][],
+  headers: HeaderLines,
   signal: AbortSignal | undefined,
 ): Promise<ReplyCore> {
   const { core } = exchange
@@ -101,7 +103,7 @@ async function withHooks(
     model: attempt.model,
     index: core.attempts.length - 1,
     url: upstream.baseUrl.slice(0, upstream.baseUrl.length - upstream.basePath.length).replace(/\/$/, '') + path,
-    headers: new Headers(headers),
+    headers: new Headers([...headerPairs(headers)] as [string, string][]),
     body: core.body!.document.output(),
   }
   const made = await attemptHooks(exchange, core, view)

@@ -8,6 +8,7 @@ import type { GatewayConfig, UpstreamConfig } from '../config/model.ts'
 import { compilePlan, type Instance, type Plan } from '../pipeline/plan.ts'
 import type { Catalog } from '../plugin/host.ts'
 import type { UpstreamDefinition } from '../upstream/definition.ts'
+import { ownHeaders } from '../upstream/headers.ts'
 import { parseUrl } from '../upstream/http/origin.ts'
 import type { BodyLimits } from './body.ts'
 import { closeUnused, type LiveInstance } from './instances.ts'
@@ -78,7 +79,7 @@ function defineUpstream(u: UpstreamConfig, demoUrl: string | undefined): Upstrea
     origin,
     basePath: path === '/' ? '' : path.replace(/\/$/, ''),
     baseUrl,
-    headers,
+    headers: ownHeaders(headers),
     ownKey: u.key !== undefined,
     timeouts: { connect: u.timeouts.connect, firstByte: u.timeouts.first_byte, idle: u.timeouts.idle, total: u.timeouts.total },
     onDisconnect: u.on_disconnect,

@@ -5,6 +5,7 @@
  * the asynchronous context carries.
  */
 
+import { headerPairs } from '../upstream/http/request-head.ts'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { families } from '../dialect/family.ts'
 import type { HttpErrorKind, HttpRequestOptions, Transport } from '../upstream/http/transport.ts'
@@ -124,7 +125,7 @@ function recorded(options: HttpRequestOptions, index: number, signal: AbortSigna
     url: `${options.origin.key}${options.path}`,
     path: options.path,
     method: options.method,
-    headers: new Headers(options.headers as Headers),
+    headers: new Headers([...headerPairs(options.headers)] as [string, string][]),
     body,
     text,
     json,

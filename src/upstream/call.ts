@@ -21,7 +21,7 @@ import type { UpstreamDefinition } from './definition.ts'
 import { DoneGuard } from './done-guard.ts'
 import { callFailed, failureOf, upstreamRefused } from './failure.ts'
 import { toReplyHeaders, wanted } from './headers.ts'
-import type { HttpError, HttpHandler, HttpRequest, Transport } from './http/transport.ts'
+import type { HeaderLines, HttpError, HttpHandler, HttpRequest, Transport } from './http/transport.ts'
 import { choicesAsked, Meter } from './meter.ts'
 
 /** Whole replies and error bodies above these many bytes are refused or cut. */
@@ -40,7 +40,7 @@ export interface CallOptions {
   readonly dialect: Dialect
   readonly path: string
   readonly method: string
-  readonly headers: readonly (readonly [string, string])[] | Headers
+  readonly headers: Headers | HeaderLines
   readonly body: readonly Uint8Array[]
   /** The client asked for a stream. */
   readonly stream: boolean

@@ -1,6 +1,7 @@
 /** An upstream as configured: where it is, what it speaks, how it is paid for and how long it may take. */
 
 import type { Family } from '../dialect/codec.ts'
+import type { OwnHeaders } from './headers.ts'
 import type { Origin } from './http/origin.ts'
 
 export interface UpstreamTimeouts {
@@ -22,8 +23,8 @@ export interface UpstreamDefinition {
   readonly basePath: string
   /** Base URL as text, for the record. */
   readonly baseUrl: string
-  /** Credential and extra headers, sent on every call. Lower-case names. */
-  readonly headers: readonly (readonly [name: string, value: string])[]
+  /** Credential and extra headers, sent on every call. */
+  readonly headers: OwnHeaders
   /** True when the credential is the gateway's own, so that its rejection is not the client's fault. */
   readonly ownKey: boolean
   readonly timeouts: UpstreamTimeouts

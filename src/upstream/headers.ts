@@ -5,6 +5,8 @@
  * connection stay on the connection.
  */
 
+import type { HeaderLines } from './http/transport.ts'
+
 const never = new Set([
   'authorization',
   'x-api-key',
@@ -46,29 +48,43 @@ export function forwardable(name: string): boolean {
 /** Bun's own: all headers as one object, names lower-case. Half the price of iterating. */
 type Listed = Headers & { toJSON(): Record<string, string> }
 
-/** The headers of an upstream call: the client's forwardable ones, then the upstream's own, which win. */
-export function requestHeaders(
-  client: Headers,
-  own: readonly (readonly [string, string])[],
-  defaults: readonly (readonly [string, string])[],
-): [string, string][] {
-  const out: [string, string][] = []
+/**
+ * The headers of an upstream call, ready for the wire: the client's forwardable ones, then the upstream's own, which win. The client's were
+ * parsed by the listener, so that no value can hold a line break.
+ * @param own the upstream's headers as lines, and their names
+ */
+export function requestLines(client: Headers, own: OwnHeaders, defaults: readonly (readonly [string, string])[]): HeaderLines {
+  let lines = ''
   const given = (client as Listed).toJSON()
   for (const name in given) {
-    if (!forwardable(name) || isOwn(own, name)) continue
-    const value = given[name]!
+    if (!forwardable(name) || own.names.has(name)) continue
+    let value = given[name]!
     // Bun joins repeated headers: one anthropic-version goes upstream, the first (H03)
-    if (name === 'anthropic-version' && value.includes(',')) out.push([name, value.slice(0, value.indexOf(',')).trim()])
-    else out.push([name, value])
+    if (name === 'anthropic-version' && value.includes(',')) value = value.slice(0, value.indexOf(',')).trim()
+    lines += `${name}: ${value}\r\n`
   }
-  for (const pair of defaults) if (given[pair[0]] === undefined) out.push(pair as [string, string])
-  for (const pair of own) out.push(pair as [string, string])
-  return out
+  for (const [name, value] of defaults) if (given[name] === undefined) lines += `${name}: ${value}\r\n`
+  return { lines: lines + own.lines }
 }
 
-function isOwn(own: readonly (readonly [string, string])[], name: string): boolean {
-  for (const pair of own) if (pair[0] === name) return true
-  return false
+/** Headers that every call to an upstream carries, made once. */
+export interface OwnHeaders {
+  readonly names: ReadonlySet<string>
+  readonly lines: string
+}
+
+/**
+ * Checks and joins an upstream's own headers.
+ * @throws TypeError when one can't be sent
+ */
+export function ownHeaders(pairs: readonly (readonly [string, string])[]): OwnHeaders {
+  const checked = new Headers(pairs as [string, string][])
+  let lines = ''
+  for (const [name, value] of checked) {
+    if (/[^\t\x20-\x7e\x80-\xff]/.test(value)) throw new TypeError(`the value of header ${name} can't be sent`) // it may be a secret
+    lines += `${name}: ${value}\r\n`
+  }
+  return { names: new Set(checked.keys()), lines }
 }
 
 const passed = new Set([

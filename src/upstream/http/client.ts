@@ -6,7 +6,7 @@
  */
 
 import { Connection } from './connection.ts'
-import { Exchange } from './exchange.ts'
+import { type ConnectionSource, Exchange } from './exchange.ts'
 import { createPool, type PoolOptions } from './pool.ts'
 import { requestWrites } from './request-head.ts'
 import type { HttpRequestOptions, Transport } from './transport.ts'
@@ -26,21 +26,21 @@ export function createHttpClient(options: HttpClientOptions = {}): Transport {
     pool.drop(connection)
   }
 
+  const source: ConnectionSource = {
+    connect(user, { origin, connectTimeout }) {
+      open += 1
+      return new Connection(origin, user, { timeout: connectTimeout, gone, ...trust })
+    },
+    release: pool.put,
+  }
+
   return {
     request(request: HttpRequestOptions) {
-      const { origin, connectTimeout } = request
+      const { origin } = request
       const exchange = new Exchange(
-        {
-          connect(user) {
-            open += 1
-            return new Connection(origin, user, { timeout: connectTimeout, gone, ...trust })
-          },
-          release: pool.put,
-        },
-        request.handler,
+        source,
+        request,
         requestWrites(request),
-        request.method === 'HEAD',
-        request.wants,
       )
       if (closed) queueMicrotask(() => exchange.fail('closed', 'the client is closed'))
       else {

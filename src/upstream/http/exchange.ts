@@ -9,11 +9,11 @@ import { type BodyDecoder, canDecode, createBodyDecoder } from './body-decoder.t
 import type { Connection, ConnectionUser } from './connection.ts'
 import { type ParserSink, ResponseParser } from './parser.ts'
 import { ParseFault, type ResponseHead } from './response-head.ts'
-import type { HttpErrorKind, HttpHandler, HttpRequest } from './transport.ts'
+import type { HttpErrorKind, HttpHandler, HttpRequest, HttpRequestOptions } from './transport.ts'
 
 export interface ConnectionSource {
   /** Opens a new connection for the exchange. */
-  connect(user: ConnectionUser): Connection
+  connect(user: ConnectionUser, request: HttpRequestOptions): Connection
   /** The connection may serve again. */
   release(connection: Connection, keepAliveFor: number | undefined): void
 }
@@ -23,6 +23,7 @@ const deadWithin = 1000
 
 export class Exchange implements HttpRequest, ConnectionUser, ParserSink {
   private connection: Connection | undefined
+  private readonly handler: HttpHandler
   private readonly parser: ResponseParser
   private decoder: BodyDecoder | undefined
   private finished = false
@@ -37,12 +38,11 @@ export class Exchange implements HttpRequest, ConnectionUser, ParserSink {
 
   constructor(
     private readonly source: ConnectionSource,
-    private readonly handler: HttpHandler,
+    private readonly request: HttpRequestOptions,
     private readonly writes: readonly Uint8Array[],
-    bodiless: boolean,
-    wants?: (name: string) => boolean,
   ) {
-    this.parser = new ResponseParser(this, bodiless, wants)
+    this.handler = request.handler
+    this.parser = new ResponseParser(this, request.method === 'HEAD', request.wants)
   }
 
   /** Starts on an idle connection. */
@@ -55,7 +55,7 @@ export class Exchange implements HttpRequest, ConnectionUser, ParserSink {
 
   /** Starts on a new connection. */
   connect(): void {
-    this.connection = this.source.connect(this)
+    this.connection = this.source.connect(this, this.request)
     if (this.paused) this.connection.pause()
   }
 

@@ -42,7 +42,6 @@ export function createPool({ perOrigin = 256, origins = 256, idleTimeout = 55_00
     if (list === undefined || index < 0) return false
     list.splice(index, 1)
     size -= 1
-    if (list.length === 0) byOrigin.delete(connection.origin.key)
     return true
   }
   const closeOldest = (list: Connection[]): void => {
@@ -54,6 +53,7 @@ export function createPool({ perOrigin = 256, origins = 256, idleTimeout = 55_00
     for (const list of [...byOrigin.values()]) {
       for (const connection of [...list]) if (connection.idleUntil <= now && remove(connection)) connection.end()
     }
+    for (const [key, list] of byOrigin) if (list.length === 0) byOrigin.delete(key)
     // Not stopped as soon as the pool is empty: under load it is empty between any two requests.
     if (size === 0) stopSweeping()
   }
@@ -65,9 +65,9 @@ export function createPool({ perOrigin = 256, origins = 256, idleTimeout = 55_00
   return {
     take(key) {
       for (;;) {
-        const connection = byOrigin.get(key)?.at(-1)
+        const connection = byOrigin.get(key)?.pop()
         if (connection === undefined) return undefined
-        remove(connection)
+        size -= 1
         if (connection.usable && connection.idleUntil > performance.now()) return connection
         connection.end()
       }

@@ -57,13 +57,32 @@ function flush(writes: Uint8Array[], group: Uint8Array[]): void {
 }
 
 function headText(options: HttpRequestOptions, length: number): string {
-  const { origin, path, method } = options
+  const { origin, path, method, headers } = options
   let text = ''
-  visitHeaders(options, (name, value) => {
-    text += `${name}: ${value}\r\n`
-  })
+  if ('lines' in headers) {
+    checkLine(method, path)
+    text = `${headers.lines}accept-encoding: identity\r\n`
+  } else {
+    visitHeaders(options, (name, value) => {
+      text += `${name}: ${value}\r\n`
+    })
+  }
   if (length > 0 || method === 'POST' || method === 'PUT' || method === 'PATCH') text += `content-length: ${length}\r\n`
   return `${method} ${path} HTTP/1.1\r\nhost: ${origin.host}\r\n${text}\r\n`
+}
+
+function checkLine(method: string, path: string): void {
+  if (method !== 'POST' && (!token.test(method) || method === 'CONNECT')) throw new TypeError(`method ${JSON.stringify(method)} can't be sent`)
+  if (!(path.startsWith('/') || path === '*') || badPath.test(path)) throw new TypeError(`path ${JSON.stringify(path)} can't be sent`)
+}
+
+/** The headers of a request, one by one, whatever form they have. */
+export function headerPairs(headers: HttpRequestOptions['headers']): Iterable<readonly [name: string, value: string]> {
+  if (!('lines' in headers)) return headers
+  return headers.lines.split('\r\n').flatMap((line): (readonly [string, string])[] => {
+    const colon = line.indexOf(':')
+    return colon > 0 ? [[line.slice(0, colon), line.slice(colon + 1).trim()]] : []
+  })
 }
 
 /**
@@ -71,10 +90,9 @@ function headText(options: HttpRequestOptions, length: number): string {
  * @throws TypeError when method, path or a header can't be sent as given
  */
 export function visitHeaders({ path, method, headers }: HttpRequestOptions, visit: (name: string, value: string) => void): void {
-  if (!token.test(method) || method === 'CONNECT') throw new TypeError(`method ${JSON.stringify(method)} can't be sent`)
-  if (!(path.startsWith('/') || path === '*') || badPath.test(path)) throw new TypeError(`path ${JSON.stringify(path)} can't be sent`)
+  checkLine(method, path)
   let encoding = false
-  for (const [name, value] of headers) {
+  for (const [name, value] of headerPairs(headers)) {
     switch (name.length) {
       case 2: // te
       case 4: // host

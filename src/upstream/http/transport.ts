@@ -19,7 +19,7 @@ export interface HttpRequestOptions {
    * Without host, content-length, connection, transfer-encoding and other hop-by-hop names: the client sets or drops
    * them. `accept-encoding: identity` is added unless given.
    */
-  readonly headers: Headers | readonly (readonly [name: string, value: string])[]
+  readonly headers: Headers | readonly (readonly [name: string, value: string])[] | HeaderLines
   /** The body's bytes in order. Large segments are written as they are, never joined. They may not be written to until `end` or `error`. */
   readonly body: readonly Uint8Array[]
   /** Milliseconds for DNS, TCP and TLS together; 0 = no limit. */
@@ -27,6 +27,14 @@ export interface HttpRequestOptions {
   /** Which headers of the answer are wanted, by lower-case name; all when absent. Providers send twenty, of which few go anywhere. */
   readonly wants?: (name: string) => boolean
   readonly handler: HttpHandler
+}
+
+/**
+ * Headers ready for the wire: `name: value` lines, each ended by CR LF. For the hot path: whoever makes them answers for names and values
+ * being clean, and for there being no header of the connection's own among them.
+ */
+export interface HeaderLines {
+  readonly lines: string
 }
 
 /**
