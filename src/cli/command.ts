@@ -1,8 +1,9 @@
 /** What a CLI command is, and what all commands share. */
 
-import { relative } from 'node:path'
+import { join, relative } from 'node:path'
 import type { Builtins } from '../runtime/load-plugin.ts'
 import type { Args, Syntax } from './args.ts'
+import { projectRoot } from './root.ts'
 import type { Output } from './terminal.ts'
 
 /** What only the composition root can give: the plugins, and what belongs to them. */
@@ -70,7 +71,7 @@ export function configPath(context: Pick<CommandContext, 'args' | 'env'>): strin
 
 /** Relative to the working directory where that is shorter: it stands in every diagnostic. */
 function defaultConfig(): string {
-  const path = Bun.fileURLToPath(new URL('../../config/gateway.yaml', import.meta.url))
+  const path = join(projectRoot, 'config', 'gateway.yaml')
   const near = relative(process.cwd(), path)
   return near.startsWith('..') ? path : near
 }

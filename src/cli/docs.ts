@@ -7,6 +7,7 @@ import { UsageError } from './args.ts'
 import { type Command, exits } from './command.ts'
 import { configTable, tableEnd, tableStart, withTable } from './config-table.ts'
 import { isFresh, writeGenerated } from './generated-file.ts'
+import { projectRoot } from './root.ts'
 
 const help = `Usage: headgate docs plugins [--check]
 
@@ -15,7 +16,7 @@ Writes the config table of each built-in plugin between ${tableStart} and ${tabl
   --check  write nothing; exit code 1 when a table is not up to date
 `
 
-const root = Bun.fileURLToPath(new URL('../..', import.meta.url))
+const root = projectRoot
 
 export const docs: Command = {
   name: 'docs',

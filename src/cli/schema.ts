@@ -1,12 +1,13 @@
 /** `headgate schema`: the JSON Schema of gateway.yaml for editors, made from the schemas that the loader and the plugins check with. */
 
-import { relative } from 'node:path'
+import { join, relative } from 'node:path'
 import { loadConfig } from '../config/load.ts'
 import { gatewaySchema, type KnownPlugin } from '../config/schema.ts'
 import { type Builtins, loadPlugin } from '../runtime/load-plugin.ts'
 import { UsageError } from './args.ts'
 import { type Command, CommandError, exits } from './command.ts'
 import { isFresh, writeGenerated } from './generated-file.ts'
+import { projectRoot } from './root.ts'
 
 const help = `Usage: headgate schema [options]
 
@@ -19,7 +20,7 @@ file begins with: # yaml-language-server: $schema=./gateway.schema.json
 `
 
 /** The copy beside the default config. */
-export const shippedSchema = Bun.fileURLToPath(new URL('../../config/gateway.schema.json', import.meta.url))
+export const shippedSchema = join(projectRoot, 'config', 'gateway.schema.json')
 
 export const schema: Command = {
   name: 'schema',

@@ -48,6 +48,8 @@ export interface Bench {
   readonly lengths: Lengths
   readonly candidates: readonly Candidate[]
   readonly direct: Candidate
+  /** The gateway from its sources. */
+  readonly fromSource: Candidate
   /** Runs one job of the load generator. */
   load<T>(job: Job): Promise<T>
   /** Says what goes on. */

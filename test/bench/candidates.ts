@@ -76,13 +76,13 @@ export function floor(site: Site, name = 'floor'): Candidate {
  * The gateway with auth, rate limit, router and audit on.
  * @param command how to start it, `{config}` and `{port}` stand for its config file and public port.
  */
-export function gateway(site: Site, command: string): Candidate {
+export function gateway(site: Site, command: string, name = 'gateway'): Candidate {
   const key = writeKey(join(site.folder, 'keys.json'))
   const config = join(site.folder, 'gateway.yaml')
   const log = join(site.folder, 'gateway.log')
   writeFileSync(config, gatewayConfig(site))
   return {
-    name: 'gateway',
+    name,
     log,
     start() {
       const port = freePort()
@@ -94,7 +94,10 @@ export function gateway(site: Site, command: string): Candidate {
   }
 }
 
-export const gatewayCommand = 'bun src/main.ts serve --config {config} --listen 127.0.0.1:{port} --admin 127.0.0.1:0'
+/** As `bun start` runs it: from one bundle, which `bun run build` makes. */
+export const gatewayCommand = 'bun dist/main.js serve --config {config} --listen 127.0.0.1:{port} --admin 127.0.0.1:0'
+/** The same from its sources, for the cold start. */
+export const sourceCommand = gatewayCommand.replace('dist/main.js', 'src/main.ts')
 
 function gatewayConfig({ mockPort, folder }: Site): string {
   const upstreams = modes.map(

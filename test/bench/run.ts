@@ -10,7 +10,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Bench, fullLengths, quickLengths, startLoad, startMock, untilReady } from './bench.ts'
-import { type Candidate, direct, floor, gateway, gatewayCommand, nginx, portkey, type Site } from './candidates.ts'
+import {
+  type Candidate,
+  direct,
+  floor,
+  gateway,
+  gatewayCommand,
+  nginx,
+  portkey,
+  projectRoot,
+  type Site,
+  sourceCommand,
+} from './candidates.ts'
 import { stopAll, usePinning } from './processes.ts'
 import { type Figure, table, verdict } from './report.ts'
 import { latency } from './scenario-latency.ts'
@@ -87,13 +98,24 @@ async function main(): Promise<number> {
     console.error(`there is no scenario ${unknown}\n${help}`)
     return 2
   }
+  if (flags.gateway === gatewayCommand) {
+    const built = Bun.spawnSync(['bun', 'run', 'build'], { cwd: projectRoot })
+    if (!built.success) throw new Error(`bun run build failed: ${built.stderr.toString()}`)
+  }
   const folder = mkdtempSync(join(tmpdir(), 'headgate-bench-'))
   try {
     const pinned = usePinning(!flags['no-pin'])
     say(pinned ? 'pinned: measured process on core 1, load and mock on core 0' : 'not pinned')
     const site = { mockPort: await startMock(), folder }
     const lengths = { ...(flags.quick ? quickLengths : fullLengths), ...(flags.rounds ? { rounds: Number(flags.rounds) } : {}) }
-    const bench: Bench = { lengths, candidates: await chooseCandidates(site), direct: direct(site), load: startLoad(), say }
+    const bench: Bench = {
+      lengths,
+      candidates: await chooseCandidates(site),
+      direct: direct(site),
+      fromSource: gateway(site, sourceCommand, 'gateway from source'),
+      load: startLoad(),
+      say,
+    }
     await check(bench.candidates)
     const figures: Figure[] = []
     for (const name of wanted) {
