@@ -5,9 +5,9 @@
  * the asynchronous context carries.
  */
 
-import { headerPairs } from '../upstream/http/request-head.ts'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { families } from '../dialect/family.ts'
+import { headerPairs } from '../upstream/http/request-head.ts'
 import type { HttpErrorKind, HttpRequestOptions, Transport } from '../upstream/http/transport.ts'
 import { dialectNamed, encodeReply, type SentRequest, scriptOf, type UpstreamScript, wireAnswer } from './upstream-script.ts'
 

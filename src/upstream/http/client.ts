@@ -37,11 +37,7 @@ export function createHttpClient(options: HttpClientOptions = {}): Transport {
   return {
     request(request: HttpRequestOptions) {
       const { origin } = request
-      const exchange = new Exchange(
-        source,
-        request,
-        requestWrites(request),
-      )
+      const exchange = new Exchange(source, request, requestWrites(request))
       if (closed) queueMicrotask(() => exchange.fail('closed', 'the client is closed'))
       else {
         const idle = pool.take(origin.key)

@@ -72,7 +72,8 @@ function headText(options: HttpRequestOptions, length: number): string {
 }
 
 function checkLine(method: string, path: string): void {
-  if (method !== 'POST' && (!token.test(method) || method === 'CONNECT')) throw new TypeError(`method ${JSON.stringify(method)} can't be sent`)
+  if (method !== 'POST' && (!token.test(method) || method === 'CONNECT'))
+    throw new TypeError(`method ${JSON.stringify(method)} can't be sent`)
   if (!(path.startsWith('/') || path === '*') || badPath.test(path)) throw new TypeError(`path ${JSON.stringify(path)} can't be sent`)
 }
 
