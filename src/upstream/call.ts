@@ -10,18 +10,17 @@
  * transport's), first byte, idle, total.
  */
 
-import type { Dialect } from '../dialect/codec.ts'
 import type { LiveStream, StreamFailure, StreamSink } from '../pipeline/reply-core.ts'
 import { ReplyCore } from '../pipeline/reply-core.ts'
 import type { StreamEvent } from '../plugin/events.ts'
-import type { Attempt, AttemptFailure } from '../plugin/outcome.ts'
+import type { AttemptFailure } from '../plugin/outcome.ts'
+import type { CallOptions } from './call-options.ts'
 import { type Answered, join, looksLikeStream, replyOfError, replyOfNoStream, replyOfWhole } from './collected.ts'
 import { unwatch, type Watched, watch } from './deadlines.ts'
-import type { UpstreamDefinition } from './definition.ts'
 import { DoneGuard } from './done-guard.ts'
 import { callFailed, failureOf, upstreamRefused } from './failure.ts'
 import { toReplyHeaders, wanted } from './headers.ts'
-import type { HeaderLines, HttpError, HttpHandler, HttpRequest, Transport } from './http/transport.ts'
+import type { HttpError, HttpHandler, HttpRequest } from './http/transport.ts'
 import { choicesAsked, Meter } from './meter.ts'
 
 /** Whole replies and error bodies above these many bytes are refused or cut. */
@@ -32,24 +31,6 @@ const maxError = 1024 * 1024
 const maxPrelude = 256 * 1024
 /** How long an upstream may keep its connection after its own terminal event, in milliseconds. */
 const lingerAfterEnd = 1000
-
-export interface CallOptions {
-  readonly transport: Transport
-  readonly upstream: UpstreamDefinition
-  /** Codec of the upstream's dialect; the client speaks the same one. */
-  readonly dialect: Dialect
-  readonly path: string
-  readonly method: string
-  readonly headers: Headers | HeaderLines
-  readonly body: readonly Uint8Array[]
-  /** The client asked for a stream. */
-  readonly stream: boolean
-  readonly attempt: Attempt
-  /** Start of the exchange on the monotonic clock. */
-  readonly startedAt: number
-  /** Who waits for the answer; asked now and then whether it has gone. Its signal is made only then. */
-  readonly client: { readonly signal: AbortSignal }
-}
 
 /** Until there are some. Never written to: replies made before the head have headers of their own. */
 const noHeaders = new Headers()
@@ -76,7 +57,7 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
   private headers: Headers = noHeaders
   private sink: StreamSink | undefined = undefined
   private paused = false
-  private readonly guard = new DoneGuard()
+  private knownGuard: DoneGuard | undefined = undefined
   /** The upstream ended inside a frame. */
   private cut = false
   private pendingEnd: { failure: StreamFailure | undefined } | undefined = undefined
@@ -105,6 +86,10 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
   /** Only streams are metered. */
   private get meter(): Meter {
     return (this.knownMeter ??= new Meter(this.options.dialect))
+  }
+
+  private get guard(): DoneGuard {
+    return (this.knownGuard ??= new DoneGuard())
   }
 
   /** Name of the upstream that is called. */

@@ -1,0 +1,24 @@
+/** What one upstream call needs to know. */
+
+import type { Dialect } from '../dialect/codec.ts'
+import type { Attempt } from '../plugin/outcome.ts'
+import type { UpstreamDefinition } from './definition.ts'
+import type { HeaderLines, Transport } from './http/transport.ts'
+
+export interface CallOptions {
+  readonly transport: Transport
+  readonly upstream: UpstreamDefinition
+  /** Codec of the upstream's dialect; the client speaks the same one. */
+  readonly dialect: Dialect
+  readonly path: string
+  readonly method: string
+  readonly headers: Headers | HeaderLines
+  readonly body: readonly Uint8Array[]
+  /** The client asked for a stream. */
+  readonly stream: boolean
+  readonly attempt: Attempt
+  /** Start of the exchange on the monotonic clock. */
+  readonly startedAt: number
+  /** Who waits for the answer; asked now and then whether it has gone. Its signal is made only then. */
+  readonly client: { readonly signal: AbortSignal }
+}
