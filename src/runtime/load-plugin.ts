@@ -6,8 +6,9 @@
  * copies of one of the gateway's own modules in one process would be two truths.
  */
 
-import { readFileSync, realpathSync, statSync } from 'node:fs'
-import { dirname, isAbsolute, resolve, sep } from 'node:path'
+import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs'
+import { dirname, isAbsolute, join, resolve, sep } from 'node:path'
+import { nearest } from '../config/suggest.ts'
 import { HookTimeout, withTimeout } from '../pipeline/fence.ts'
 import type { Plugin } from '../plugin/define.ts'
 import * as api from '../plugin/index.ts'
@@ -43,7 +44,8 @@ const stuck = new Map<string, number>()
 export async function loadPlugin(use: string, configPath: string, builtins: Builtins, limit = 30_000): Promise<LoadedPlugin> {
   const builtin = Object.hasOwn(builtins, use) ? builtins[use] : undefined
   if (builtin) return { plugin: (await builtin()).default, version: 'builtin' }
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(use)) return { problem: 'a plugin is never loaded from a URL', fix: 'download it and name its path' }
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(use))
+    return { problem: 'a plugin is never loaded from a URL', fix: 'save it as a file and write ./its-name.ts' }
   const folder = dirname(resolve(configPath))
   let file: string
   if (use.startsWith('./') || use.startsWith('../') || isAbsolute(use)) {
@@ -55,13 +57,15 @@ export async function loadPlugin(use: string, configPath: string, builtins: Buil
     }
   } else {
     try {
+      if (!isInstalled(use, folder)) throw new Error('not installed')
       file = Bun.resolveSync(use, folder)
       if (!isAbsolute(file)) throw new Error('a module of the runtime')
     } catch {
-      const names = Object.keys(builtins).join(', ')
+      const names = Object.keys(builtins)
+      const guess = nearest(use, names)
       return {
         problem: `there is no built-in plugin and no installed package ${JSON.stringify(use)}`,
-        fix: `built in are: ${names}; a path starts with ./`,
+        fix: `${guess === undefined ? '' : `did you mean ${guess}? `}Built in are: ${names.join(', ')}; a path starts with ./`,
       }
     }
   }
@@ -85,10 +89,31 @@ export async function loadPlugin(use: string, configPath: string, builtins: Buil
     drop(file, files)
     if (error instanceof HookTimeout) stuck.set(file, (stuck.get(file) ?? 0) + 1)
     return {
-      problem: `loading it failed: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`,
+      problem: `loading it failed: ${reason(error)}`,
       fix: 'mend the plugin file',
     }
   }
+}
+
+/**
+ * Whether a package lies in a `node_modules` that the folder sees. Asked before anything is resolved: where there is none, Bun downloads
+ * a package of that name from the registry, and a slip of the pen would run the code of a stranger.
+ */
+function isInstalled(use: string, folder: string): boolean {
+  const name = /^(@[\w~-][\w.~-]*\/)?[\w~-][\w.~-]*/.exec(use)?.[0]
+  if (name === undefined) return false
+  for (let at = folder; ; at = dirname(at)) {
+    if (existsSync(join(at, 'node_modules', name))) return true
+    if (at === dirname(at)) return false
+  }
+}
+
+/** The first thing that is wrong, in one line; of what does not parse, with its place in the file. */
+function reason(error: unknown): string {
+  const first: unknown = error instanceof AggregateError ? (error.errors[0] ?? error) : error
+  const position = (first as { position?: { file?: string; line?: number; column?: number } | null } | null)?.position
+  const text = String((first as { message?: unknown } | null)?.message ?? first).split('\n')[0]
+  return position?.file ? `${position.file}:${position.line}:${position.column} ${text}` : `${text}`
 }
 
 /** Forgets a plugin file and what it imports by relative path, so that the next import reads them again. */
