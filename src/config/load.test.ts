@@ -129,7 +129,7 @@ ${router}`)
   })
 })
 
-test('twelve mistakes are reported all at once, in order, and the sound plugins stay known', () => {
+test('twelve mistakes are reported all at once, in order, and what is sound of the plugins stays known', () => {
   const text = `version: 1
 servr: {}
 server:
@@ -162,7 +162,10 @@ plugins:
     '15:5 plugins[1]',
     '16:15 plugins[1].on_error',
   ])
-  expect(result.plugins.map((p) => p.use)).toEqual(['audit'])
+  expect(result.plugins).toEqual([
+    { use: 'audit', id: 'audit', index: 0, with: { anything: [1] } },
+    { use: 'audit', id: 'audit', index: 1 },
+  ])
   expect(formatDiagnostics(result.diagnostics).split('\n')).toHaveLength(12)
 })
 

@@ -12,7 +12,7 @@ import { crossCheck } from './cross-check.ts'
 import { type Diagnostic, hasErrors, type Path, type Position, sortDiagnostics } from './diagnostics.ts'
 import { type FileConfig, fileSchema, type GatewayConfig, type PluginEntry } from './model.ts'
 import type { Place } from './plugin-config.ts'
-import { resolve, resolvePlugin } from './resolve.ts'
+import { type FilePlugin, resolve, resolvePlugin } from './resolve.ts'
 import { soundsSecret } from './secrets.ts'
 import { readSource, type Source } from './source.ts'
 
@@ -33,7 +33,7 @@ export interface LoadResult {
   readonly diagnostics: readonly Diagnostic[]
   /** What was left out, for the start message. */
   readonly notes: readonly string[]
-  /** Entries of the plugin list that are well formed, also when there are mistakes: their `with` can still be checked. */
+  /** What is well formed of the plugin list, also when there are mistakes: each `with` can still be checked. */
   readonly plugins: readonly PluginEntry[]
   /** Strings that must never be printed. */
   readonly secrets: ReadonlySet<string>
@@ -83,13 +83,14 @@ export function loadConfig(options: LoadOptions): LoadResult {
     return finish(undefined, [])
   }
   const checked = check(fileSchema, source.value, source)
-  diagnostics.push(...checked.diagnostics, ...crossCheck(source.value, source))
+  const crossed = crossCheck(source.value, source)
+  diagnostics.push(...checked.diagnostics, ...crossed)
   for (const secret of checked.secrets) secrets.add(secret)
 
   const file = checked.out as FileConfig | undefined
   const left = absentUpstreams(source, file, diagnostics)
   collectHeaderSecrets(source, file, secrets)
-  const plugins = wellFormed(file, checked.diagnostics)
+  const plugins = wellFormed(file, [...checked.diagnostics, ...crossed])
   return finish(file && !hasErrors(diagnostics) ? resolve(file, left, notes) : undefined, plugins)
 }
 
@@ -115,11 +116,15 @@ function collectHeaderSecrets(source: Source, file: FileConfig | undefined, secr
   }
 }
 
+/** The entries whose `use` can be looked at further; of one with mistakes, the keys that are right. */
 function wellFormed(file: FileConfig | undefined, diagnostics: readonly Diagnostic[]): PluginEntry[] {
   if (!Array.isArray(file?.plugins)) return []
+  const wrong = (path: string) => diagnostics.some((d) => d.path === path || d.path.startsWith(`${path}.`) || d.path.startsWith(`${path}[`))
   return file.plugins.flatMap((entry, i) => {
-    const bad = diagnostics.some((d) => d.path === `plugins[${i}]` || d.path.startsWith(`plugins[${i}].`))
-    return bad || typeof entry?.use !== 'string' ? [] : [resolvePlugin(entry, i)]
+    const path = `plugins[${i}]`
+    if (typeof entry?.use !== 'string' || wrong(`${path}.use`)) return []
+    const right = Object.entries(entry).filter(([key]) => !wrong(`${path}.${key}`))
+    return [resolvePlugin(Object.fromEntries(right) as unknown as FilePlugin, i)]
   })
 }
 

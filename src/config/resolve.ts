@@ -11,7 +11,7 @@ import { pluginId } from './plugin-id.ts'
 
 type FileUpstream = FileConfig['upstreams'][string]
 type FileModel = FileConfig['models'][string]
-type FilePlugin = FileConfig['plugins'][number]
+export type FilePlugin = FileConfig['plugins'][number]
 
 /** Makes the config. `left` holds the upstreams to leave out and why; one note per left-out upstream is added to `notes`. */
 export function resolve(file: FileConfig, left: ReadonlyMap<string, string>, notes: string[]): GatewayConfig {
