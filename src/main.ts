@@ -1,4 +1,4 @@
-#!/usr/bin/env bun
+#!/usr/bin/env -S bun --no-install
 /** The composition root: the only file that joins `src` and `plugins`. */
 
 import type { Composition } from './cli/command.ts'

@@ -101,6 +101,7 @@ async function runLine(line: string): Promise<void> {
   if (script?.[2] === 'test' && script[3] === '') return expectTestCommand(line)
   if (script?.[2] === 'start' || line.startsWith('bun run headgate serve')) {
     const said = await start(line)
+    expect(said.trimStart()).toStartWith('Headgate is up')
     const curl = /^ {4}(curl .*)$/m.exec(said)![1]!
     const { code, out } = await run(curl)
     expect({ code, out }).toEqual({ code: 0, out: expect.stringContaining('data: [DONE]') })
