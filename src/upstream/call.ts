@@ -15,7 +15,7 @@ import { ReplyCore } from '../pipeline/reply-core.ts'
 import type { StreamEvent } from '../plugin/events.ts'
 import type { AttemptFailure } from '../plugin/outcome.ts'
 import type { CallOptions } from './call-options.ts'
-import { type Answered, join, looksLikeStream, replyOfError, replyOfNoStream, replyOfWhole } from './collected.ts'
+import { type Answered, join, limits, looksLikeStream, replyOfError, replyOfNoStream, replyOfWhole } from './collected.ts'
 import { unwatch, type Watched, watch } from './deadlines.ts'
 import { DoneGuard } from './done-guard.ts'
 import { callFailed, failureOf, upstreamRefused } from './failure.ts'
@@ -23,10 +23,6 @@ import { toReplyHeaders, wanted } from './headers.ts'
 import type { HttpError, HttpHandler, HttpRequest } from './http/transport.ts'
 import { choicesAsked, Meter } from './meter.ts'
 
-/** Whole replies and error bodies above these many bytes are refused or cut. */
-const maxWhole = 256 * 1024 * 1024
-const tooMuch = 'The model provider sent too much.'
-const maxError = 1024 * 1024
 /** Bytes that may wait between commit and attach before the upstream is paused. */
 const maxPrelude = 256 * 1024
 /** How long an upstream may keep its connection after its own terminal event, in milliseconds. */
@@ -92,10 +88,6 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
     return (this.knownGuard ??= new DoneGuard())
   }
 
-  /** Name of the upstream that is called. */
-  get upstream(): string {
-    return this.options.upstream.name
-  }
   get dialect(): string {
     return this.options.dialect.name
   }
@@ -120,8 +112,7 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
     try {
       this.take(chunk)
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
-      this.fail('bad_reply', 'upstream_bad_reply', `The model provider's stream is not usable: ${reason}.`)
+      this.unusable(error)
     }
   }
 
@@ -149,19 +140,27 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
         this.keep(this.guard.pass(chunk, this.meter))
         if (content && !this.meter.misled) this.commit()
         else if (this.meter.error) this.failedInReply()
-        else if (this.size > maxWhole) this.fail('bad_reply', 'upstream_bad_reply', tooMuch)
+        else if (this.size > limits.whole) this.fail('bad_reply', 'upstream_bad_reply', limits.exceeded)
         return
       case 'whole':
         this.keep(chunk)
-        if (this.size > maxWhole) this.fail('bad_reply', 'upstream_bad_reply', tooMuch)
+        if (this.size > limits.whole) this.fail('bad_reply', 'upstream_bad_reply', limits.exceeded)
         return
       case 'error':
-        if (this.size < maxError) this.keep(chunk)
+        if (this.size < limits.error) this.keep(chunk)
         return
     }
   }
 
   end(): void {
+    try {
+      this.finished()
+    } catch (error) {
+      this.unusable(error) // nobody else would end the call: to the transport it is over
+    }
+  }
+
+  private finished(): void {
     switch (this.state) {
       case 'live':
         this.finishMeter()
@@ -238,17 +237,22 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
     return this.meter.ended ? '' : 'data: [DONE]\n\n'
   }
   cancel(): void {
-    this.abandon('aborted', 'cancelled')
-  }
-
-  /** Ends the call because its answer is not wanted any more: the client has gone, or another branch won. */
-  abandon(failure: AttemptFailure, message: string): void {
     if (this.state === 'over') return
     this.request.abort()
-    if (!this.resolved) this.answer(callFailed(this.options.attempt, failure, 'client_closed', message, this.options.dialect.family))
-    else this.options.attempt.failure ??= failure
+    this.options.attempt.failure ??= 'aborted'
+    this.noteMeter()
     this.sink = undefined
     this.close()
+  }
+
+  /** Ends the call because its answer is not wanted any more: the client has gone, or a plugin says so. Who reads the stream is told. */
+  abandon(failure: AttemptFailure, message: string): void {
+    if (this.state === 'over') return
+    if (this.resolved) this.fail(failure, 'upstream_error', message)
+    else {
+      this.cancel()
+      this.answer(callFailed(this.options.attempt, failure, 'client_closed', message, this.options.dialect.family))
+    }
   }
 
   // Steps
@@ -277,10 +281,7 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
       },
       end: (failure) => {
         const { attempt, dialect } = this.options
-        if (failure) {
-          this.answer(callFailed(attempt, attempt.failure ?? 'truncated', failure.code, failure.message, dialect.family))
-          return
-        }
+        if (failure) return this.answer(callFailed(attempt, attempt.failure ?? 'truncated', failure.code, failure.message, dialect.family))
         events.push(...this.meter.takeEvents())
         this.headers.delete('content-type')
         this.answer(new ReplyCore(true, 200, this.headers, false, { kind: 'completed', events }, { attempt }))
@@ -311,6 +312,11 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
       return
     }
     this.done(callFailed(attempt, failure, code, message, dialect.family))
+  }
+
+  private unusable(error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error)
+    this.fail('bad_reply', 'upstream_bad_reply', `The model provider's answer is not usable: ${reason}.`)
   }
 
   private endOfStream(): StreamFailure | undefined {
@@ -380,6 +386,7 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
   }
 
   private touch(): void {
+    if (this.paused) return // what was read before the pause took hold
     const { idle } = this.options.upstream.timeouts
     this.deadline = idle > 0 ? Math.min(this.totalDeadline, performance.now() + idle) : this.totalDeadline
   }

@@ -9,6 +9,9 @@ import { ReplyCore } from '../pipeline/reply-core.ts'
 import type { Attempt } from '../plugin/outcome.ts'
 import { callFailed, upstreamRefused } from './failure.ts'
 
+/** Bytes above which a whole reply is refused, and an error body cut; what is said then. */
+export const limits = { whole: 256 * 1024 * 1024, error: 1024 * 1024, exceeded: 'The model provider sent too much.' } as const
+
 /** What is known of the answer besides its body. */
 export interface Answered {
   readonly attempt: Attempt

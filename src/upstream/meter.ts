@@ -116,8 +116,8 @@ export class Meter {
   }
 }
 
-/** How many choices a request asks for: `n` of a Chat body. */
+/** How many choices a request asks for: `n` of a Chat body. One when that can't be told: not all that a provider takes is JSON to us. */
 export function choicesAsked(body: readonly Uint8Array[]): number {
-  const asked = JSON.parse(new TextDecoder().decode(Buffer.concat(body))) as { n?: unknown }
-  return typeof asked.n === 'number' ? asked.n : 1
+  const asked = parseJson(new TextDecoder().decode(Buffer.concat(body))) as { n?: unknown } | null | undefined
+  return typeof asked?.n === 'number' ? asked.n : 1
 }

@@ -1,0 +1,126 @@
+/** One upstream call in the real pipeline: that it always ends, and what is known of it then. */
+
+import { describe, expect, test } from 'bun:test'
+import { plug } from '../../test/support/plug.ts'
+import { families } from '../dialect/family.ts'
+import type { LiveStream } from '../pipeline/reply-core.ts'
+import { testPlugin, textEvents, type UpstreamScript } from '../testkit/index.ts'
+import { UpstreamCall } from './call.ts'
+import { ownHeaders } from './headers.ts'
+import { parseUrl } from './http/origin.ts'
+
+/** A stream that goes on after its first content only when told. */
+function gated(end: (frames: string[]) => string[] = (frames) => frames) {
+  const go = Promise.withResolvers<void>()
+  const script: UpstreamScript = (sent) => ({
+    body: (async function* () {
+      const frames = end(sent.encode(textEvents('one', 'two')))
+      yield frames.slice(0, 2).join('')
+      await go.promise
+      yield* frames.slice(2)
+      await new Promise(() => {})
+    })(),
+  })
+  return { script, go: () => go.resolve() }
+}
+
+describe('a branch that its plugin cancels after it has begun to answer', () => {
+  test('ends as an error, and settles once', async () => {
+    const branch = new AbortController()
+    const kit = await testPlugin(plug('around', { around: (_x, next) => next({ signal: branch.signal }) }), { upstream: gated().script })
+    const call = kit.start({ body: { stream: true } })
+    await call.read()
+    branch.abort()
+    const r = await call.result()
+    expect(r).toMatchObject({ text: 'one', outcome: { end: 'failed', code: 'upstream_error', streamState: 'upstream_error' } })
+    expect(r.outcome.attempts).toMatchObject([{ failure: 'aborted', message: 'cancelled by a plugin' }])
+    expect(await kit.close()).toBe(true)
+  })
+
+  test('also when nobody reads it yet', async () => {
+    const branch = new AbortController()
+    const kit = await testPlugin(
+      plug('around', {
+        async around(_x, next) {
+          const reply = await next({ signal: branch.signal })
+          branch.abort()
+          return reply
+        },
+      }),
+      { upstream: gated().script },
+    )
+    expect(await kit.chat({ stream: true })).toMatchObject({ outcome: { end: 'failed', code: 'upstream_error' } })
+    expect(await kit.close()).toBe(true)
+  })
+})
+
+describe('what a client leaves behind', () => {
+  test('the usage that the upstream had told of by then is settled (E10)', async () => {
+    const { script, go } = gated()
+    const kit = await testPlugin(plug('none', {}), { upstream: script })
+    const call = kit.start({ body: { stream: true, stream_options: { include_usage: true } } })
+    await call.read()
+    go()
+    let text = ''
+    while (!text.includes('completion_tokens')) text += (await call.read()) ?? expect.unreachable('the stream ended before its usage')
+    call.abort()
+    expect(await call.outcome()).toMatchObject({
+      end: 'abandoned',
+      usage: { source: 'reported', inputUncached: 7, outputVisible: 5 },
+      attempts: [{ failure: 'aborted' }],
+    })
+    expect(await kit.close()).toBe(true)
+  })
+})
+
+describe('a stream that ends without its own end (B02)', () => {
+  test('is judged at once, even when the request is no JSON to us', async () => {
+    const kit = await testPlugin(plug('none', {}), {
+      upstream: (sent) => ({ body: sent.encode(textEvents('one')).filter((frame) => !frame.includes('[DONE]')) }),
+    })
+    const body = '{"model":"test-model","stream":true,"messages":[{"role":"user","content":"a raw \u0001 here"}]}'
+    expect(await kit.chat(body)).toMatchObject({ status: 200, text: 'one', outcome: { end: 'finished' } })
+    expect(await kit.close()).toBe(true)
+  })
+})
+
+test('a slow client is not a silent upstream, even when a read brought more than it could take', async () => {
+  const { origin } = parseUrl('http://upstream.test')
+  const request = { pause() {}, resume() {}, abort() {} }
+  const timeouts = { connect: 0, firstByte: 0, idle: 60_000, total: 0 }
+  const call = new UpstreamCall({
+    transport: { request: () => request, stats: () => ({ open: 0, idle: 0 }), close() {} },
+    upstream: {
+      name: 'u',
+      family: 'openai',
+      origin,
+      basePath: '',
+      baseUrl: '',
+      headers: ownHeaders([]),
+      ownKey: false,
+      timeouts,
+      onDisconnect: 'cancel',
+    },
+    dialect: families.openai.operations[0]!.dialect,
+    path: '/',
+    method: 'POST',
+    headers: { lines: '' },
+    body: [],
+    stream: true,
+    attempt: { upstream: 'u', model: 'm', url: '', startedAt: 0 },
+    startedAt: performance.now(),
+    client: new AbortController(),
+  })
+  const frame = Buffer.from('data: {"choices":[{"index":0,"delta":{"content":"x"}}]}\n\n')
+  call.head(200, new Headers({ 'content-type': 'text/event-stream' }))
+  call.data(frame)
+  const { source } = await call.reply
+  const { live } = source as { live: LiveStream }
+  live.attach({ chunk() {}, end() {} })
+  live.pause()
+  call.data(frame)
+  expect(call.deadline).toBe(Number.POSITIVE_INFINITY)
+  live.resume()
+  expect(call.deadline).toBeLessThan(performance.now() + 60_001)
+  live.cancel()
+})
