@@ -77,7 +77,6 @@ function start(
     startedAt: core.startedAt,
     client: core,
   })
-  exchange.calls.push(call)
   if (signal) {
     const cancel = () => call.abandon('aborted', 'cancelled by a plugin')
     if (signal.aborted) cancel()

@@ -17,7 +17,6 @@ import { completedReply, type ReplyCore, refusalReply } from '../pipeline/reply-
 import { RequestCore } from '../pipeline/request-core.ts'
 import type { Logger } from '../plugin/host.ts'
 import type { Refusal } from '../plugin/reply.ts'
-import type { UpstreamCall } from '../upstream/call.ts'
 import { type DeliveryEnd, type DeliveryOptions, deliver } from '../upstream/deliver.ts'
 import { statusOf } from '../upstream/failure.ts'
 import type { Transport } from '../upstream/http/transport.ts'
@@ -39,8 +38,6 @@ export class InferenceExchange implements DeliveryOptions {
   /** The answer on its way to the client. */
   reply!: ReplyCore
   drain = false
-  /** Upstream calls made so far. */
-  readonly calls: UpstreamCall[] = []
 
   constructor(
     readonly snapshot: Snapshot,
