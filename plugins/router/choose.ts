@@ -29,9 +29,9 @@ export function chooseTarget(model: Model, family: Family): Target | undefined {
   return model.targets.find((target) => target.dialect === undefined || target.dialect === family)
 }
 
-/** The sentence for a model that no upstream serves in this family: it names the endpoint that would work. */
-export function wrongFamilyMessage(model: Model, family: Family): string {
-  const id = JSON.stringify(model.id)
+/** The sentence for a model that no upstream serves in this family: it names the endpoint that would work. `asked` is what the client wrote. */
+export function wrongFamilyMessage(asked: string, model: Model, family: Family): string {
+  const id = quoted(asked)
   if (model.targets.length === 0) return `The model ${id} has no upstream on this gateway. Ask its operator to add one.`
   const other = family === 'openai' ? 'anthropic' : 'openai'
   if (!model.targets.some((target) => target.dialect === other)) {
@@ -45,9 +45,13 @@ const endpoints: Readonly<Record<Family, string>> = { openai: '/v1/chat/completi
 
 /** The sentence for a model that is not in the catalogue; `similar` are ids that come near. */
 export function unknownModelMessage(asked: string, similar: readonly string[]): string {
-  const id = JSON.stringify(asked.length > 100 ? `${asked.slice(0, 100)}…` : asked)
+  const id = quoted(asked)
   const near = similar.slice(0, 3).map((other) => JSON.stringify(other))
   if (near.length === 0) return `This gateway does not serve the model ${id}. GET /v1/models lists those it does.`
   const last = near.pop()
   return `This gateway does not serve the model ${id}. Did you mean ${near.length > 0 ? `${near.join(', ')} or ` : ''}${last}?`
+}
+
+function quoted(asked: string): string {
+  return JSON.stringify(asked.length > 100 ? `${asked.slice(0, 100)}…` : asked)
 }

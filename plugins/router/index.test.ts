@@ -16,6 +16,7 @@ const models: Model[] = [
   { id: 'unsaid', targets: [{ upstream: 'd', model: 'unsaid' }] },
   { id: 'other', targets: [{ upstream: 'e', model: 'other', dialect: 'cohere' }] },
   { id: 'empty', targets: [] },
+  { id: 'claude-*', targets: [{ upstream: 'a', model: 'claude-*', dialect: 'anthropic' }] },
 ]
 
 interface Routed {
@@ -27,7 +28,10 @@ interface Routed {
 
 async function route(model: string, operation: Operation, options: { default_model?: string; target?: Target; similar?: string[] } = {}) {
   const host = {
-    catalog: { find: (id: string) => models.find((m) => m.id === id), similar: () => options.similar ?? [] },
+    catalog: {
+      find: (id: string) => models.find((m) => m.id === id || (m.id === 'claude-*' && id.startsWith('claude-'))),
+      similar: () => options.similar ?? [],
+    },
   } as unknown as Host
   const { default_model } = options
   const hooks = await router.setup(host, default_model === undefined ? {} : { default_model })
@@ -109,6 +113,7 @@ describe('refuses', () => {
       message:
         'The model "claude" is served by an upstream that speaks the Anthropic API, and this is an endpoint of the OpenAI API. Call /v1/messages instead.',
     })
+    expect((await route('claude-9', 'chat')).refusal?.message).toStartWith('The model "claude-9" is served') // not the pattern
     expect((await route('gpt', 'messages')).refusal?.message).toContain('Call /v1/chat/completions instead.')
     expect((await route('other', 'chat')).refusal?.message).toContain('by no upstream that speaks the OpenAI API')
     expect((await route('empty', 'chat')).refusal?.message).toContain('has no upstream on this gateway')

@@ -38,7 +38,9 @@ export default definePlugin({
           return x.refuse('model_not_found', { message: unknownModelMessage(asked, host.catalog.similar(asked)), param: 'model' })
         }
         const target = chooseTarget(model, family)
-        if (target === undefined) return x.refuse('invalid_request', { message: wrongFamilyMessage(model, family), param: 'model' })
+        if (target === undefined) {
+          return x.refuse('invalid_request', { message: wrongFamilyMessage(asked, model, family), param: 'model' })
+        }
         x.setTarget(target)
         if (x.request.model !== target.model) x.request.setModel(target.model)
       },
