@@ -28,9 +28,14 @@ function editorAccepts(text: string): boolean {
 test('the same plugins give the same text, in whatever order', () => {
   expect(JSON.stringify(gatewaySchema([limit, router]))).toBe(JSON.stringify(gatewaySchema([router, limit])))
 })
-test('the default file is accepted', () => {
-  const text = readFileSync(new URL('../../config/gateway.yaml', import.meta.url), 'utf8')
-  expect(editorAccepts(text)).toBe(true)
+test.each(['config/gateway.yaml', 'README.md'])('%s shows what is YAML to any editor, ${…} in quotes', (name) => {
+  const text = readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8')
+  const files = name.endsWith('.md') ? [...text.matchAll(/```yaml\n(.*?)```/gs)].map(([, block]) => block!) : [text]
+  expect(files.length).toBeGreaterThan(0)
+  for (const file of files) {
+    const value: unknown = parse(file, { merge: true })
+    if (file.includes('version: 1')) expect(Check(schema, value)).toBe(true)
+  }
 })
 
 describe('editor and loader agree', () => {
