@@ -1,7 +1,9 @@
 /** The line that the start shows works in the API that is mounted and serves a model, with the header that auth reads. */
 
 import { expect, test } from 'bun:test'
-import { curlLine } from './banner.ts'
+import { join } from 'node:path'
+import { commandLine, curlLine } from './banner.ts'
+import { projectRoot } from './root.ts'
 
 const model = (id: string, dialect: string) => ({ id, targets: [{ upstream: 'u', model: id, dialect }] })
 const openai = { path: '/v1', api: 'openai' } as const
@@ -23,4 +25,10 @@ test('Messages where that is all there is; no header without auth', () => {
 test('no line where none could work', () => {
   expect(curlLine('http://h', [openai], [model('claude', 'anthropic')], undefined)).toBeUndefined()
   expect(curlLine('http://h', [openai], [], undefined)).toBeUndefined()
+})
+
+test('commands that the start names are about the config that it uses', () => {
+  expect(commandLine('check', join(projectRoot, 'config/gateway.yaml'))).toBe('bun run headgate check')
+  expect(commandLine('keys create', '/etc/headgate/gateway.yaml')).toBe('bun run headgate keys create --config /etc/headgate/gateway.yaml')
+  expect(commandLine('check', "/it's mine/g.yaml")).toBe("bun run headgate check --config '/it'\\''s mine/g.yaml'")
 })

@@ -1,9 +1,11 @@
 /** What `serve` prints when it is up: where, what is on, which key to use, and a curl line that works when pasted. */
 
+import { join, resolve } from 'node:path'
 import type { Edge } from '../edge/serve.ts'
 import type { Model } from '../plugin/host.ts'
 import type { Gateway } from '../runtime/gateway.ts'
 import type { FirstKey } from './first-key.ts'
+import { projectRoot } from './root.ts'
 
 export interface BannerOptions {
   readonly gateway: Gateway
@@ -30,7 +32,9 @@ export function banner({ gateway, edge, configPath, firstKey, color }: BannerOpt
   ]
   const off = gateway.notes.length
   if (off > 0)
-    lines.push(`  off        ${off} ${off === 1 ? 'upstream whose key is' : 'upstreams whose keys are'} not set: bun run headgate check`)
+    lines.push(
+      `  off        ${off} ${off === 1 ? 'upstream whose key is' : 'upstreams whose keys are'} not set: ${commandLine('check', configPath)}`,
+    )
   if (firstKey) lines.push('', `  Your API key, shown once (its hash is in ${firstKey.file}):`, '', `    ${strong(firstKey.key)}`)
   const auth = config.plugins.find((p) => p.use === 'auth')
   const key = firstKey?.key ?? '$HEADGATE_KEY'
@@ -38,9 +42,16 @@ export function banner({ gateway, edge, configPath, firstKey, color }: BannerOpt
   if (call !== undefined) {
     lines.push('', '  Try it:', '', `    ${call}`)
     if (auth && !firstKey)
-      lines.push('', '  HEADGATE_KEY is one of your keys; a new one: export HEADGATE_KEY=$(bun run headgate keys create)')
+      lines.push('', `  HEADGATE_KEY is one of your keys; a new one: export HEADGATE_KEY=$(${commandLine('keys create', configPath)})`)
   }
   return `${lines.join('\n')}\n\n`
+}
+
+/** A command about this config, as it is typed in the project's folder. */
+export function commandLine(command: string, configPath: string): string {
+  const file = resolve(configPath)
+  if (file === join(projectRoot, 'config', 'gateway.yaml')) return `bun run headgate ${command}`
+  return `bun run headgate ${command} --config ${/^[\w./:@+-]+$/.test(file) ? file : `'${file.replaceAll("'", "'\\''")}'`}`
 }
 
 /** A call that works when pasted into a shell, in an API that is mounted and serves one of the models; undefined when none does. */

@@ -39,6 +39,18 @@ test('the test that it writes passes, in a folder where headgate resolves', asyn
   }
 })
 
+test('outside the project it says how its test finds headgate, and that works', async () => {
+  const made = await cli(['new-plugin', 'word-filter', '--config', path])
+  const link = /\n {2}(bun add .*)\n/.exec(made.out)?.[1] ?? ''
+  const command = /Test it with: +(.*)\n/.exec(made.out)?.[1] ?? ''
+  await dir.write('package.json', '{"private":true}')
+  const child = Bun.spawn(['sh', '-c', `${link} && ${command}`], { cwd: dir.path, stdout: 'pipe', stderr: 'pipe' })
+  const [err, code] = await Promise.all([child.stderr.text(), child.exited])
+  expect(err).toContain(' 0 fail')
+  expect(code).toBe(0)
+  expect((await cli(['new-plugin', 'other', '--config', path])).out).not.toContain('bun add')
+}, 30_000)
+
 test('nothing is overwritten, not even the test alone', async () => {
   await dir.write('plugins/mine.test.ts', 'mine')
   const { code, err } = await cli(['new-plugin', 'mine', '--config', path])

@@ -3,8 +3,10 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path'
 import { UsageError } from './args.ts'
+import { commandLine } from './banner.ts'
 import { type Command, CommandError, configPath, exits } from './command.ts'
 import { pluginTestText, pluginText } from './plugin-template.ts'
+import { projectRoot } from './root.ts'
 
 const help = `Usage: headgate new-plugin <name> [options]
 
@@ -55,9 +57,17 @@ Add it to the plugins of ${here(resolve(config))}, above the router:
   - use: ${use.startsWith('.') ? use : `./${use}`}
     with: { words: [swordfish] }
 
-Test it with:        bun test ./${here(test)}
-See where it runs:   headgate explain
+${seesHeadgate(folder) ? '' : `Once, in your folder, for its tests and your editor:\n\n  bun add --dev headgate@link:${projectRoot}\n\n`}Test it with:        bun test ${isAbsolute(here(test)) ? '' : './'}${here(test)}
+See where it runs:   ${commandLine('explain', config)}
 `)
     return exits.ok
   },
+}
+
+/** Whether `headgate/testkit` resolves from a folder: inside this project, or below a `node_modules` that holds it. */
+function seesHeadgate(folder: string): boolean {
+  for (let at = folder; ; at = dirname(at)) {
+    if (at === projectRoot || existsSync(join(at, 'node_modules', 'headgate'))) return true
+    if (at === dirname(at)) return false
+  }
 }
