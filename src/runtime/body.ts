@@ -108,13 +108,9 @@ function isJson(type: string | null): boolean {
   return media === 'application/json' || (media.startsWith('application/') && media.endsWith('+json'))
 }
 
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1)
-}
-
 function jsonRefusal(problem: JsonProblem): Refusal {
   const code = problem.kind === 'syntax' || problem.kind === 'empty' ? 'invalid_json' : 'invalid_request'
-  const sentence = problem.kind === 'syntax' ? `The body is not valid JSON: ${problem.message}` : capital(problem.message)
+  const sentence = problem.kind === 'syntax' ? `The body is not valid JSON: ${problem.message}` : problem.message.replace(/^the /, 'The ')
   const made = refusal(code, `${sentence}.`)
   return problem.param === undefined ? made : { ...made, param: problem.param }
 }
