@@ -61,11 +61,11 @@ export function runSettle(core: ExchangeCore, outcome: Outcome, origin: number, 
       const result = step.run(core.view(instance), outcome as never)
       if (isThenable(result)) {
         return withTimeout(result, instance.timeout)
-          .then(undefined, (error) => instance.failed('settle', error))
+          .then(undefined, (error) => instance.failed('settle', error, core.id))
           .then(() => runSettle(core, outcome, origin, i + 1))
       }
     } catch (error) {
-      instance.failed('settle', error)
+      instance.failed('settle', error, core.id)
     }
   }
   return undefined

@@ -81,7 +81,7 @@ export function failed(core: ExchangeCore, instance: Instance, hook: string, err
   // a large body is parsed only when a plugin looks into it; that it is broken is the client's fault, not the plugin's
   if (error instanceof JsonSyntaxError) return { type: 'refusal', code: 'invalid_json', message: error.message }
   core.failures++
-  instance.failed(hook, error)
+  instance.failed(hook, error, core.id)
   core.verdict(instance, hook, instance.failure === 'open' ? 'failed-open' : 'failed-closed', messageOf(error))
   if (instance.failure === 'open') return undefined
   return {

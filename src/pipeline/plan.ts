@@ -37,8 +37,8 @@ export interface Instance {
   readonly timeout: number
   /** The operator's `when`; absent = always. */
   readonly condition?: Condition
-  /** Told of every failed hook, for the log. */
-  readonly failed: (hook: string, error: unknown) => void
+  /** Told of every failed hook, and of the exchange whose id the client saw, for the log. */
+  readonly failed: (hook: string, error: unknown, exchange: string) => void
 }
 
 /** A hook of one instance in one pass. */

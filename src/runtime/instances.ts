@@ -160,8 +160,23 @@ function toInstance(o: BuildOptions, entry: PluginEntry, made: LiveInstance, ind
     failure: entry.on_error === 'skip' ? 'open' : entry.on_error === 'refuse' ? 'closed' : made.plugin.failure,
     timeout: entry.timeout ?? defaultTimeout,
     ...(entry.when && { condition: compileCondition(entry.when as When) }),
-    failed: (hook, error) => log.error(`hook ${hook} failed`, { error: error instanceof Error ? error.message : String(error) }),
+    failed(hook, error, exchange) {
+      const where = placeIn(made.file, error)
+      log.error(`hook ${hook} failed`, {
+        id: exchange,
+        error: error instanceof Error ? error.message : String(error),
+        ...(where !== undefined && { where }),
+      })
+    },
   }
+}
+
+/** `file:line:column` of an error in the plugin's own file, as far as its stack tells. */
+function placeIn(file: string | undefined, error: unknown): string | undefined {
+  if (file === undefined || !(error instanceof Error) || typeof error.stack !== 'string') return undefined
+  const start = error.stack.indexOf(`${file}:`)
+  const position = start < 0 ? null : /^(:\d+)+/.exec(error.stack.slice(start + file.length))
+  return position ? file + position[0] : undefined
 }
 
 /** A need without an unconditional provider above it is a mistake that names both lines. */

@@ -57,11 +57,13 @@ describe.concurrent('a plugin whose hook', () => {
       'faulty.ts': source(hook, fault),
     })
     const well = open || hook === 'settle'
+    const failed: string[] = []
     for (const family of families) {
       for (const stream of [true, false]) {
         const answer = await within(3000, 'an answer', call(family, gateway.url, bodyOf('cat/known', stream)))
         const outcome = await gateway.outcome(answer.id)
         expect(answer.text).not.toContain('secret')
+        failed.push(answer.id)
         if (well) {
           expect([answer.status, outcome.end]).toEqual([200, 'finished'])
           if (stream) expect(verdictOf(family, answer.text)).toBe('success')
@@ -82,6 +84,8 @@ describe.concurrent('a plugin whose hook', () => {
     await until(2000, 'nothing is in flight', () => gateway.gateway.snapshot.inflight === 0)
     // the operator is told why; what a promise of a synchronous hook would have said comes too late
     expect(gateway.log()).toContain(`faulty: hook ${hook} failed`)
+    for (const id of failed) expect(gateway.log()).toContain(id)
+    if (fault === 'throws') expect(gateway.log()).toMatch(/faulty\.ts:\d+:\d+/)
     if (fault === 'throws' || (fault === 'rejects' && !sync.includes(hook))) expect(gateway.log()).toContain('a secret reason')
     await gateway.stop()
   })
