@@ -301,3 +301,32 @@ test('two choices hold their text apart', async () => {
   expect(windows).toEqual(['aa', 'bb', 'aaAA', 'bbBB', 'aaAA', 'bbBB'])
   expect(r.events.flatMap((e) => (e.type === 'text' ? [`${e.choice}${e.text}`] : []))).toEqual(['0aaAA', '1bbBB'])
 })
+
+describe('a stream without its own end', () => {
+  const cut: UpstreamScript = (sent) => ({ body: sent.encode(textEvents('one')).filter((frame) => !frame.includes('[DONE]')) })
+
+  test('a plugin stops it at the end that the gateway adds: settled as refused, by that plugin', async () => {
+    const event = (_x: unknown, e: StreamEvent) =>
+      e.type === 'end' ? ({ type: 'error', kind: 'content_filter', message: 'no' } as const) : undefined
+    const r = await through({ event }, 'openai-chat', true, cut)
+    expect(r.events.at(-1)).toMatchObject({ type: 'error', message: 'no' })
+    expect(r.outcome).toMatchObject({ end: 'refused', code: 'content_filter', by: 'p0' })
+  })
+
+  test.each<[string, UpstreamScript]>([
+    ['has ended', cut],
+    ['has broken', { breakAfter: 2 }],
+  ])('a plugin adds what cannot be written when it %s: told, and settled', async (_how, upstream) => {
+    const broken = {
+      type: 'text',
+      choice: 0,
+      get text(): string {
+        throw new Error('boom')
+      },
+    } as const
+    const event = (_x: unknown, e: StreamEvent) => (e.type === 'end' || e.type === 'error' ? [broken, e] : undefined)
+    const r = await through({ event }, 'openai-chat', true, upstream)
+    expect(r.events.at(-1)).toMatchObject({ type: 'error' })
+    expect(r.outcome).toMatchObject({ end: 'failed', code: 'internal_error' })
+  })
+})

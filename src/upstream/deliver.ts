@@ -47,6 +47,11 @@ const patience = 20
 const text = new TextEncoder()
 
 const finished: DeliveryEnd = { end: 'finished' }
+const unsendable: StreamFailure = {
+  code: 'internal_error',
+  message: 'The gateway failed at the end of this reply. Name the request id to the operator.',
+  told: false,
+}
 
 /** Makes the response. */
 export function deliver(options: DeliveryOptions): Response {
@@ -255,10 +260,22 @@ abstract class Relay implements StreamSink {
       this.o.onEnd({ end: 'abandoned' })
       return
     }
-    const last = this.ending(failure)
+    let last: string
+    try {
+      last = this.ending(failure)
+    } catch {
+      // whatever a plugin made of it, the exchange settles
+      failure = unsendable
+      last = this.errorText(failure)
+    }
     if (last.length > 0) this.enqueue(text.encode(last))
     this.controller.close()
-    this.o.onEnd(failure ? { end: 'failed', code: failure.code, message: failure.message } : { end: 'finished' })
+    this.o.onEnd(failure ? { end: 'failed', code: failure.code, message: failure.message } : this.finished())
+  }
+
+  /** How a stream ended that did not fail. */
+  protected finished(): DeliveryEnd {
+    return finished
   }
 
   protected enqueue(bytes: Uint8Array): void {
@@ -347,13 +364,23 @@ class EventRelay extends Relay {
     if (this.starting) return
     this.enqueue(text.encode(pending + this.o.dialect.errorFrames(wireError(this.o.core, refusal))))
     this.controller.close()
-    const by = this.pass.stoppedBy
-    this.o.onEnd({ end: 'refused', code: refusal.code, message: refusal.message, ...(by !== undefined && { by }) })
+    this.o.onEnd(this.finished())
+  }
+
+  /** A plugin may stop the reply as late as at its end. */
+  protected override finished(): DeliveryEnd {
+    const { stopped, stoppedBy: by } = this.pass
+    if (!stopped) return finished
+    return { end: 'refused', code: stopped.code, message: stopped.message, ...(by !== undefined && { by }) }
   }
 
   override end(failure?: StreamFailure): void {
     // half a frame of a stream that broke is not passed on: the error would become a part of it
-    if (this.state === 'open' && (!failure || failure.told)) this.frames(this.reader.end())
+    try {
+      if (this.state === 'open' && (!failure || failure.told)) this.frames(this.reader.end())
+    } catch {
+      failure = unsendable
+    }
     super.end(failure)
   }
 
