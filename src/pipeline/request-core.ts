@@ -125,7 +125,16 @@ export class RequestCore {
       return
     }
     this.document.set(pointer, value)
+    if (pointer === '') this.replaced(value)
     this.noteEdit(by, 'set', pointer)
+  }
+
+  /** Another document: it names its own model, and where the old one stood says nothing any more. */
+  private replaced(value: Json): void {
+    const { model } = (value ?? {}) as { readonly model?: unknown }
+    this.currentModel = typeof model === 'string' ? model : ''
+    this.written = this.currentModel
+    this.inPlace = false
   }
 
   remove(pointer: string, by: string): void {
