@@ -17,6 +17,8 @@ const modelKey = Buffer.from('"model"')
 const streamKey = Buffer.from('"stream"')
 /** Every spelling of `model` with escapes holds this: its letters are U+0064 to U+006F. */
 const escapedLetter = Buffer.from('\\u006')
+/** Those of `stream` hold this or that: its other letters are U+0072 to U+0074. */
+const escapedOther = Buffer.from('\\u007')
 
 interface Member {
   readonly key: string
@@ -48,7 +50,7 @@ export function quickLook(bytes: Uint8Array): TopLevel | undefined {
     if (byte === 0x74) stream = true
     else if (byte !== 0x66 && byte !== 0x6e) return undefined
   }
-  if (!last && buffer.indexOf(streamKey, told ? told.end : 0) >= 0) return undefined
+  if (!last && (buffer.indexOf(streamKey, told ? told.end : 0) >= 0 || buffer.indexOf(escapedOther) >= 0)) return undefined
   return { ok: true, model: name, modelStart: model.start, modelEnd: model.end, modelCount: 1, stream, checked: false }
 }
 
