@@ -16,7 +16,7 @@ import type { StreamEvent } from '../plugin/events.ts'
 import type { AttemptFailure } from '../plugin/outcome.ts'
 import type { CallOptions } from './call-options.ts'
 import { type Answered, join, limits, looksLikeStream, replyOfError, replyOfNoStream, replyOfWhole } from './collected.ts'
-import { unwatch, type Watched, watch } from './deadlines.ts'
+import { ahead, unwatch, type Watched, watch } from './deadlines.ts'
 import { DoneGuard } from './done-guard.ts'
 import { callFailed, failureOf, upstreamRefused } from './failure.ts'
 import { toReplyHeaders, wanted } from './headers.ts'
@@ -388,7 +388,7 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
   private touch(): void {
     if (this.paused) return // what was read before the pause took hold
     const { idle } = this.options.upstream.timeouts
-    this.deadline = idle > 0 ? Math.min(this.totalDeadline, performance.now() + idle) : this.totalDeadline
+    this.deadline = idle > 0 ? Math.min(this.totalDeadline, ahead(idle)) : this.totalDeadline
   }
 
   private elapsed(): number {

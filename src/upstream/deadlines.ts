@@ -8,6 +8,17 @@
 
 const tick = 50
 
+/** The monotonic clock as of the last look, at most one tick ago while something is watched: for limits that need no better, at no cost. */
+const coarse = { now: performance.now() }
+
+/** Limits below this are kept by the exact clock: the coarse one stands still while the event loop is blocked. */
+const exactBelow = 10_000
+
+/** The deadline that lies `ms` ahead: long limits by the coarse clock, up to a tick late. */
+export function ahead(ms: number): number {
+  return ms < exactBelow ? performance.now() + ms : coarse.now + tick + ms
+}
+
 export interface Watched {
   /** Milliseconds on the monotonic clock (`performance.now`); Infinity = none. */
   deadline: number
@@ -23,7 +34,9 @@ let timer: ReturnType<typeof setInterval> | undefined
 /** Starts watching. Every `watch` needs its `unwatch`. */
 export function watch(call: Watched): void {
   watched.add(call)
-  timer ??= setInterval(sweep, tick)
+  if (timer !== undefined) return
+  coarse.now = performance.now()
+  timer = setInterval(sweep, tick)
 }
 
 export function unwatch(call: Watched): void {
@@ -42,6 +55,7 @@ function sweep(): void {
     return
   }
   const now = performance.now()
+  coarse.now = now
   for (const call of watched) {
     if (call.deadline <= now) call.expired(now)
     else call.tick()
