@@ -34,10 +34,16 @@ export function maskLine(line: string, secrets: ReadonlySet<string> | undefined,
     .replace(
       /([A-Za-z0-9_-]+)("|')?(\s*:\s+)("(?:[^"\\]|\\.)*"|'[^']*'|[^\s,#{}]+)/g,
       (all, name: string, quote: string | undefined, colon: string, value: string) =>
-        soundsSecret(name) && !value.startsWith('$') ? `${name}${quote ?? ''}${colon}${mask}` : all,
+        soundsSecret(name) && !isReference(value) ? `${name}${quote ?? ''}${colon}${mask}` : all,
     )
     .replace(/\b(?:sk|pk|gsk|xai|key|ghp|hf|AIza)[-_A-Za-z0-9]*[-_][A-Za-z0-9_-]{12,}/g, mask)
     .replace(/\/\/[^/\s:@]+:[^/\s@]+@/g, `//${mask}@`)
+    .replace(/(\/\/[^\s?"']+\?)[^\s"',}]+/g, `$1${mask}`)
+}
+
+/** Whether a value only says where a secret is: `${env:NAME}` in quotes, or the `$` of one without. */
+function isReference(value: string): boolean {
+  return value.startsWith('$') || (/^["']\$\{(env|file):[^}]+\}["']$/.test(value) && !value.includes(':-'))
 }
 
 /** A deep copy of any value in which no string holds a secret. */
