@@ -100,7 +100,7 @@ export async function buildInstances(o: BuildOptions): Promise<BuiltInstances> {
     live.push(made)
     instances.push(toInstance(o, entry, made, instances.length))
   }
-  checkSlots(plugins, at)
+  checkSlots(plugins, at, (entry) => o.load.locate(['plugins', entry.index]).line)
   if (o.setup) {
     const advice = lintOrder(lintEntries(o, live), o.load.place([]).file)
     // what is said of the whole list is only true when all of it is there
@@ -183,6 +183,7 @@ function placeIn(file: string | undefined, error: unknown): string | undefined {
 function checkSlots(
   plugins: readonly { entry: PluginEntry; plugin: Plugin }[],
   at: (entry: PluginEntry, key: string, message: string, fix: string) => void,
+  line: (entry: PluginEntry) => number,
 ): void {
   for (const [i, { entry, plugin }] of plugins.entries()) {
     for (const slot of plugin.needs) {
@@ -190,7 +191,7 @@ function checkSlots(
       const above = plugins.slice(0, i).filter(provides)
       if (above.some((p) => !p.entry.when)) continue
       const below = plugins.slice(i + 1).find(provides)
-      const name = (p: { entry: PluginEntry }) => `plugins[${p.entry.index}] (${p.entry.id})`
+      const name = (p: { entry: PluginEntry }) => `${p.entry.id} (line ${line(p.entry)})`
       if (above.length > 0)
         at(
           entry,
