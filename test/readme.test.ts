@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { errorCatalogue } from '../src/errors.ts'
 import { exchangeHooks } from '../src/plugin/hooks.ts'
 import { type Block, blocksOf, tableBelow } from './readme-blocks.ts'
 import { projectFiles, read, root } from './source-files.ts'
@@ -232,6 +233,13 @@ describe('README.md, in order', () => {
     const rows = [...readme.matchAll(/^\| `([a-z-]+)` +\| ([^|]+?) +\|$/gm)].map(([, name, summary]) => `${name} | ${summary}`)
     expect(told.length).toBeGreaterThan(3)
     expect(rows.filter((row) => told.includes(row))).toEqual(told)
+  })
+
+  test('the codes that OpenAI clients see under another name are named', () => {
+    const text = readme.slice(readme.indexOf('### Refusals'), readme.indexOf('## Performance')).replaceAll('\n', ' ')
+    const told = [...text.matchAll(/`([a-z_]+)` → `([a-z_]+)`/g)].map(([, code, shown]) => `${code} ${shown}`)
+    const other = Object.entries(errorCatalogue).filter(([code, entry]) => entry.openai[1] !== code)
+    expect(told.toSorted()).toEqual(other.map(([code, entry]) => `${code} ${entry.openai[1]}`).toSorted())
   })
 
   test('commands inside sentences exist, and so do linked files', () => {
