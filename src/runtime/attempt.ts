@@ -15,7 +15,7 @@ import type { RefusalCode } from '../plugin/refusal.ts'
 import type { Refusal } from '../plugin/reply.ts'
 import { UpstreamCall } from '../upstream/call.ts'
 import type { UpstreamDefinition } from '../upstream/definition.ts'
-import { requestLines } from '../upstream/headers.ts'
+import { forwardableQuery, requestLines } from '../upstream/headers.ts'
 import { parseUrl } from '../upstream/http/origin.ts'
 import { headerPairs } from '../upstream/http/request-head.ts'
 import type { HeaderLines } from '../upstream/http/transport.ts'
@@ -45,7 +45,7 @@ export function callUpstream(exchange: InferenceExchange, signal: AbortSignal | 
 
   let path = upstream.basePath + spec.suffix
   // `?beta=true` and its like mean something to Anthropic only (H08)
-  if (core.query !== '' && dialect.family === 'anthropic') path += `?${core.query}`
+  if (core.query !== '' && dialect.family === 'anthropic') path += forwardableQuery(core.query)
   const headers = requestLines(core.headers, upstream.headers, dialect.family === 'anthropic' ? anthropicDefaults : noDefaults)
   if (core.plan.attempt.length > 0) return withHooks(exchange, upstream, attempt, path, headers, signal)
   return start(exchange, upstream, attempt, path, headers, pieces(body), signal)

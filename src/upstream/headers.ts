@@ -45,6 +45,21 @@ export function forwardable(name: string): boolean {
   return yes
 }
 
+/** A query without credentials (H01), with its question mark; empty when nothing is left. */
+export function forwardableQuery(query: string): string {
+  if (query === 'beta=true') return '?beta=true'
+  const kept = query.split('&').filter((pair) => !/^[^=]*(key|token|secret|password|auth|signature)/i.test(decoded(pair)))
+  return kept.length === 0 ? '' : `?${kept.join('&')}`
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
 /** Bun's own: all headers as one object, names lower-case. Half the price of iterating. */
 type Listed = Headers & { toJSON(): Record<string, string> }
 
