@@ -85,6 +85,10 @@ function checkUpstreams(upstreams: Record<string, unknown>, report: Report): voi
       const at = [...path, 'headers', header]
       if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(header)) {
         report(at, `${JSON.stringify(header)} can't be the name of a header`, 'use letters, digits and -', 'key')
+      } else if (ofTheConnection.has(header.toLowerCase())) {
+        report(at, `the gateway writes ${header} itself, for each call`, 'remove it', 'key')
+      } else if (hasKey && header.toLowerCase() === keyHeader(upstream)) {
+        report(at, `${header} carries the key already`, 'remove it, or `key`', 'key')
       } else if (typeof text === 'string' && !isHeaderValue(text)) {
         report(at, 'the text holds characters that a header cannot carry', 'use one line of plain characters')
       }
@@ -93,6 +97,27 @@ function checkUpstreams(upstreams: Record<string, unknown>, report: Report): voi
       report([...path, 'key'], 'the key holds a line break or a character that a header cannot carry', 'write the key alone, on one line')
     }
   }
+}
+
+/** A second one of these would let a call be read in two ways. */
+const ofTheConnection: ReadonlySet<string> = new Set([
+  'accept-encoding',
+  'connection',
+  'content-length',
+  'expect',
+  'host',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/** The header that an upstream's key is sent in. */
+function keyHeader({ auth, dialect }: { readonly auth?: unknown; readonly dialect?: unknown }): string | undefined {
+  if (auth === 'none') return undefined
+  return auth === 'bearer' || (auth !== 'x-api-key' && dialect === 'openai') ? 'authorization' : 'x-api-key'
 }
 
 function isHeaderValue(text: string): boolean {

@@ -110,6 +110,21 @@ describe('mistakes, each at its place', () => {
       'there is no key',
       'key',
     ))
+  test.each(['Host', 'content-length', 'Transfer-Encoding', 'accept-encoding'])('header of the connection: %s', (name) =>
+    expect(places(`version: 1\nupstreams:\n  a: { dialect: openai, base_url: builtin:demo, headers: { ${name}: 1x } }\n${router}`)).toEqual(
+      [`3:60 upstreams.a.headers.${name}`],
+    ),
+  )
+  test.each([
+    ['dialect: openai', 'Authorization', ['3:68 upstreams.a.headers.Authorization']],
+    ['dialect: anthropic', 'x-api-key', ['3:71 upstreams.a.headers.x-api-key']],
+    ['dialect: anthropic', 'authorization', []],
+    ['dialect: anthropic, auth: bearer', 'authorization', ['3:85 upstreams.a.headers.authorization']],
+  ])('the key a second time, as a header: %s, %s', (how, name, wanted) =>
+    expect(places(`version: 1\nupstreams:\n  a: { ${how}, base_url: builtin:demo, key: k, headers: { ${name}: 1x } }\n${router}`)).toEqual(
+      wanted,
+    ),
+  )
   test('header name', () =>
     oneMistake(
       'upstreams:\n  a: { dialect: openai, base_url: builtin:demo, headers: { "a b": c } }\n',
