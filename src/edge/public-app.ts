@@ -23,11 +23,16 @@ export interface PublicApp {
   fetch(request: Request, server: BunServer): Response | Promise<Response>
 }
 
-/** Builds the application for a snapshot. */
-export function publicApp(gateway: Gateway, snapshot: Snapshot): PublicApp {
+/**
+ * Builds the application for a snapshot.
+ * @param idle seconds until a silent connection on which no model is thinking is cut
+ */
+export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): PublicApp {
   const table = routeTable(snapshot)
   const services = { transport: gateway.transport, log: gateway.log, now: gateway.services.now }
   let server: BunServer
+  // set again after each exchange, or connections that clients forgot would stay for ever; the last of an answer may still be on its way
+  const afterwards = Math.min(255, idle * 4)
   const app = new Elysia({ handler: { standardHostname: false }, normalize: false })
 
   const infer = (request: Request, spec: OperationSpec): Promise<Response> => {
@@ -37,7 +42,7 @@ export function publicApp(gateway: Gateway, snapshot: Snapshot): PublicApp {
       spec,
       new RequestArrival(request, server, spec.operation, spec.dialect.name),
       request,
-      () => server.timeout(request, 0),
+      (thinking) => server.timeout(request, thinking ? 0 : afterwards),
     )
     return exchange.run()
   }

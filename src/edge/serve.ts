@@ -36,7 +36,7 @@ const announceMs = 250
  * @throws Error (EADDRINUSE) when a port is taken.
  */
 export function serveEdge(gateway: Gateway, listen: Listen, admin: Listen | undefined, idle = idleSeconds): Edge {
-  let app: PublicApp = publicApp(gateway, gateway.snapshot)
+  let app: PublicApp = publicApp(gateway, gateway.snapshot, idle)
   const reload = async (): Promise<BuildResult> => {
     const result = await gateway.reload()
     if (result.ok) swap()
@@ -66,7 +66,7 @@ export function serveEdge(gateway: Gateway, listen: Listen, admin: Listen | unde
       fetch: (request) => adminHandler.fetch(request),
     })
   const swap = () => {
-    app = publicApp(gateway, gateway.snapshot)
+    app = publicApp(gateway, gateway.snapshot, idle)
     adminHandler = adminApp(gateway, app.table, reload)
   }
   return {

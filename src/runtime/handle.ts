@@ -31,13 +31,14 @@ export interface HandleServices {
   readonly now: () => number
 }
 
-/** An exchange of an inference endpoint. `bodyRead` is called once the body is in: from then on silence is the model thinking. */
+/** An exchange of an inference endpoint. `thinking` is told when the body is in, for from then on silence is the model's, and when all is over. */
 export class InferenceExchange implements DeliveryOptions {
   readonly core: ExchangeCore
   readonly dialect: Dialect
   /** The answer on its way to the client. */
   reply!: ReplyCore
   drain = false
+  private bodyRead = false
 
   constructor(
     readonly snapshot: Snapshot,
@@ -45,7 +46,7 @@ export class InferenceExchange implements DeliveryOptions {
     readonly spec: OperationSpec,
     arrival: Arrival,
     private readonly request: Request,
-    private readonly bodyRead: () => void,
+    private readonly thinking: (on: boolean) => void,
   ) {
     this.core = new ExchangeCore(arrival, snapshot.plan, services.now())
     this.dialect = spec.dialect
@@ -66,7 +67,8 @@ export class InferenceExchange implements DeliveryOptions {
         let problem = refuseUnread(core.headers, limits)
         if (problem === undefined) {
           const read = isPlain(core.headers) ? new Uint8Array(await request.arrayBuffer()) : await readCoded(request, limits)
-          this.bodyRead()
+          this.thinking(true)
+          this.bodyRead = true
           problem = 'type' in read ? read : this.begin(read)
         }
         if (problem) reply = this.refused(problem)
@@ -176,6 +178,7 @@ export class InferenceExchange implements DeliveryOptions {
     const { core, reply, snapshot } = this
     if (core.settled) return
     core.settled = true
+    if (this.bodyRead) this.thinking(false)
     const done = runSettle(core, outcomeOf(core, end, reply), reply.origin)
     if (done instanceof Promise) void done.then(snapshot.leave)
     else snapshot.leave()

@@ -239,3 +239,17 @@ async function steady(read: () => number): Promise<number> {
 function mb(bytes: number): string {
   return `${(bytes / MB).toFixed(1)} MB`
 }
+
+test('a connection that its client forgot after an answer is closed in time', async () => {
+  const gateway = await startLocalGateway(gatewayConfig({ upstream: 'http://127.0.0.1:9', plugins }), {}, 1)
+  const { hostname, port } = new URL(gateway.url)
+  const socket = net.connect(Number(port), hostname)
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
+  const body = bodyOf('cat/x', false)
+  const headers = Object.entries(headersOf('openai')).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.write(`POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\n${headers.join('')}content-length: ${body.length}\r\n\r\n${body}`)
+  const head = await new Promise<string>((resolve) => socket.once('data', (bytes) => resolve(bytes.toString())))
+  expect(head).toStartWith('HTTP/1.1 502')
+  await within(15_000, 'the gateway closes the connection', closed) // four times the limit of 1 s, in coarse steps
+  await gateway.stop()
+})
