@@ -33,7 +33,8 @@ export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): P
   let server: BunServer
   // set again after each exchange, or connections that clients forgot would stay for ever; the last of an answer may still be on its way
   const afterwards = Math.min(255, idle * 4)
-  const app = new Elysia({ handler: { standardHostname: false }, normalize: false })
+  // strict: a path has one spelling, so that conditions on it can't be walked around by a slash at its end
+  const app = new Elysia({ handler: { standardHostname: false }, normalize: false, strictPath: true })
 
   const infer = (request: Request, spec: OperationSpec): Promise<Response> => {
     const exchange = new InferenceExchange(

@@ -151,16 +151,23 @@ describe.each(families)('bodies: %s', (family) => {
     expect(await response.text()).toBe('')
   })
 
-  test.each(['/nope', '/v1', '/v1/messages/nope', '/v1/chat/completions/nope', '/anthropic/v1/nope', '/%00', '/%zz'])(
-    'path %s',
-    async (path) => {
-      const response = await fetch(gateway.url + path, { method: 'POST', headers: headersOf(family), body: '{}' })
-      const answer = await answerOf(response)
-      expect(answer.status).toBe(404)
-      expect(answer.id).toStartWith('req_')
-      envelope(path.includes('/messages') || path.includes('/anthropic') || family === 'anthropic' ? 'anthropic' : 'openai', answer.text)
-    },
-  )
+  test.each([
+    '/nope',
+    '/v1',
+    '/v1/messages/nope',
+    '/v1/chat/completions/',
+    '/anthropic/v1/messages/',
+    '/v1/chat/completions/nope',
+    '/anthropic/v1/nope',
+    '/%00',
+    '/%zz',
+  ])('path %s', async (path) => {
+    const response = await fetch(gateway.url + path, { method: 'POST', headers: headersOf(family), body: '{}' })
+    const answer = await answerOf(response)
+    expect(answer.status).toBe(404)
+    expect(answer.id).toStartWith('req_')
+    envelope(path.includes('/messages') || path.includes('/anthropic') || family === 'anthropic' ? 'anthropic' : 'openai', answer.text)
+  })
 
   test.each<[string, Record<string, string>, RegExp]>([
     ['none', {}, /Authorization: Bearer/],
