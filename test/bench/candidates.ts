@@ -77,10 +77,12 @@ export function floor(site: Site, name = 'floor'): Candidate {
  * @param command how to start it, `{config}` and `{port}` stand for its config file and public port.
  */
 export function gateway(site: Site, command: string, name = 'gateway'): Candidate {
-  const key = writeKey(join(site.folder, 'keys.json'))
-  const config = join(site.folder, 'gateway.yaml')
-  const log = join(site.folder, 'gateway.log')
-  writeFileSync(config, gatewayConfig(site))
+  const folder = join(site.folder, name.replaceAll(' ', '-'))
+  mkdirSync(folder)
+  const key = writeKey(join(folder, 'keys.json'))
+  const config = join(folder, 'gateway.yaml')
+  const log = join(folder, 'gateway.log')
+  writeFileSync(config, gatewayConfig({ ...site, folder }))
   return {
     name,
     log,
