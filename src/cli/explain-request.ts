@@ -108,10 +108,10 @@ export async function explainRequest(rehearsed: Rehearsed, capture: Capture, inp
     idle: snapshot.plan.instances.flatMap((instance) => {
       if (steps.some((s) => s.plugin === instance.id)) return []
       const { admit, request, around, attempt } = instance.hooks
-      if (!(admit || request || around || attempt)) return [{ plugin: instance.id, why: 'acts on the way up only' }]
       const asked = core !== undefined && (!instance.condition?.needsBody || body !== undefined)
       if (asked && instance.condition && !core.isActive(instance))
         return [{ plugin: instance.id, why: `left out: when ${instance.condition.text}` }]
+      if (!(admit || request || around || attempt)) return [{ plugin: instance.id, why: 'acts on the way up only' }]
       return [{ plugin: instance.id, why: 'not reached' }]
     }),
     ...(body && { model: { asked: core?.modelAsked ?? '', sent: body.model }, stream: body.stream, firstEdit: body.document.firstEdit }),

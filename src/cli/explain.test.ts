@@ -84,6 +84,13 @@ describe('the plan', () => {
 })
 
 describe('a request', () => {
+  test('what only acts on the way up is left out too where its condition does not hold', async () => {
+    await dir.write('up.ts', broken.replace("'broken'", "'up'").replace(/request\(x\).*/, 'reply() {},'))
+    const conditional = await dir.write('up.yaml', config('  - use: ./up.ts\n    when: { stream: true }\n  - use: router'))
+    const { out } = await cli(['explain', '--config', conditional, '--request', body])
+    expect(out).toMatch(/up +left out: when stream: true/)
+  })
+
   test('verdicts, target, edits with their offsets, masked headers', async () => {
     const { out, code } = await run('--key', key, '--header', 'OpenAI-Beta: x=1')
     expect(code).toBe(0)
