@@ -78,7 +78,11 @@ function start(
     client: core,
   })
   if (signal) {
-    const cancel = () => call.abandon('aborted', 'cancelled by a plugin')
+    const cancel = () => {
+      const late = (signal.reason as { name?: unknown } | undefined)?.name === 'TimeoutError'
+      if (late) call.abandon('upstream_timeout', 'The model provider did not finish in the time that a plugin of this gateway gives it.')
+      else call.abandon('client_closed', 'A plugin of this gateway ended the call.') // nobody waits for this branch: not to be tried again
+    }
     if (signal.aborted) cancel()
     signal.addEventListener('abort', cancel, { once: true })
     call.onOver = () => signal.removeEventListener('abort', cancel)

@@ -33,7 +33,17 @@ describe('a branch that its plugin cancels after it has begun to answer', () => 
     branch.abort()
     const r = await call.result()
     expect(r).toMatchObject({ text: 'one', outcome: { end: 'failed', code: 'upstream_error', streamState: 'upstream_error' } })
-    expect(r.outcome.attempts).toMatchObject([{ failure: 'aborted', message: 'cancelled by a plugin' }])
+    expect(r.outcome.attempts).toMatchObject([{ failure: 'aborted', message: 'A plugin of this gateway ended the call.' }])
+    expect(await kit.close()).toBe(true)
+  })
+
+  test('by a timeout, before it has begun: told as one, not as if the client had gone', async () => {
+    const signal = AbortSignal.abort(new DOMException('', 'TimeoutError'))
+    const kit = await testPlugin(plug('around', { around: (_x, next) => next({ signal }) }))
+    expect(await kit.chat()).toMatchObject({
+      status: 504,
+      outcome: { end: 'failed', code: 'upstream_timeout', attempts: [{ failure: 'aborted' }] },
+    })
     expect(await kit.close()).toBe(true)
   })
 

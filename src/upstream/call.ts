@@ -194,7 +194,7 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
   /** A client that leaves before it was sent anything is noticed here; later its stream is cancelled. */
   tick(): void {
     const { client, upstream } = this.options
-    if (!this.resolved && upstream.onDisconnect === 'cancel' && client.signal.aborted) this.abandon('aborted', 'The client has gone.')
+    if (!this.resolved && upstream.onDisconnect === 'cancel' && client.signal.aborted) this.abandon('client_closed', 'The client has gone.')
   }
 
   expired(now: number): void {
@@ -246,12 +246,12 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
   }
 
   /** Ends the call because its answer is not wanted any more: the client has gone, or a plugin says so. Who reads the stream is told. */
-  abandon(failure: AttemptFailure, message: string): void {
+  abandon(code: StreamFailure['code'], message: string): void {
     if (this.state === 'over') return
-    if (this.resolved) this.fail(failure, 'upstream_error', message)
+    if (this.resolved) this.fail('aborted', code === 'client_closed' ? 'upstream_error' : code, message)
     else {
       this.cancel()
-      this.answer(callFailed(this.options.attempt, failure, 'client_closed', message, this.options.dialect.family))
+      this.answer(callFailed(this.options.attempt, 'aborted', code, message, this.options.dialect.family))
     }
   }
 
