@@ -77,6 +77,15 @@ describe('a build that fails says why, and leaves nothing behind', () => {
     expect(seen).toEqual(['setup 1', 'close 1'])
   })
 
+  test('plugins are closed when the demo model does not start', async () => {
+    const { plugin, seen } = lifecycle()
+    const running = await gatewayIn(folder.path, [], { lived: plugin })
+    running.list([{ use: 'lived' }])
+    running.upstream({ dialect: 'openai', base_url: 'builtin:demo' })
+    await expect(running.reload()).rejects.toThrow('no demo here')
+    expect(seen).toEqual(['setup 1', 'close 1'])
+  })
+
   test('a setup that comes back too late is closed, and its tasks do not run', async () => {
     const late = Promise.withResolvers<void>()
     const seen: string[] = []

@@ -16,7 +16,7 @@ import { Metrics } from '../telemetry/metrics.ts'
 import { createTransport } from '../upstream/http/select.ts'
 import type { Transport } from '../upstream/http/transport.ts'
 import { type Rehearsal, realLater, type SharedServices } from './host.ts'
-import { buildInstances, closeInstances, type LiveInstance, setupTimeout } from './instances.ts'
+import { buildInstances, closeInstances, closeUnused, type LiveInstance, setupTimeout } from './instances.ts'
 import type { Builtins } from './load-plugin.ts'
 import { createSnapshot, demoBase, type Snapshot } from './snapshot.ts'
 
@@ -126,7 +126,13 @@ export class Gateway {
       return { ok: false, load, diagnostics }
     }
     if (!load.config || diagnostics.some((d) => d.severity === 'error')) return undo()
-    if (load.config.upstreams.some((u) => u.base_url === demoBase)) this.demo ??= await this.options.startDemo()
+    try {
+      if (load.config.upstreams.some((u) => u.base_url === demoBase)) this.demo ??= await this.options.startDemo()
+    } catch (error) {
+      undo()
+      await closeUnused(built.live)
+      throw error
+    }
     for (const s of built.secrets) this.logOptions.secrets = new Set([...this.logOptions.secrets, s])
     const snapshot = createSnapshot(load.config, catalog, built.instances, built.live, this.demo?.url)
     const fresh = built.live.filter((l) => l.users === 1)

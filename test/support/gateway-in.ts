@@ -53,6 +53,8 @@ export interface Running {
   readonly gateway: Gateway
   /** Sets the plugin list of the config. */
   list(entries: readonly object[]): void
+  /** Sets the upstream of the config. */
+  upstream(definition: object): void
   /** Reloads; gives the mistakes. */
   reload(): Promise<string[]>
   send(body?: object): Promise<Response>
@@ -69,12 +71,13 @@ export async function gatewayIn(
   const transport = scriptedTransport({})
   const router = plug('router', { request: (x) => x.setTarget({ upstream: 'openai', model: x.request.model }) })
   let list = entries
+  let upstream: object = { dialect: 'openai', base_url: 'http://upstream.test/v1' }
   const gateway = new Gateway({
     configPath: join(folder, 'gateway.yaml'),
     configText: () =>
       JSON.stringify({
         version: 1,
-        upstreams: { openai: { dialect: 'openai', base_url: 'http://upstream.test/v1' } },
+        upstreams: { openai: upstream },
         plugins: [...list, { use: 'router' }],
       }),
     env: {},
@@ -96,6 +99,9 @@ export async function gatewayIn(
     reload,
     list: (next) => {
       list = next
+    },
+    upstream: (next) => {
+      upstream = next
     },
     script: (script) => transport.script(script),
     send(body = {}) {
