@@ -1,5 +1,6 @@
 /** The admin application: health, readiness, metrics, the config in force with secrets masked, reload, and the admin pages of plugins. */
 
+import { isIP } from 'node:net'
 import { Elysia } from 'elysia'
 import { formatDiagnostics } from '../config/diagnostics.ts'
 import { redact } from '../config/secrets.ts'
@@ -14,6 +15,12 @@ export function adminApp(
   reload: () => Promise<BuildResult>,
 ): { fetch(request: Request): Response | Promise<Response> } {
   const app = new Elysia({ handler: { standardHostname: false }, normalize: false })
+  app.onRequest(({ request }) => {
+    if (!isOperator(request)) {
+      const message = 'The admin listener does not answer web pages of other sites. Call it by address, as localhost, or by a local name.'
+      return Response.json({ error: { message } }, { status: 403 })
+    }
+  })
   app.get('/health', () => Response.json({ status: 'ok' }))
   app.get('/ready', () => readiness(gateway))
   app.get(
@@ -40,4 +47,26 @@ export function adminApp(
     return Response.json({ error: { message: 'This endpoint failed; the log says why.' } }, { status: 500 })
   })
   return app
+}
+
+/** Read by probes and scrapers under whatever name, and no secret. */
+const harmless: ReadonlySet<string> = new Set(['/health', '/ready', '/metrics'])
+
+/**
+ * False for what a web page of another site makes a browser send: a foreign origin, or a name that was pointed at this address (DNS
+ * rebinding). Operators come by address, as `localhost`, or by a name without dots.
+ */
+export function isOperator(request: Request): boolean {
+  const url = new URL(request.url)
+  if (harmless.has(url.pathname)) return true
+  const origin = request.headers.get('origin')
+  if (origin !== null && origin !== url.origin) return false
+  const name = url.hostname
+  return (
+    isIP(name.replace(/^\[|\]$/g, '')) !== 0 ||
+    !name.includes('.') ||
+    name.endsWith('.localhost') ||
+    name.endsWith('.internal') ||
+    name.endsWith('.local')
+  )
 }

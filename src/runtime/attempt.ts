@@ -46,7 +46,8 @@ export function callUpstream(exchange: InferenceExchange, signal: AbortSignal | 
   let path = upstream.basePath + spec.suffix
   // `?beta=true` and its like mean something to Anthropic only (H08)
   if (core.query !== '' && dialect.family === 'anthropic') path += forwardableQuery(core.query)
-  const headers = requestLines(core.headers, upstream.headers, dialect.family === 'anthropic' ? anthropicDefaults : noDefaults)
+  const anthropic = dialect.family === 'anthropic'
+  const headers = requestLines(core.headers, upstream.headers, anthropic ? anthropicDefaults : noDefaults, anthropic)
   if (core.plan.attempt.length > 0) return withHooks(exchange, upstream, attempt, path, headers, signal)
   return start(exchange, upstream, attempt, path, headers, pieces(body), signal)
 }

@@ -25,6 +25,17 @@ test('client credentials of any spelling stay here (H01), one version goes up (H
     'x-team': 'client',
     'x-kept': 'g',
   })
-  const { lines } = requestLines(client, ownHeaders([['x-team', 'own']]), [['anthropic-version', '2023-01-01']])
+  const { lines } = requestLines(client, ownHeaders([['x-team', 'own']]), [['anthropic-version', '2023-01-01']], true)
   expect(lines.split('\r\n').sort()).toEqual(['', 'anthropic-version: 2023-06-01', 'x-kept: g', 'x-team: own'])
+})
+
+test('what means something only to Claude goes nowhere else (H04, H06), and headers of the connection stay on it', () => {
+  const client = new Headers({
+    'anthropic-beta': 'a',
+    'anthropic-version': 'b',
+    connection: 'keep-alive, X-Hop',
+    'x-hop': 'c',
+    'x-kept': 'd',
+  })
+  expect(requestLines(client, ownHeaders([]), [], false).lines).toBe('x-kept: d\r\n')
 })

@@ -67,12 +67,21 @@ type Listed = Headers & { toJSON(): Record<string, string> }
  * The headers of an upstream call, ready for the wire: the client's forwardable ones, then the upstream's own, which win. The client's were
  * parsed by the listener, so that no value can hold a line break.
  * @param own the upstream's headers as lines, and their names
+ * @param anthropic the upstream speaks Anthropic's API
  */
-export function requestLines(client: Headers, own: OwnHeaders, defaults: readonly (readonly [string, string])[]): HeaderLines {
+export function requestLines(
+  client: Headers,
+  own: OwnHeaders,
+  defaults: readonly (readonly [string, string])[],
+  anthropic: boolean,
+): HeaderLines {
   let lines = ''
   const given = (client as Listed).toJSON()
+  const hops = hopNames(given.connection)
   for (const name in given) {
-    if (!forwardable(name) || own.names.has(name)) continue
+    if (!forwardable(name) || own.names.has(name) || hops?.has(name)) continue
+    // Claude's version and beta flags mean nothing elsewhere, and name the client's product to a stranger (H04, H06)
+    if (!anthropic && name.startsWith('anthropic-')) continue
     let value = given[name]!
     // Bun joins repeated headers: one anthropic-version goes upstream, the first (H03)
     if (name === 'anthropic-version' && value.includes(',')) value = value.slice(0, value.indexOf(',')).trim()
@@ -80,6 +89,12 @@ export function requestLines(client: Headers, own: OwnHeaders, defaults: readonl
   }
   for (const [name, value] of defaults) if (given[name] === undefined) lines += `${name}: ${value}\r\n`
   return { lines: lines + own.lines }
+}
+
+/** The headers that a client declares to be the connection's own; undefined in the usual case of none. */
+function hopNames(connection: string | undefined): ReadonlySet<string> | undefined {
+  if (connection === undefined || connection === 'keep-alive' || connection === 'close') return undefined
+  return new Set(connection.split(',').map((name) => name.trim().toLowerCase()))
 }
 
 /** Headers that every call to an upstream carries, made once. */
