@@ -25,10 +25,10 @@ export interface Dialect {
 
   // Streamed replies
   /**
-   * Fast look at raw bytes that end at a frame boundary: false when no frame in them can carry usage, a stop reason, an error or
-   * the end, so that the meter need not parse. Hot path: native byte searches only.
+   * Fast look at raw bytes that begin and end at a frame boundary: where, from `from` on, something stands that may be usage, a stop reason,
+   * an error or the end; -1 when nothing does, so that the meter need not parse. Hot path: native byte searches only.
    */
-  interesting(chunk: Uint8Array): boolean
+  interesting(chunk: Uint8Array, from: number): number
   decoder(): StreamDecoder
   encoder(head: ReplyIdentity): StreamEncoder
 

@@ -81,7 +81,7 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
 
   /** Only streams are metered. */
   private get meter(): Meter {
-    return (this.knownMeter ??= new Meter(this.options.dialect))
+    return (this.knownMeter ??= new Meter(this.options.dialect, this.options.stream))
   }
 
   private get guard(): DoneGuard {

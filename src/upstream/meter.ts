@@ -1,17 +1,19 @@
 /**
  * The meter: looks at a stream on the side, and parses only what can matter.
  *
- * Until the first content every frame is read (`read`). After that a chunk that starts and ends at a frame boundary and holds nothing
- * interesting is not looked at again (`look`): three native byte searches instead of a parse. Chunks that cut a frame go through the
- * SSE reader until a boundary is reached again.
+ * Until the first content every frame is read (`read`). After that, of a chunk that starts and ends at a frame boundary, only frames are parsed
+ * in which something interesting stands (`look`): a few native byte searches instead of a parse. Chunks that cut a frame go through
+ * the SSE reader until a boundary is reached again.
  */
 
 import type { Dialect, StreamDecoder, UpstreamError } from '../dialect/codec.ts'
 import { parseJson } from '../dialect/shape.ts'
-import { endsAtBoundary, SseReader } from '../dialect/sse.ts'
+import { asBuffer, endsAtBoundary, SseReader } from '../dialect/sse.ts'
 import { errorIn } from '../dialect/upstream-error.ts'
 import { isContent, type StreamEvent } from '../plugin/events.ts'
 import type { Usage } from '../plugin/outcome.ts'
+
+const blankLine = Buffer.from('\n\n')
 
 export class Meter {
   usage: Usage | undefined = undefined
@@ -29,9 +31,12 @@ export class Meter {
   private readonly reader = new SseReader()
   private readonly decoder: StreamDecoder
 
-  constructor(private readonly dialect: Dialect) {
+  /** @param streams the client wants a stream: its events need not be kept once it has begun */
+  constructor(
+    private readonly dialect: Dialect,
+    private readonly streams: boolean,
+  ) {
     this.decoder = dialect.decoder()
-    this.keepAll = false
   }
 
   /** True when the stream is complete as its dialect says (B01, B03): OpenAI chat by a finish reason, Anthropic by `message_stop`. */
@@ -59,15 +64,42 @@ export class Meter {
     return this.reader.pending > 0
   }
 
-  /** Reads every frame of a chunk; true as soon as one bears content. */
+  /** Reads frames until one bears content, and only looks at those behind it; true when one did. */
   read(chunk: Uint8Array): boolean {
-    return this.note(this.reader.push(chunk), true)
+    const bytes = asBuffer(chunk)
+    let from = 0
+    while (this.reader.pending === 0) {
+      const end = bytes.indexOf(blankLine, from)
+      if (end < 0) break
+      const content = this.note(this.reader.push(bytes.subarray(from, end + 2)), true)
+      from = end + 2
+      if (content) {
+        if (from < bytes.length) this.look(bytes.subarray(from), this.keepAll || !this.streams)
+        return true
+      }
+    }
+    return from < bytes.length && this.note(this.reader.push(bytes.subarray(from)), true)
   }
 
-  /** Looks at a chunk of a stream that has committed. */
-  look(chunk: Uint8Array): void {
-    if (!this.keepAll && this.reader.pending === 0 && endsAtBoundary(chunk) && !this.dialect.interesting(chunk)) return
-    this.note(this.reader.push(chunk), this.keepAll)
+  /** Looks at a chunk of a stream that has committed: parses only the frames in which something interesting stands. */
+  look(chunk: Uint8Array, all = this.keepAll): void {
+    if (all || this.reader.pending > 0 || !endsAtBoundary(chunk)) {
+      this.note(this.reader.push(chunk), all)
+      return
+    }
+    let at = this.dialect.interesting(chunk, 0)
+    if (at < 0) return
+    const bytes = asBuffer(chunk)
+    let from = 0
+    do {
+      const before = bytes.lastIndexOf(blankLine, at)
+      const behind = bytes.indexOf(blankLine, at)
+      // frames with other line ends are one piece here, and all parsed
+      const start = before < from ? from : before + 2
+      from = behind < 0 ? bytes.length : behind + 2
+      this.note(this.reader.push(bytes.subarray(start, from)), false)
+      at = this.dialect.interesting(chunk, from)
+    } while (at >= 0)
   }
 
   /** The stream is over: reads a last frame without its blank line, unless it is but half of one. True when it bore content. */

@@ -134,7 +134,7 @@ for (const [dialect, tell] of dialects) {
       let interesting = 0
       for (const recording of all) {
         for (const { frame, events } of decodeAll(dialect, framesOf(recording.body))) {
-          const looks = dialect.interesting(frame.raw)
+          const looks = dialect.interesting(frame.raw, 0) >= 0
           bytes++
           if (looks) interesting++
           if (events.some((e) => e.type === 'usage' || e.type === 'stop' || e.type === 'error' || e.type === 'end')) {
@@ -151,7 +151,7 @@ for (const [dialect, tell] of dialects) {
         const entries = decodeAll(dialect, framesOf(recording.body))
         const few = decodeAll(
           dialect,
-          entries.map((entry) => entry.frame).filter((frame) => dialect.interesting(frame.raw)),
+          entries.map((entry) => entry.frame).filter((frame) => dialect.interesting(frame.raw, 0) >= 0),
         )
         const kinds = new Set(['usage', 'stop', 'error', 'end'])
         const pick = (list: typeof entries) => list.flatMap((entry) => entry.events).filter((event) => kinds.has(event.type))

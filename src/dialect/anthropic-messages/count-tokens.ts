@@ -9,7 +9,7 @@ export function countTokensDialect(messages: Dialect): Dialect {
   return {
     ...messages,
     name: 'anthropic-count-tokens',
-    interesting: () => true,
+    interesting: (chunk, from) => (from < chunk.length ? from : -1),
     summary(body) {
       const value = parseJson(decodeText(body))
       if (countOf(objectOf(value)?.input_tokens) !== undefined) return { valid: true }

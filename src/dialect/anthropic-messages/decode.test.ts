@@ -176,7 +176,7 @@ describe('usage, stop, errors', () => {
     expect(decode(': stream complete\n\n')).toEqual([])
   })
   test('interesting: usage, stop, end and errors only', () => {
-    const looks = (text: string) => messagesInteresting(new TextEncoder().encode(text))
+    const looks = (text: string) => messagesInteresting(new TextEncoder().encode(text), 0) >= 0
     expect(looks(`event: content_block_delta\ndata: ${JSON.stringify(delta(0, { type: 'text_delta', text: 'hi' }))}\n\n`)).toBe(false)
     expect(looks('event: ping\ndata: {"type":"ping"}\n\n')).toBe(false)
     for (const bright of [message(), { type: 'message_delta' }, { type: 'message_stop' }, { type: 'error' }])

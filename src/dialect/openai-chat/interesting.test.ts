@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { chatInteresting } from './interesting.ts'
 
-const looks = (text: string): boolean => chatInteresting(new TextEncoder().encode(text))
+const looks = (text: string): boolean => chatInteresting(new TextEncoder().encode(text), 0) >= 0
 
 test('chunks with null in every key are not interesting, with and without spaces', () => {
   for (const dull of [
@@ -34,5 +34,16 @@ test('usage, stop, error and end are, wherever they stand in the chunk', () => {
 
 test('a view into a larger buffer is looked at alone', () => {
   const bytes = new TextEncoder().encode('[DONE]data: {"a":1}\n\n[DONE]')
-  expect(chatInteresting(bytes.subarray(6, bytes.length - 6))).toBe(false)
+  expect(chatInteresting(bytes.subarray(6, bytes.length - 6), 0)).toBe(-1)
+})
+
+test('it says where the next one stands', () => {
+  const text = 'data: {"finish_reason":null}\n\ndata: {"finish_reason":"stop"}\n\ndata: {"usage":{}}\n\ndata: [DONE]\n\n'
+  const bytes = new TextEncoder().encode(text)
+  const first = chatInteresting(bytes, 0)
+  expect(text.slice(first)).toStartWith('finish_reason":"stop"')
+  const second = chatInteresting(bytes, first + 10)
+  expect(text.slice(second)).toStartWith('usage":{')
+  expect(text.slice(chatInteresting(bytes, second + 5))).toStartWith('[DONE')
+  expect(chatInteresting(bytes, bytes.length)).toBe(-1)
 })

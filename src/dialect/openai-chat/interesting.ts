@@ -1,5 +1,5 @@
 /**
- * HOT PATH: can a chunk of a Chat stream hold usage, a stop reason, an error or the end? By native searches on bytes only.
+ * HOT PATH: where can a chunk of a Chat stream hold usage, a stop reason, an error or the end? By native searches on bytes only.
  *
  * Most providers write `"finish_reason":null` and `"usage":null` into every chunk; those do not count. A false yes costs one parse, a
  * false no would lose money: so every doubt is a yes. Quotes inside JSON strings are escaped, so that text can't fake a key.
@@ -12,37 +12,35 @@ const usageKey = Buffer.from('usage"')
 const errorWord = Buffer.from('error')
 const done = Buffer.from('[DONE')
 
-/** False when no frame in these bytes can carry usage, a stop reason, an error or the end. */
-export function chatInteresting(chunk: Uint8Array): boolean {
+/** Where, from `from` on, the first thing stands that may be usage, a stop reason, an error or the end; -1 when there is none. */
+export function chatInteresting(chunk: Uint8Array, from: number): number {
   const bytes = asBuffer(chunk)
-  return (
-    hasValue(bytes, finishKey) ||
-    hasValue(bytes, usageKey) ||
-    bytes.indexOf(done) !== -1 ||
-    (bytes.indexOf(errorWord) !== -1 && hasErrorValue(bytes))
-  )
+  let first = keyWithValue(bytes, finishKey, from)
+  first = sooner(first, keyWithValue(bytes, usageKey, from))
+  first = sooner(first, bytes.indexOf(done, from))
+  return sooner(first, errorWithValue(bytes, from))
 }
 
-/** True when the key stands in the bytes with a value other than null. */
-function hasValue(bytes: Buffer, key: Buffer): boolean {
-  let at = bytes.indexOf(key)
-  while (at !== -1) {
-    at += key.length
-    if (!isNullAt(bytes, at)) return true
-    at = bytes.indexOf(key, at)
-  }
-  return false
+function sooner(a: number, b: number): number {
+  return a < 0 || (b >= 0 && b < a) ? b : a
 }
 
-/** True unless every `error` in the bytes is a key whose value is null. */
-function hasErrorValue(bytes: Buffer): boolean {
-  let at = bytes.indexOf(errorWord)
+/** Where the key stands with a value other than null. */
+function keyWithValue(bytes: Buffer, key: Buffer, from: number): number {
+  let at = bytes.indexOf(key, from)
+  while (at !== -1 && isNullAt(bytes, at + key.length)) at = bytes.indexOf(key, at + key.length)
+  return at
+}
+
+/** Where an `error` stands that is not a key whose value is null. */
+function errorWithValue(bytes: Buffer, from: number): number {
+  let at = bytes.indexOf(errorWord, from)
   while (at !== -1) {
-    at += errorWord.length
-    if (bytes[at] !== 0x22 || !isNullAt(bytes, at + 1)) return true
-    at = bytes.indexOf(errorWord, at)
+    const end = at + errorWord.length
+    if (bytes[end] !== 0x22 || !isNullAt(bytes, end + 1)) return at
+    at = bytes.indexOf(errorWord, end)
   }
-  return false
+  return -1
 }
 
 /** True when, behind white space and a colon, `null` stands at `at`. */
