@@ -59,10 +59,14 @@ export function lineBuffer(options: LineBufferOptions): LineBuffer {
       options.onLost(1)
       return undefined
     }
-    if (pending >= options.limit) return new Promise((resolve) => waiting.push({ line, resolve }))
+    if (pending >= options.limit) return wait(line)
     keep(line)
     if (timer === undefined && writing === undefined) arm(options.linger)
     return undefined
+  }
+
+  function wait(line: string): Promise<void> {
+    return new Promise((resolve) => waiting.push({ line, resolve }))
   }
 
   function keep(line: string): void {

@@ -35,7 +35,10 @@ export default definePlugin({
     }
     function take(x: Limited, subject: string): undefined | Refusal | Promise<undefined | Refusal> {
       const result = host.state.take(subject, 1, requests, window)
-      return result instanceof Promise ? result.then((known) => decide(x, subject, known)) : decide(x, subject, result)
+      return result instanceof Promise ? takeLater(x, subject, result) : decide(x, subject, result)
+    }
+    async function takeLater(x: Limited, subject: string, result: Promise<TakeResult>): Promise<Refusal | undefined> {
+      return decide(x, subject, await result)
     }
     function decide(x: Limited, subject: string, result: TakeResult): Refusal | undefined {
       x.state.result = result

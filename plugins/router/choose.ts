@@ -26,7 +26,8 @@ export function familyOf(operation: Operation): Family | undefined {
 
 /** The first target, in the operator's order, that speaks the family. A target of unknown family is trusted to. */
 export function chooseTarget(model: Model, family: Family): Target | undefined {
-  return model.targets.find((target) => target.dialect === undefined || target.dialect === family)
+  for (const target of model.targets) if (target.dialect === undefined || target.dialect === family) return target
+  return undefined
 }
 
 /** The sentence for a model that no upstream serves in this family: it names the endpoint that would work. `asked` is what the client wrote. */

@@ -20,24 +20,34 @@ export function runReply(core: ExchangeCore, reply: ReplyCore, from = 0): ReplyC
     const before = new Headers(reply.headers)
     try {
       const result = step.run(core.view(step.instance), reply as never)
-      if (isThenable(result)) {
-        return withTimeout(result, step.instance.timeout).then(
-          () => runReply(core, reply, i + 1),
-          (error) => {
-            if (!(error instanceof HookTimeout)) return replyFailed(core, i, reply, before, error) ?? runReply(core, reply, i + 1)
-            core.revoke(step.instance)
-            // another object: the hook still holds the old one
-            const copy = reply.copy()
-            return replyFailed(core, i, copy, before, error) ?? runReply(core, copy, i + 1)
-          },
-        )
-      }
+      if (isThenable(result)) return replyLater(core, reply, i, before, result)
     } catch (error) {
       const stop = replyFailed(core, i, reply, before, error)
       if (stop) return stop
     }
   }
   return reply
+}
+
+/** Goes on behind step `at`, whose hook is asynchronous. */
+function replyLater(
+  core: ExchangeCore,
+  reply: ReplyCore,
+  at: number,
+  before: Headers,
+  result: PromiseLike<unknown>,
+): Promise<ReplyCore | Stop> {
+  const { instance } = core.plan.reply[at]!
+  return withTimeout(result, instance.timeout).then(
+    () => runReply(core, reply, at + 1),
+    (error) => {
+      if (!(error instanceof HookTimeout)) return replyFailed(core, at, reply, before, error) ?? runReply(core, reply, at + 1)
+      core.revoke(instance)
+      // another object: the hook still holds the old one
+      const copy = reply.copy()
+      return replyFailed(core, at, copy, before, error) ?? runReply(core, copy, at + 1)
+    },
+  )
 }
 
 /** A reply hook that failed: its headers are undone, then the failure mode decides. A reply that is a refusal already stays one. */
@@ -59,14 +69,18 @@ export function runSettle(core: ExchangeCore, outcome: Outcome, origin: number, 
     if (!core.isActive(instance)) continue
     try {
       const result = step.run(core.view(instance), outcome as never)
-      if (isThenable(result)) {
-        return withTimeout(result, instance.timeout)
-          .then(undefined, (error) => instance.failed('settle', error, core.id))
-          .then(() => runSettle(core, outcome, origin, i + 1))
-      }
+      if (isThenable(result)) return settleLater(core, outcome, origin, i, result)
     } catch (error) {
       instance.failed('settle', error, core.id)
     }
   }
   return undefined
+}
+
+/** Goes on behind step `at`, whose hook is asynchronous. */
+function settleLater(core: ExchangeCore, outcome: Outcome, origin: number, at: number, result: PromiseLike<unknown>): Promise<undefined> {
+  const { instance } = core.plan.settle[at]!
+  return withTimeout(result, instance.timeout)
+    .then(undefined, (error) => instance.failed('settle', error, core.id))
+    .then(() => runSettle(core, outcome, origin, at + 1))
 }

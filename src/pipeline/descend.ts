@@ -25,12 +25,13 @@ export function descend(core: ExchangeCore, steps: readonly Step[], from = 0): S
     core.reach(step.instance)
     const result = runStep(core, step)
     if (result === undefined) continue
-    if (isThenable(result)) {
-      return (result as Promise<Verdict>).then((verdict) =>
-        verdict ? { answer: verdict, index: step.instance.index } : descend(core, steps, i + 1),
-      )
-    }
+    if (isThenable(result)) return descendLater(core, steps, i, result as Promise<Verdict>)
     return { answer: result, index: step.instance.index }
   }
   return undefined
+}
+
+/** Goes on behind step `at`, whose hook is asynchronous. */
+function descendLater(core: ExchangeCore, steps: readonly Step[], at: number, result: Promise<Verdict>): Promise<Stop | undefined> {
+  return result.then((verdict) => (verdict ? { answer: verdict, index: steps[at]!.instance.index } : descend(core, steps, at + 1)))
 }

@@ -34,16 +34,20 @@ export function runStep(core: ExchangeCore, step: Step, argument?: unknown): Ver
     return failed(core, instance, step.hook, error, mark)
   }
   if (result === undefined || result === null) return undefined
-  if (isThenable(result)) {
-    return withTimeout(result, instance.timeout).then(
-      (value) => judge(core, step, value, mark),
-      (error) => {
-        if (error instanceof HookTimeout) core.revoke(instance)
-        return failed(core, instance, step.hook, error, mark)
-      },
-    )
-  }
+  if (isThenable(result)) return judgeLater(core, step, result, mark)
   return judge(core, step, result, mark)
+}
+
+// Closures stand in functions of their own: where one may be made, every call pays for a scope on the heap, made or not.
+function judgeLater(core: ExchangeCore, step: Step, result: PromiseLike<unknown>, mark: CoreMark): Promise<Verdict> {
+  const { instance } = step
+  return withTimeout(result, instance.timeout).then(
+    (value) => judge(core, step, value, mark),
+    (error) => {
+      if (error instanceof HookTimeout) core.revoke(instance)
+      return failed(core, instance, step.hook, error, mark)
+    },
+  )
 }
 
 function judge(core: ExchangeCore, step: Step, value: unknown, mark: CoreMark): Verdict {

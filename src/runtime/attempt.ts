@@ -28,19 +28,22 @@ const noDefaults = [] as const
 /** Makes the upstream call of an exchange. Resolves to its reply; rejects only on a mistake of ours. */
 export function callUpstream(exchange: InferenceExchange, signal: AbortSignal | undefined): Promise<ReplyCore> {
   const { core, dialect, snapshot, spec } = exchange
-  const refuse = (code: RefusalCode, message: string) => Promise.resolve(exchange.refused({ type: 'refusal', code, message }))
   const { target } = core
   if (!target)
-    return refuse('internal_error', 'No plugin of this gateway chose where the request goes. The operator needs a router in the list.')
+    return refuse(
+      exchange,
+      'internal_error',
+      'No plugin of this gateway chose where the request goes. The operator needs a router in the list.',
+    )
   const upstream = snapshot.upstreams.get(target.upstream)
-  if (!upstream) return refuse('internal_error', `The upstream ${JSON.stringify(target.upstream)} is not configured.`)
+  if (!upstream) return refuse(exchange, 'internal_error', `The upstream ${JSON.stringify(target.upstream)} is not configured.`)
   if (upstream.family !== dialect.family) {
-    return refuse('invalid_request', `The model is served by an upstream that speaks the ${upstream.family} API. Call it there.`)
+    return refuse(exchange, 'invalid_request', `The model is served by an upstream that speaks the ${upstream.family} API. Call it there.`)
   }
   const body = core.body!
   const attempt: Attempt = { upstream: upstream.name, model: body.model, url: upstream.baseUrl + spec.suffix, startedAt: core.elapsed() }
   // a client that left while plugins were thinking is not worth a call
-  if (attempt.startedAt > patience && core.signal.aborted) return refuse('client_closed', 'The client has gone.')
+  if (attempt.startedAt > patience && core.signal.aborted) return refuse(exchange, 'client_closed', 'The client has gone.')
   core.attempts.push(attempt)
 
   let path = upstream.basePath + spec.suffix
@@ -50,6 +53,10 @@ export function callUpstream(exchange: InferenceExchange, signal: AbortSignal | 
   const headers = requestLines(core.headers, upstream.headers, anthropic ? anthropicDefaults : noDefaults, anthropic)
   if (core.plan.attempt.length > 0) return withHooks(exchange, upstream, attempt, path, headers, signal)
   return start(exchange, upstream, attempt, path, headers, pieces(body), signal)
+}
+
+function refuse(exchange: InferenceExchange, code: RefusalCode, message: string): Promise<ReplyCore> {
+  return Promise.resolve(exchange.refused({ type: 'refusal', code, message }))
 }
 
 /** Milliseconds after which it is worth asking whether the client is still there. */
@@ -78,17 +85,20 @@ function start(
     startedAt: core.startedAt,
     client: core,
   })
-  if (signal) {
-    const cancel = () => {
-      const late = (signal.reason as { name?: unknown } | undefined)?.name === 'TimeoutError'
-      if (late) call.abandon('upstream_timeout', 'The model provider did not finish in the time that a plugin of this gateway gives it.')
-      else call.abandon('client_closed', 'A plugin of this gateway ended the call.') // nobody waits for this branch: not to be tried again
-    }
-    if (signal.aborted) cancel()
-    signal.addEventListener('abort', cancel, { once: true })
-    call.onOver = () => signal.removeEventListener('abort', cancel)
-  }
+  if (signal) follow(call, signal)
   return call.reply
+}
+
+/** Ends the call when a plugin that made it no longer wants it. */
+function follow(call: UpstreamCall, signal: AbortSignal): void {
+  const cancel = () => {
+    const late = (signal.reason as { name?: unknown } | undefined)?.name === 'TimeoutError'
+    if (late) call.abandon('upstream_timeout', 'The model provider did not finish in the time that a plugin of this gateway gives it.')
+    else call.abandon('client_closed', 'A plugin of this gateway ended the call.') // nobody waits for this branch: not to be tried again
+  }
+  if (signal.aborted) cancel()
+  signal.addEventListener('abort', cancel, { once: true })
+  call.onOver = () => signal.removeEventListener('abort', cancel)
 }
 
 /** The `attempt` hooks see the call as it will be made, and may change it. */

@@ -140,8 +140,12 @@ export class InferenceExchange implements DeliveryOptions {
   private leaveWith(reply: ReplyCore, from = 0): Response | Promise<Response> {
     this.identify(reply)
     const result = runReply(this.core, reply, from)
-    if (result instanceof Promise) return result.then((then) => this.afterReplyHooks(reply, then))
+    if (result instanceof Promise) return this.afterReplyHooksLater(reply, result)
     return this.afterReplyHooks(reply, result)
+  }
+
+  private async afterReplyHooksLater(reply: ReplyCore, result: Promise<ReplyCore | Stop>): Promise<Response> {
+    return this.afterReplyHooks(reply, await result)
   }
 
   private identify({ headers, attempt }: ReplyCore): void {

@@ -10,7 +10,7 @@
  * content ends with the dialect's own error frame, at a frame boundary (B08, B09, A11); nothing invented looks like success (B01).
  */
 
-import type { Dialect, ReplyIdentity, StreamEncoder, WireError } from '../dialect/codec.ts'
+import type { DecodedWhole, Dialect, ReplyIdentity, StreamEncoder } from '../dialect/codec.ts'
 import { SseReader } from '../dialect/sse.ts'
 import type { ExchangeCore } from '../pipeline/core.ts'
 import { EventPass } from '../pipeline/events.ts'
@@ -19,6 +19,7 @@ import type { StreamEvent } from '../plugin/events.ts'
 import type { RefusalCode } from '../plugin/refusal.ts'
 import type { Refusal } from '../plugin/reply.ts'
 import { statusOf } from './failure.ts'
+import { wireError } from './wire-error.ts'
 
 /** How the delivery ended. */
 export interface DeliveryEnd {
@@ -68,19 +69,6 @@ export function deliver(options: DeliveryOptions): Response {
   }
 }
 
-/** A refusal as the client's dialect spells it. */
-export function wireError(core: ExchangeCore, refusal: Refusal, upstream?: { readonly type?: string; readonly code?: string }): WireError {
-  return {
-    code: refusal.code,
-    message: refusal.message,
-    requestId: core.id,
-    ...(refusal.param !== undefined && { param: refusal.param }),
-    ...(refusal.extra !== undefined && { extra: refusal.extra }),
-    ...(upstream?.type !== undefined && { upstreamType: upstream.type }),
-    ...(upstream?.code !== undefined && { upstreamCode: upstream.code }),
-  }
-}
-
 function refused(o: DeliveryOptions, refusal: Refusal, upstream?: { readonly type?: string; readonly code?: string }): Response {
   const body = o.dialect.errorBody(wireError(o.core, refusal, upstream))
   o.reply.headers.set('content-type', 'application/json')
@@ -108,6 +96,10 @@ function whole(o: DeliveryOptions, body: Uint8Array, error: boolean): Response {
   const pass = EventPass.for(core, reply.origin)
   const decoded = pass && dialect.decodeWhole(body)
   if (!pass || !decoded) return send(o, body, finished)
+  return wholeThrough(o, body, pass, decoded)
+}
+
+function wholeThrough(o: DeliveryOptions, body: Uint8Array, pass: EventPass, decoded: DecodedWhole): Response {
   const after = decoded.events.map((event) => pass.pass(event))
   if (pass.stopped) return stoppedWhole(o, pass.stopped, pass.stoppedBy)
   const changed = after.some((list, i) => list.length !== 1 || list[0] !== decoded.events[i])

@@ -38,7 +38,7 @@ export function createHttpClient(options: HttpClientOptions = {}): Transport {
     request(request: HttpRequestOptions) {
       const { origin } = request
       const exchange = new Exchange(source, request, requestWrites(request))
-      if (closed) queueMicrotask(() => exchange.fail('closed', 'the client is closed'))
+      if (closed) failLater(exchange)
       else {
         const idle = pool.take(origin.key)
         if (idle === undefined) exchange.connect()
@@ -52,4 +52,8 @@ export function createHttpClient(options: HttpClientOptions = {}): Transport {
       pool.close()
     },
   }
+}
+
+function failLater(exchange: Exchange): void {
+  queueMicrotask(() => exchange.fail('closed', 'the client is closed'))
 }

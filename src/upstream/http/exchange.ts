@@ -215,7 +215,11 @@ export class Exchange implements HttpRequest, ConnectionUser, ParserSink {
   private ended(): void {
     if (this.finished) return
     this.finish()
-    guard(() => this.handler.end(this.parser.delimited))
+    try {
+      this.handler.end(this.parser.delimited)
+    } catch {
+      // after the last callback there is nobody left to tell
+    }
   }
 
   private finish(): void {

@@ -58,17 +58,21 @@ function flush(writes: Uint8Array[], group: Uint8Array[]): void {
 
 function headText(options: HttpRequestOptions, length: number): string {
   const { origin, path, method, headers } = options
-  let text = ''
+  let text: string
   if ('lines' in headers) {
     checkLine(method, path)
     text = `${headers.lines}accept-encoding: identity\r\n`
-  } else {
-    visitHeaders(options, (name, value) => {
-      text += `${name}: ${value}\r\n`
-    })
-  }
+  } else text = visitedText(options)
   if (length > 0 || method === 'POST' || method === 'PUT' || method === 'PATCH') text += `content-length: ${length}\r\n`
   return `${method} ${path} HTTP/1.1\r\nhost: ${origin.host}\r\n${text}\r\n`
+}
+
+function visitedText(options: HttpRequestOptions): string {
+  let text = ''
+  visitHeaders(options, (name, value) => {
+    text += `${name}: ${value}\r\n`
+  })
+  return text
 }
 
 function checkLine(method: string, path: string): void {
