@@ -4,6 +4,7 @@
  * Exact ids win over globs, globs are tried in the operator's order. In a glob's targets one `*` stands for what matched.
  */
 
+import { distance } from '../config/suggest.ts'
 import type { Catalog, Model, Target } from '../plugin/host.ts'
 
 /** Builds the catalogue. `dialectOf` names the API family that an upstream speaks. */
@@ -48,18 +49,4 @@ function nearest(id: string, known: readonly string[]): string[] {
     .sort((a, b) => a.d - b.d)
     .slice(0, 3)
     .map((c) => c.k)
-}
-
-/** Levenshtein distance, or `limit + 1` when it is more. */
-function distance(a: string, b: string, limit: number): number {
-  if (Math.abs(a.length - b.length) > limit) return limit + 1
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      next[j] = Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1))
-    }
-    row = next
-  }
-  return row[b.length]!
 }
