@@ -6,8 +6,7 @@
 
 import type { Operation } from '../plugin/exchange.ts'
 import type { Target } from '../plugin/host.ts'
-import type { Attempt, Usage, Verdict } from '../plugin/outcome.ts'
-import { unknownUsage } from '../plugin/outcome.ts'
+import type { Attempt, Verdict } from '../plugin/outcome.ts'
 import { Principal, type PrincipalValue, slotCount } from '../plugin/slots.ts'
 import type { Instance, Plan } from './plan.ts'
 import type { RequestCore } from './request-core.ts'
@@ -65,11 +64,9 @@ export class ExchangeCore {
   /** The body, once read. */
   body: RequestCore | undefined = undefined
   target: Target | undefined = undefined
-  usage: Usage = unknownUsage
   readonly attempts: Attempt[] = []
   verdicts: Verdict[] = noVerdicts
   modelAsked: string | undefined = undefined
-  modelServed: string | undefined = undefined
   bytesIn = 0
   bytesOut = 0
   admittedAt: number | undefined = undefined
@@ -79,8 +76,6 @@ export class ExchangeCore {
   settled = false
   /** Hooks that failed so far. */
   failures = 0
-  /** Set when a `drain` policy keeps an upstream reading after the client has gone. */
-  abandonedAt: number | undefined = undefined
 
   private readonly flags: Uint8Array
   private readonly views: (PluginView | undefined)[]

@@ -4,7 +4,7 @@
  * Config type, per-exchange state and the slots a hook may touch are all inferred from the definition.
  */
 
-import type { Static, TObject, TProperties } from 'typebox'
+import type { Static, TObject } from 'typebox'
 import type { AnySlot } from './exchange.ts'
 import type { allHooks, Hooks } from './hooks.ts'
 import type { Host } from './host.ts'
@@ -81,5 +81,3 @@ export function definePlugin<
     provides: definition.provides ?? [],
   }) as Plugin
 }
-
-export type { TProperties }

@@ -43,11 +43,6 @@ export function unwatch(call: Watched): void {
   watched.delete(call)
 }
 
-/** How many calls are watched; for tests of leaks. */
-export function watchedCount(): number {
-  return watched.size
-}
-
 function sweep(): void {
   if (watched.size === 0) {
     clearInterval(timer)

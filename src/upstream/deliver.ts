@@ -163,7 +163,7 @@ function identityOf(o: DeliveryOptions, events: readonly StreamEvent[]): ReplyId
   const start = events.find((e) => e.type === 'start')
   return {
     id: (start?.type === 'start' && start.id) || o.core.id,
-    model: (start?.type === 'start' && start.model) || o.core.modelServed || o.core.modelAsked || '',
+    model: (start?.type === 'start' && start.model) || o.reply.attempt?.modelServed || o.core.modelAsked || '',
     created: Math.floor(o.core.receivedAt / 1000),
     includeUsage: o.includeUsage(),
   }
@@ -233,7 +233,6 @@ abstract class Relay implements StreamSink {
 
   clientGone(): void {
     if (this.state !== 'open') return
-    this.o.core.abandonedAt = this.o.core.elapsed()
     if (this.o.drain) {
       this.state = 'draining'
       this.upstream.resume()
