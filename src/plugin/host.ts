@@ -41,25 +41,115 @@ export interface Logger {
   error(message: string, fields?: Record<string, unknown>): void
 }
 
-/** Fast shared state. Keys are scoped to the plugin instance. Values are JSON. */
+/**
+ * Fast shared state: in this process, or in Redis when several instances run. Keys are scoped to the plugin instance. Values are JSON.
+ *
+ * A call fails with {@link StoreUnavailable} within a second when the store can't be reached: then the plugin's failure mode decides.
+ * What stands here may be lost (a full memory, a Redis that was flushed): limits and caches belong here, money belongs in {@link Records}.
+ */
 export interface State {
   get<T>(key: string): Promise<T | undefined>
   /** `ttl` in milliseconds. */
   set(key: string, value: unknown, ttl?: number): Promise<void>
+  /** Sets a value only where there is none; true when it was set. Atomic. */
+  setIfAbsent(key: string, value: unknown, ttl?: number): Promise<boolean>
   delete(key: string): Promise<void>
+  /** Adds to a counter and gives its new value. `ttl` in milliseconds counts from the counter's first use. Atomic. */
+  add(key: string, amount: number, ttl?: number): Promise<number>
   /**
    * Takes `amount` from a window of `limit` per `window` milliseconds, all or nothing, atomically. Windows are fixed and start at multiples of `window`.
    * Synchronous when the store is in this process.
    */
   take(key: string, amount: number, limit: number, window: number): TakeResult | Promise<TakeResult>
+  /**
+   * Takes from several limits at once: from all of them or from none, atomically, also across instances. Results in order; with a refusal,
+   * those that had enough say `taken: false` too, and what they would have left. Synchronous when the store is in this process.
+   */
+  takeAll(takes: readonly Take[]): readonly TakeResult[] | Promise<readonly TakeResult[]>
+  /**
+   * Corrects what was taken, without a limit: positive gives back, negative takes more, also beyond the limit. `at` is the `resetAt` of the take, so
+   * that a correction for a window that is over changes nothing.
+   */
+  give(corrections: readonly Give[]): void | Promise<void>
+  /**
+   * Runs `work` while holding a lock that no other holder has, on any instance; undefined when it is held elsewhere. A holder that dies loses it
+   * after `ttl` milliseconds; while it lives it is renewed.
+   */
+  lock<T>(key: string, ttl: number, work: (signal: AbortSignal) => Promise<T>): Promise<T | undefined>
+}
+
+/** One limit to take from. */
+export interface Take {
+  readonly key: string
+  readonly amount: number
+  readonly limit: number
+  /** Milliseconds. */
+  readonly window: number
+  /**
+   * `fixed` (default): windows start at multiples of `window`. `bucket`: a token bucket that holds `burst` (default: `limit`) and is refilled evenly by `limit` per `window`.
+   */
+  readonly kind?: 'fixed' | 'bucket'
+  readonly burst?: number
+}
+
+export interface Give {
+  readonly key: string
+  readonly amount: number
+  readonly window: number
+  readonly kind?: 'fixed' | 'bucket'
+  readonly limit: number
+  readonly burst?: number
+  readonly at: number
 }
 
 export interface TakeResult {
   readonly taken: boolean
   /** What is left in the window. */
   readonly remaining: number
-  /** When the window ends: milliseconds since the epoch. */
+  /** When the window ends: milliseconds since the epoch. For a bucket: when it is full again. */
   readonly resetAt: number
+  /** For a bucket that had not enough: milliseconds until it has. */
+  readonly waitFor?: number
+}
+
+/** A value that SQL can hold. `bigint` is a signed 64-bit integer: money is counted in it. */
+export type SqlValue = string | number | bigint | boolean | null | Uint8Array
+export type SqlRow = Readonly<Record<string, SqlValue>>
+
+/** Runs one statement written as a tagged template: values are bound, never part of the text. Gives the rows of SELECT and RETURNING. */
+export type SqlQuery = <Row = SqlRow>(text: TemplateStringsArray, ...values: readonly SqlValue[]) => Promise<Row[]>
+
+/**
+ * Durable records: SQLite, or PostgreSQL when several instances share them. The text is the portable subset of both (see `src/store/README.md`);
+ * integers come back as `bigint` when they were declared `BIGINT`.
+ *
+ * A call fails with {@link StoreUnavailable} within seconds when the store can't be reached: then the plugin's failure mode decides.
+ */
+export interface Records {
+  readonly sql: SqlQuery
+  /** All statements of `run`, or none. Isolated from all others; run again from its start after a conflict, so it may only do SQL. */
+  transaction<T>(run: (sql: SqlQuery) => Promise<T>): Promise<T>
+  /**
+   * Appends rows that may not be lost. Resolves when they are durable: in the store or, while that is down, in a spool on disk that is replayed in
+   * order, exactly once, when it is back. `id` is the primary key: a row whose id is there already is not written again. Many small appends share a commit.
+   */
+  append(table: string, rows: readonly (Readonly<Record<string, SqlValue>> & { readonly id: string })[]): Promise<void>
+  /** Makes the plugin's tables: each migration runs once per database, under a lock, in order. Call it in `setup`. Table names carry the plugin's own prefix. */
+  migrate(migrations: readonly Migration[]): Promise<void>
+  /** False while the store can't be reached. */
+  readonly available: boolean
+}
+
+export interface Migration {
+  /** Unique within the plugin; never changed or removed once released. */
+  readonly id: string
+  /** Portable statements, in order. */
+  readonly statements: readonly string[]
+}
+
+/** A store that can't be reached now. Not a mistake of the caller. */
+export class StoreUnavailable extends Error {
+  override readonly name = 'StoreUnavailable'
 }
 
 export interface Counter {
@@ -85,6 +175,8 @@ export interface Host {
   /** Milliseconds since the epoch. Fake in the test kit. */
   now(): number
   readonly state: State
+  /** Durable records. Present when the config names a store for them, which the default does. */
+  readonly records: Records
   readonly catalog: Catalog
   /** Names of the configured upstreams. */
   readonly upstreams: readonly string[]

@@ -16,9 +16,19 @@ export {
   type UpstreamCall,
 } from './hooks.ts'
 export type * from './host.ts'
+export { StoreUnavailable } from './host.ts'
 export * from './outcome.ts'
 export { type RefusalCode, refusalCodes } from './refusal.ts'
 export type { Completed, Refusal, RefusalOptions, Reply } from './reply.ts'
 export type { Json, Part, PartKind, RequestView } from './request.ts'
-export { Principal, type PrincipalValue, Session, type SessionValue, type Slot, slot } from './slots.ts'
+export {
+  Principal,
+  type PrincipalCap,
+  type PrincipalLimit,
+  type PrincipalValue,
+  Session,
+  type SessionValue,
+  type Slot,
+  slot,
+} from './slots.ts'
 export { Duration, parseDuration, parseSize, Secret, Size } from './units.ts'

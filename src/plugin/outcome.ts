@@ -25,6 +25,15 @@ export interface Usage {
   readonly outputAudio: number
   /** The upstream's own usage object as JSON text, for the record. */
   readonly raw?: string
+  /** Work that the figures above leave out and that is billed apart: compaction, an adviser on another model (E04). */
+  readonly extra?: readonly ExtraUsage[]
+}
+export interface ExtraUsage {
+  /** The upstream's word for it. */
+  readonly kind: string
+  /** The model that did it, where another one did. */
+  readonly model?: string
+  readonly usage: Usage
 }
 
 export const unknownUsage: Usage = Object.freeze({
@@ -137,4 +146,6 @@ export interface Outcome {
   readonly bytesOut: number
   readonly timings: Timings
   readonly verdicts: readonly Verdict[]
+  /** Fields of the request that translation to the upstream's dialect had to leave out; absent when none. */
+  readonly dropped?: readonly string[] | undefined
 }

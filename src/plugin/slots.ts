@@ -46,7 +46,7 @@ export interface PrincipalValue {
   /** Human name of the key, for logs. */
   readonly name?: string
   /** How the caller proved who it is. */
-  readonly kind: 'key' | 'jwt' | 'anonymous'
+  readonly kind: 'key' | 'instance' | 'self_host' | 'jwt' | 'anonymous'
   /** Account that pays; defaults to `id`. */
   readonly account: string
   /** Tier name, matched by `when: { tier: … }`. */
@@ -55,6 +55,26 @@ export interface PrincipalValue {
   readonly tags: readonly string[]
   /** Model globs this caller may use; absent = all. */
   readonly models?: readonly string[]
+  /** Limits of this caller's own, which win over those of the rate-limit plugin. */
+  readonly limits?: readonly PrincipalLimit[]
+  /** Caps of this caller's own, which the budget plugin holds it to besides its account's balance. */
+  readonly caps?: readonly PrincipalCap[]
+  /** End user on whose behalf the caller speaks, where the credential names one. */
+  readonly user?: string
+  /** Milliseconds since the epoch after which the credential is no longer good. */
+  readonly expiresAt?: number
+}
+/** So many requests and tokens per window of so many milliseconds. */
+export interface PrincipalLimit {
+  readonly window: number
+  readonly requests?: number
+  readonly tokens?: number
+}
+/** So much money (USD as a decimal string) or so many messages per period. */
+export interface PrincipalCap {
+  readonly per: 'day' | 'month' | 'total'
+  readonly usd?: string
+  readonly messages?: number
 }
 export const Principal: Slot<PrincipalValue> = slot<PrincipalValue>('principal', {
   id: 'key_example',
