@@ -1,92 +1,133 @@
 /**
- * State in this process: a bounded map with expiry, and windows that are exact because nothing here is asynchronous.
+ * State in this process: values, counters, limits and locks, bounded in number and size.
  *
- * When the map is full the entries nearest to their end go first, then the oldest; a limit that forgets is better than a process that
- * dies, and the bound is far above what a healthy gateway holds.
+ * Values are kept as JSON, so that they behave as they do in Redis. Takes answer at once, without a promise. What stands here is gone
+ * with the process; a lock needs no renewal, since nobody else can hold it.
  */
 
-import type { State, TakeResult } from '../plugin/host.ts'
+import type { State } from '../plugin/host.ts'
+import { checkCount, checkGive, checkTake, closedStore, encode, notACounter, type StateStore, ttlOf } from './state.ts'
+import { type Expiring, ExpiringMap } from './state-expiring.ts'
+import { Windows } from './state-windows.ts'
 
-interface Entry {
-  value: unknown
-  /** Milliseconds since the epoch; Infinity = never. */
-  readonly expiresAt: number
-}
-interface Window {
-  used: number
-  endsAt: number
+interface Entry extends Expiring {
+  readonly text: string
 }
 
 export interface MemoryStateOptions {
+  /** Milliseconds since the epoch. */
   readonly now: () => number
-  /** Entries of each kind. */
+  /** Values, fixed windows and buckets, each; a million when absent. */
   readonly maxEntries?: number
+  /** Characters of all values and their keys together; 256 Mi when absent. */
+  readonly maxSize?: number
 }
 
-export class MemoryState {
-  private readonly entries = new Map<string, Entry>()
-  private readonly windows = new Map<string, Window>()
+export class MemoryState implements StateStore {
+  private readonly values: ExpiringMap<Entry>
+  private readonly windows: Windows
+  private readonly locks = new Map<string, AbortController>()
   private readonly now: () => number
-  private readonly max: number
+  private closed = false
 
   constructor(options: MemoryStateOptions) {
     this.now = options.now
-    this.max = options.maxEntries ?? 1_000_000
+    const most = options.maxEntries ?? 1_000_000
+    this.values = new ExpiringMap(most, options.maxSize ?? 256 * 1024 * 1024)
+    this.windows = new Windows(most)
   }
 
-  /** The state of one plugin instance: keys are prefixed by `scope`. */
   scoped(scope: string): State {
     const prefix = `${scope}\n`
     return {
       get: async <T>(key: string) => this.get(prefix + key) as T | undefined,
-      set: async (key, value, ttl) => this.set(prefix + key, value, ttl),
+      set: async (key, value, ttl) => this.set(prefix + key, encode(value), ttlOf(ttl)),
+      setIfAbsent: async (key, value, ttl) => this.setIfAbsent(prefix + key, encode(value), ttlOf(ttl)),
       delete: async (key) => {
-        this.entries.delete(prefix + key)
+        this.open()
+        this.values.delete(prefix + key)
       },
-      take: (key, amount, limit, window) => this.take(prefix + key, amount, limit, window),
+      add: async (key, amount, ttl) => this.add(prefix + key, key, amount, ttlOf(ttl)),
+      take: (key, amount, limit, window) => {
+        checkTake({ key, amount, limit, window })
+        this.open()
+        return this.windows.take(prefix, key, amount, limit, window, this.now())
+      },
+      takeAll: (takes) => {
+        for (const take of takes) checkTake(take)
+        this.open()
+        return this.windows.takeAll(prefix, takes, this.now())
+      },
+      give: (corrections) => {
+        for (const give of corrections) checkGive(give)
+        this.open()
+        this.windows.give(prefix, corrections, this.now())
+      },
+      lock: (key, ttl, work) => this.lock(prefix + key, ttlOf(ttl), work),
     }
   }
 
-  /** Entries and windows held; for tests of bounds. */
+  /** Entries, windows and buckets held; for tests of bounds. */
   get size(): number {
-    return this.entries.size + this.windows.size
+    return this.values.count + this.windows.count
   }
 
-  private get(key: string): unknown {
-    const entry = this.entries.get(key)
-    if (!entry) return undefined
-    if (entry.expiresAt > this.now()) return structuredClone(entry.value)
-    this.entries.delete(key)
+  health(): undefined {
     return undefined
   }
 
-  private set(key: string, value: unknown, ttl: number | undefined): void {
-    this.entries.delete(key)
-    if (this.entries.size >= this.max) this.makeRoom(this.entries, (e) => e.expiresAt)
-    this.entries.set(key, { value: structuredClone(value), expiresAt: ttl === undefined ? Number.POSITIVE_INFINITY : this.now() + ttl })
+  async close(): Promise<void> {
+    this.closed = true
+    for (const held of this.locks.values()) held.abort(closedStore())
+    this.values.clear()
+    this.windows.clear()
   }
 
-  private take(key: string, amount: number, limit: number, length: number): TakeResult {
-    const now = this.now()
-    let window = this.windows.get(key)
-    if (!window || window.endsAt <= now) {
-      if (!window && this.windows.size >= this.max) this.makeRoom(this.windows, (w) => w.endsAt)
-      window = { used: 0, endsAt: now - (now % length) + length }
-      this.windows.set(key, window)
-    }
-    const taken = window.used + amount <= limit
-    if (taken) window.used += amount
-    return { taken, remaining: Math.max(0, limit - window.used), resetAt: window.endsAt }
+  private open(): void {
+    if (this.closed) throw closedStore()
   }
 
-  /** Drops what is over; when nothing is, the oldest tenth. Linear, and called at most once per tenth of the bound. */
-  private makeRoom<T>(map: Map<string, T>, endOf: (value: T) => number): void {
+  private get(key: string): unknown {
+    this.open()
+    const entry = this.values.get(key, this.now())
+    return entry && JSON.parse(entry.text)
+  }
+
+  private set(key: string, text: string, ttl: number): void {
+    this.open()
     const now = this.now()
-    for (const [key, value] of map) if (endOf(value) <= now) map.delete(key)
-    let surplus = map.size - Math.floor(this.max * 0.9)
-    for (const key of map.keys()) {
-      if (surplus-- <= 0) break
-      map.delete(key)
+    this.values.set(key, { text, size: key.length + text.length, endsAt: now + ttl }, now)
+  }
+
+  private setIfAbsent(key: string, text: string, ttl: number): boolean {
+    this.open()
+    if (this.values.get(key, this.now())) return false
+    this.set(key, text, ttl)
+    return true
+  }
+
+  private add(key: string, name: string, amount: number, ttl: number): number {
+    checkCount(amount)
+    this.open()
+    const now = this.now()
+    const known = this.values.get(key, now)
+    const before = known ? Number(known.text) : 0
+    const after = before + amount
+    if (!Number.isSafeInteger(before) || !Number.isSafeInteger(after)) throw notACounter(name)
+    const text = String(after)
+    this.values.set(key, { text, size: key.length + text.length, endsAt: known?.endsAt ?? now + ttl }, now)
+    return after
+  }
+
+  private async lock<T>(key: string, _ttl: number, work: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
+    this.open()
+    if (this.locks.has(key)) return undefined
+    const held = new AbortController()
+    this.locks.set(key, held)
+    try {
+      return await work(held.signal)
+    } finally {
+      this.locks.delete(key)
     }
   }
 }
