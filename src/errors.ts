@@ -13,6 +13,8 @@ export interface ErrorEntry {
   readonly openai: readonly [type: string, code: string | null]
   /** `error.type` for Anthropic-speaking clients. */
   readonly anthropic: string
+  /** `error.status` for Gemini-speaking clients. */
+  readonly gemini: string
   /** Said when the refusing place gives no sentence of its own. */
   readonly message: string
   /** Status for Anthropic-speaking clients where it differs. */
@@ -128,5 +130,33 @@ function entry(
   message: string,
   more: { anthropicStatus?: number; retry?: boolean } = {},
 ): ErrorEntry {
-  return { status, openai: [openaiType, openaiCode], anthropic, message, ...more }
+  return { status, openai: [openaiType, openaiCode], anthropic, gemini: geminiStatus(status), message, ...more }
+}
+
+/** Google's word for a status (google.rpc.Code). */
+function geminiStatus(status: number): string {
+  switch (status) {
+    case 401:
+      return 'UNAUTHENTICATED'
+    case 403:
+      return 'PERMISSION_DENIED'
+    case 402:
+    case 429:
+      return 'RESOURCE_EXHAUSTED'
+    case 404:
+      return 'NOT_FOUND'
+    case 409:
+      return 'ABORTED'
+    case 499:
+      return 'CANCELLED'
+    case 500:
+    case 502:
+      return 'INTERNAL'
+    case 503:
+      return 'UNAVAILABLE'
+    case 504:
+      return 'DEADLINE_EXCEEDED'
+    default:
+      return 'INVALID_ARGUMENT'
+  }
 }

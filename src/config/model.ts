@@ -33,7 +33,7 @@ const server = Type.Object(
   { ...strict, default: {}, description: 'The two listeners and their limits.' },
 )
 
-export const apis = ['openai', 'anthropic'] as const
+export const apis = ['openai', 'anthropic', 'gemini'] as const
 /** A family of API endpoints that can be mounted. */
 export type Api = (typeof apis)[number]
 

@@ -11,6 +11,12 @@ import type { StreamEvent } from '../plugin/events.ts'
 import type { Usage } from '../plugin/outcome.ts'
 import type { RefusalCode } from '../plugin/refusal.ts'
 import type { Json, Part } from '../plugin/request.ts'
+import type { Capabilities } from './capability.ts'
+import type { Conversation } from './conversation.ts'
+import type { JsonSource } from './json-source.ts'
+import type { Writable } from './json-text.ts'
+import type { LossReport } from './loss.ts'
+import type { JsonObject } from './shape.ts'
 import type { SseFrame } from './sse.ts'
 
 export interface Dialect {
@@ -23,20 +29,32 @@ export interface Dialect {
   /** The texts of a request body, in order of the conversation, each with its pointer. Never throws on odd shapes: it skips them. */
   parts(body: Json): Part[]
 
+  /** Requests of this dialect to and from the neutral conversation. Absent: it can't be translated (embeddings, counts). */
+  readonly request?: RequestCodec
+
   // Streamed replies
+  /**
+   * What shows that a streamed reply is complete: `stop`, a stop reason for each choice (Chat, Gemini), or `end`, the dialect's own terminal
+   * event (B01).
+   */
+  readonly terminal: 'stop' | 'end'
   /**
    * Fast look at raw bytes that begin and end at a frame boundary: where, from `from` on, something stands that may be usage, a stop reason,
    * an error or the end; -1 when nothing does, so that the meter need not parse. Hot path: native byte searches only.
    */
   interesting(chunk: Uint8Array, from: number): number
-  decoder(): StreamDecoder
+  /**
+   * @param purpose `relay` (default): frames are passed on, and what is not looked at stays `native`. `translate`: everything that has a neutral word gets
+   * it (citations, media, proofs on text and calls, hidden thoughts), for the frames themselves are dropped.
+   */
+  decoder(purpose?: 'relay' | 'translate'): StreamDecoder
   encoder(head: ReplyIdentity): StreamEncoder
 
   // Whole replies
   /** What the record needs of a whole reply, read with as little parsing as possible. */
   summary(body: Uint8Array): WholeSummary
   /** A whole reply as the events it consists of; null when it is not a reply of this dialect. */
-  decodeWhole(body: Uint8Array): DecodedWhole | null
+  decodeWhole(body: Uint8Array, purpose?: 'relay' | 'translate'): DecodedWhole | null
   /** A whole reply made of events alone (an answer by a plugin, or a translated one). */
   encodeWhole(events: readonly StreamEvent[], head: ReplyIdentity): string
 
@@ -49,7 +67,36 @@ export interface Dialect {
   readError(status: number, body: Uint8Array): UpstreamError
 }
 
-export type Family = 'openai' | 'anthropic'
+export type Family = 'openai' | 'anthropic' | 'gemini'
+
+/** Requests to and from the neutral conversation (PROTOCOL §1.1–1.4). Never throws on odd shapes. */
+export interface RequestCodec {
+  /**
+   * Reads a request. What it can't understand and may not skip it refuses in `report` (and goes on, so that all is read once);
+   * what has no neutral word becomes an `Extra`, unknown members included.
+   */
+  read(source: JsonSource, report: LossReport): Conversation
+  /** Writes a request for an upstream. What that can't express it drops or refuses in `report`. */
+  write(conversation: Conversation, target: WriteTarget, report: LossReport): Writable
+  /**
+   * Pointers (RFC 6901) of blocks and members that hold proofs of another dialect's upstream (`isTagged`), innermost removable unit, last first. They are
+   * removed before a body goes natively to an upstream of this dialect. Called only for bodies that hold such a proof.
+   */
+  foreign(body: Json): string[]
+}
+
+/** Where a translated request goes. */
+export interface WriteTarget {
+  /** Model id in the upstream's spelling. */
+  readonly model: string
+  /** Name of the upstream: proofs that it made are given back to it. */
+  readonly upstream: string
+  readonly can: Capabilities
+  /** Largest output of the model, from the catalogue. */
+  readonly maxOutput?: number | undefined
+  /** Names of tools as the upstream may spell them; see `tool-names.ts`. */
+  readonly toolName: (name: string, namespace?: string) => string
+}
 
 /** What a synthesised frame needs to know of the reply it belongs to. */
 export interface ReplyIdentity {
@@ -60,6 +107,8 @@ export interface ReplyIdentity {
   readonly created: number
   /** Chat: the client asked for the usage-only chunk. */
   readonly includeUsage?: boolean
+  /** The request as it was read, for dialects that repeat parts of it in the reply (Responses). Absent when nothing was translated. */
+  readonly request?: JsonObject
 }
 
 /** Decodes the frames of one stream, in order. May be given only the interesting ones (then only usage, stop, error and end count). */

@@ -15,6 +15,8 @@ export interface OperationSpec {
   /** Path of the POST, below the mount at our side and below the base URL at the upstream's. */
   readonly suffix: string
   readonly dialect: Dialect
+  /** Where the model stands in the path (Gemini): the path of a call below the base URL, instead of `suffix`. */
+  readonly path?: (model: string, stream: boolean) => string
 }
 
 export interface FamilyApi {
@@ -38,4 +40,5 @@ export const families: Readonly<Record<Family, FamilyApi>> = {
       },
     ],
   },
+  gemini: { name: 'gemini', operations: [] },
 }

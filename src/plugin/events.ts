@@ -20,6 +20,10 @@ export interface TextEvent {
   readonly text: string
   /** Index of the choice; 0 where the dialect has only one. */
   readonly choice: number
+  /** The model's own words of refusal, where its dialect tells them apart. */
+  readonly refusal?: boolean
+  /** An opaque proof that belongs to the text so far (Gemini's thought signature); may come with an empty text. */
+  readonly signature?: string
 }
 /** Reasoning (thinking) text. `signature` is an opaque proof that travels bit-exact (hazard D01). */
 export interface ReasoningEvent {
@@ -27,6 +31,8 @@ export interface ReasoningEvent {
   readonly text: string
   readonly choice: number
   readonly signature?: string
+  /** The thought is hidden: there is no text, and `signature` holds it. */
+  readonly redacted?: boolean
 }
 /** A tool call, or a part of one. Fragments of one call share `index`; `arguments` are concatenated as text. */
 export interface ToolCallEvent {
@@ -37,8 +43,31 @@ export interface ToolCallEvent {
   /** Present on the first fragment of a call. */
   readonly id?: string
   readonly name?: string
+  /** Responses: the namespace of the tool, on the first fragment. */
+  readonly namespace?: string
+  /** `custom`: the arguments are free text, not JSON. On the first fragment; absent = a function. */
+  readonly kind?: 'function' | 'custom'
   /** A fragment of JSON text; the whole text in a whole reply. */
   readonly arguments: string
+  /** An opaque proof that belongs to the call (Gemini's thought signature). */
+  readonly signature?: string
+}
+/** Where a text of the reply comes from. Seen where a reply is translated; in a reply that is passed on it is a part of `native`. */
+export interface CitationEvent {
+  readonly type: 'citation'
+  readonly choice: number
+  readonly url: string
+  readonly title?: string
+  /** The cited words. */
+  readonly cited?: string
+}
+/** A picture or sound that the model made. Seen where a reply is translated; in a reply that is passed on it is a part of `native`. */
+export interface MediaEvent {
+  readonly type: 'media'
+  readonly choice: number
+  readonly mime: string
+  /** Base64. */
+  readonly data: string
 }
 /** Why generation stopped, in neutral words (PROTOCOL §1.5). */
 export type StopReason = 'end' | 'stop_sequence' | 'tool_calls' | 'length' | 'filter' | 'pause' | 'fault' | 'other'
@@ -48,6 +77,8 @@ export interface StopEvent {
   /** The upstream's own word. */
   readonly raw: string
   readonly choice: number
+  /** The stop string that was met, where the dialect says it. */
+  readonly sequence?: string
 }
 /** Usage so far; the last one counts. */
 export interface UsageEvent {
@@ -83,6 +114,8 @@ export type StreamEvent =
   | TextEvent
   | ReasoningEvent
   | ToolCallEvent
+  | CitationEvent
+  | MediaEvent
   | StopEvent
   | UsageEvent
   | ErrorEvent
@@ -97,6 +130,7 @@ export function isContent(event: StreamEvent): boolean {
     case 'reasoning':
       return event.text.length > 0 || (event.type === 'reasoning' && event.signature !== undefined)
     case 'tool_call':
+    case 'media':
     case 'stop':
     case 'end':
       return true

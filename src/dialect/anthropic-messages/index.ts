@@ -15,6 +15,7 @@ export const anthropicMessages: Dialect = {
   family: 'anthropic',
   parts: messagesParts,
   interesting: messagesInteresting,
+  terminal: 'end',
   decoder: messagesDecoder,
   encoder: messagesEncoder,
   summary: messagesSummary,

@@ -14,6 +14,7 @@ export const openaiChat: Dialect = {
   family: 'openai',
   parts: chatParts,
   interesting: chatInteresting,
+  terminal: 'stop',
   decoder: chatDecoder,
   encoder: chatEncoder,
   summary: chatSummary,

@@ -161,6 +161,9 @@ export function chatSynth(head: ReplyIdentity): ChatSynth {
           return commentText(event.text)
         case 'native':
           return native(event.data)
+        case 'citation':
+        case 'media':
+          return ''
         case 'end': {
           const text = finishAll()
           ended = true
