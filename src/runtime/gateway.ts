@@ -10,6 +10,7 @@ import type { Diagnostic } from '../config/diagnostics.ts'
 import { type LoadResult, loadConfig } from '../config/load.ts'
 import { withTimeout } from '../pipeline/fence.ts'
 import type { Catalog, Logger } from '../plugin/host.ts'
+import { memoryRecords } from '../store/open-records.ts'
 import { MemoryState } from '../store/state-memory.ts'
 import { createLogger, type LogOptions } from '../telemetry/log.ts'
 import { Metrics } from '../telemetry/metrics.ts'
@@ -72,6 +73,7 @@ export class Gateway {
       logger: (component) => createLogger(component, this.logOptions),
       now,
       state: new MemoryState({ now }),
+      records: memoryRecords(createLogger('records', this.logOptions)),
       metrics: new Metrics(),
       later: options.later ?? realLater,
       ...(options.rehearsal && { rehearsal: options.rehearsal }),
@@ -181,6 +183,7 @@ export class Gateway {
     clearTimeout(timer)
     if (!clean) for (const snapshot of [...this.retiring.keys(), ...(current ? [current] : [])]) await closeInstances(snapshot.live)
     this.current = undefined
+    await this.services.records.close()
     this.transport.close()
     await this.demo?.stop()
     return clean

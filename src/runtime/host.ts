@@ -6,6 +6,7 @@
 
 import { dirname, isAbsolute, resolve } from 'node:path'
 import type { Catalog, Host, Logger, RouteSpec } from '../plugin/host.ts'
+import type { RecordsStore } from '../store/records.ts'
 import type { MemoryState } from '../store/state-memory.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 
@@ -14,6 +15,8 @@ export interface SharedServices {
   readonly logger: (component: string) => Logger
   readonly now: () => number
   readonly state: MemoryState
+  /** Of the config in force: an instance keeps the one it was set up with. */
+  readonly records: RecordsStore
   readonly metrics: Metrics
   /** Calls back once after so many milliseconds; the result cancels. Does not keep the process alive. */
   readonly later: (run: () => void | Promise<void>, ms: number) => () => void
@@ -29,6 +32,8 @@ export interface Rehearsal {
 
 export interface HostOptions {
   readonly id: string
+  /** Name of the plugin: instances of one plugin share tables. */
+  readonly plugin: string
   readonly services: SharedServices
   /** The catalogue and upstream names of the config that is in force; a carried-over instance sees the new ones. */
   readonly world: { readonly catalog: Catalog; readonly upstreams: readonly string[] }
@@ -89,6 +94,7 @@ export function createHost(options: HostOptions): HostHandle {
     log,
     now: services.now,
     state: services.state.scoped(id),
+    records: services.records.scoped(options.plugin),
     get catalog() {
       return world.catalog
     },

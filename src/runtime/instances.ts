@@ -119,7 +119,7 @@ async function setUp(
   key: string,
   file: string | undefined,
 ): Promise<LiveInstance | { problem: string; fix: string }> {
-  const host = createHost({ id: entry.id, services: o.services, world: o.world, configPath: o.configPath })
+  const host = createHost({ id: entry.id, plugin: plugin.name, services: o.services, world: o.world, configPath: o.configPath })
   let running: Promise<Hooks> | undefined
   try {
     running = Promise.resolve(plugin.setup(host.host, config) as Hooks | Promise<Hooks>)

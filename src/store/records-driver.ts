@@ -1,0 +1,35 @@
+/**
+ * What a database must be able to do to hold records: the interface that the SQLite and the PostgreSQL driver implement.
+ *
+ * A driver knows one database and nothing of plugins, spools and retries in the background. Every call either does its work, fails with
+ * an error of the statement, or fails with `StoreUnavailable` within seconds; none hangs.
+ */
+
+import type { Migration, SqlQuery, SqlValue } from '../plugin/host.ts'
+
+export type Row = Readonly<Record<string, SqlValue>>
+
+/** Rows for one table, in order. Checked: names are identifiers, values are what SQL can hold, each row has an `id`. */
+export interface TableRows {
+  readonly table: string
+  readonly rows: readonly Row[]
+}
+
+export interface RecordsDriver {
+  /** For people: `sqlite` or `postgres`. */
+  readonly kind: string
+  /** Opens the database, or finds out whether one that was open can be reached again. @throws StoreUnavailable */
+  open(): Promise<void>
+  /** One statement of its own; a write is durable when it resolves. */
+  readonly sql: SqlQuery
+  /** Runs `run` in a transaction that no other can be told from having run alone; again after a conflict. Durable when it resolves. */
+  transaction<T>(run: (sql: SqlQuery) => Promise<T>): Promise<T>
+  /** Inserts all rows in one transaction, except those whose `id` is there. Durable when it resolves. */
+  insert(batch: readonly TableRows[]): Promise<void>
+  /** Runs those of a plugin's migrations that this database has not seen. Safe when several instances do it at once. */
+  migrate(plugin: string, migrations: readonly Migration[]): Promise<void>
+  close(): Promise<void>
+}
+
+/** Milliseconds after which a transaction that does not come to its end is rolled back. */
+export const transactionLimit = 5000

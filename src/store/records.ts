@@ -1,0 +1,229 @@
+/**
+ * Durable records: one database for all plugins, opened at its first use, and whether it can be reached.
+ *
+ *     idle ──first use──▶ opening ──▶ up ⇄ down (tries again in the background: migrations, spool, then up)
+ *
+ * While it is down, statements fail at once and appended rows wait in the spool. Knows nothing of SQL: `sqlite/` and `postgres/` do.
+ */
+
+import { type Logger, type Migration, type Records, type SqlQuery, type SqlRow, type SqlValue, StoreUnavailable } from '../plugin/host.ts'
+import { createAppender } from './records-append.ts'
+import type { RecordsDriver } from './records-driver.ts'
+import { checkMigrations } from './records-migrations.ts'
+import { checkRows } from './records-values.ts'
+import type { Spool } from './spool.ts'
+
+export interface RecordsStoreOptions {
+  /** Makes the driver, when it is used for the first time. */
+  readonly driver: () => Promise<RecordsDriver>
+  readonly spool: () => Promise<Spool>
+  readonly log: Logger
+  /** Whether rows wait in the spool since an earlier run: then the store is opened without being asked. */
+  readonly waiting?: () => boolean
+}
+
+export interface RecordsStore {
+  /** The records of one plugin: `plugin` names its migrations. */
+  scoped(plugin: string): Records
+  /** Why it can't be reached; undefined when all is well, or nobody has used it yet. */
+  readonly problem: string | undefined
+  /** Tries now to reach it, and to bring in what waits. True when it is up. */
+  recover(): Promise<boolean>
+  /** Lets appends finish, then closes. Calls after that fail. */
+  close(): Promise<void>
+}
+
+/** Milliseconds between attempts to reach a store that is down. */
+const firstPause = 250
+const longestPause = 5000
+
+interface Pending {
+  readonly plugin: string
+  readonly migrations: readonly Migration[]
+}
+
+export function createRecordsStore(options: RecordsStoreOptions): RecordsStore {
+  const { log } = options
+  let made: Promise<RecordsDriver> | undefined
+  let driver: RecordsDriver | undefined
+  let state: 'idle' | 'up' | 'down' | 'closed' = 'idle'
+  let opening: Promise<void> | undefined
+  let problem: string | undefined
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let recovering: Promise<boolean> | undefined
+  let pending: Pending[] = []
+  /** Plugins whose tables could not be made after the store was back. */
+  const broken = new Map<string, Error>()
+
+  const lazily = once(options.spool)
+  const appender = createAppender({
+    driver: {
+      kind: 'any',
+      open: () => use().open(),
+      sql: (text, ...values) => use().sql(text, ...values),
+      transaction: (run) => use().transaction(run),
+      insert: (batch) => use().insert(batch),
+      migrate: (plugin, migrations) => use().migrate(plugin, migrations),
+      close: () => use().close(),
+    },
+    spool: lazily,
+    up: () => state === 'up',
+    opened: () => open(),
+    down: (error) => wentDown(error),
+    log,
+  })
+
+  const use = (): RecordsDriver => {
+    if (!driver) throw new StoreUnavailable('the records are closed')
+    return driver
+  }
+
+  /** Opens at the first call; never rejects for a store that is down. */
+  const open = (): Promise<void> => {
+    if (state === 'idle') opening ??= first()
+    return opening ?? Promise.resolve()
+  }
+  const first = async (): Promise<void> => {
+    made ??= options.driver()
+    driver = await made
+    try {
+      await driver.open()
+      const spool = await lazily()
+      if (state !== 'idle') return
+      state = 'up'
+      if (!spool.empty) void recover()
+    } catch (error) {
+      if (state === 'idle') wentDown(error)
+    }
+  }
+
+  const wentDown = (error: unknown): void => {
+    if (state === 'closed') return
+    problem = error instanceof Error ? error.message : String(error)
+    if (state !== 'down') log.error('the records store is down; it is tried again in the background', { error: problem })
+    state = 'down'
+    again(firstPause)
+  }
+  const again = (pause: number): void => {
+    if (timer || state === 'closed') return
+    timer = setTimeout(
+      () => {
+        timer = undefined
+        void recover().then((ok) => {
+          if (!ok) again(Math.min(pause * 2, longestPause))
+        })
+      },
+      pause * (0.5 + Math.random() / 2),
+    )
+    timer.unref()
+  }
+
+  const recover = (): Promise<boolean> => {
+    recovering ??= bringBack().finally(() => {
+      recovering = undefined
+    })
+    return recovering
+  }
+  const bringBack = async (): Promise<boolean> => {
+    if (state === 'idle') await open()
+    if (state === 'closed') return false
+    const was = state
+    try {
+      await use().open()
+      await migratePending()
+      await appender.replay()
+      if (state === ('closed' as string)) return false
+      state = 'up'
+      problem = undefined
+      if (was === 'down') log.info('the records store is back')
+      return true
+    } catch (error) {
+      wentDown(error)
+      return false
+    }
+  }
+  const migratePending = async (): Promise<void> => {
+    while (pending.length > 0) {
+      const { plugin, migrations } = pending[0]!
+      try {
+        await use().migrate(plugin, migrations)
+        broken.delete(plugin)
+      } catch (error) {
+        if (error instanceof StoreUnavailable) throw error
+        const reason = error instanceof Error ? error : new Error(String(error))
+        log.error('the tables of a plugin could not be made', { plugin, error: reason.message })
+        broken.set(plugin, reason)
+      }
+      pending = pending.slice(1)
+    }
+  }
+
+  /** Runs what needs the store to be up. */
+  const reached = async <T>(plugin: string, work: (driver: RecordsDriver) => Promise<T>): Promise<T> => {
+    await open()
+    if (state !== 'up')
+      throw new StoreUnavailable(state === 'closed' ? 'the records are closed' : `the records can't be reached: ${problem}`)
+    const reason = broken.get(plugin)
+    if (reason) throw reason
+    try {
+      return await work(use())
+    } catch (error) {
+      if (error instanceof StoreUnavailable && state === 'up') wentDown(error)
+      throw error
+    }
+  }
+
+  const migrate = async (plugin: string, migrations: readonly Migration[]): Promise<void> => {
+    checkMigrations(plugin, migrations)
+    try {
+      await reached(plugin, (d) => d.migrate(plugin, migrations))
+      return
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable) || state === 'closed') throw error
+    }
+    pending = [...pending.filter((p) => p.plugin !== plugin), { plugin, migrations }]
+    log.warn('the tables of a plugin are made when the records store is back', { plugin })
+  }
+
+  return {
+    scoped(plugin) {
+      return {
+        sql: <Row = SqlRow>(text: TemplateStringsArray, ...values: readonly SqlValue[]) =>
+          reached(plugin, (d) => d.sql<Row>(text, ...values)),
+        transaction: <T>(run: (sql: SqlQuery) => Promise<T>) => reached(plugin, (d) => d.transaction(run)),
+        async append(table, rows) {
+          if (state === 'closed') throw new StoreUnavailable('the records are closed')
+          await appender.append(checkRows(table, rows))
+        },
+        migrate: (migrations) => migrate(plugin, migrations),
+        get available() {
+          return state === 'up' || state === 'idle'
+        },
+      }
+    },
+    get problem() {
+      return state === 'down' ? problem : undefined
+    },
+    recover,
+    async close() {
+      if (state === 'closed') return
+      if (timer) clearTimeout(timer)
+      timer = undefined
+      await opening
+      await appender.close()
+      state = 'closed'
+      if (timer) clearTimeout(timer)
+      await recovering
+      if (made) await (await lazily()).close()
+      await driver?.close()
+    },
+  }
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined
+  return () => {
+    made ??= make()
+    return made
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * One after the other: who may use the one connection. Statements and transactions of different callers never mix inside a transaction.
+ *
+ * The queue is bounded; who does not get in is told that the store is unavailable.
+ */
+
+import { StoreUnavailable } from '../../plugin/host.ts'
+
+const longest = 10_000
+
+export interface Lane {
+  /** Free at this moment: what is synchronous may simply run. */
+  readonly free: boolean
+  /** Runs `work` alone. */
+  run<T>(work: () => T | Promise<T>): Promise<T>
+}
+
+export function createLane(): Lane {
+  let held = false
+  const waiting: (() => void)[] = []
+  const release = () => {
+    const next = waiting.shift()
+    if (next) next()
+    else held = false
+  }
+  return {
+    get free() {
+      return !held
+    },
+    async run(work) {
+      if (held) {
+        if (waiting.length >= longest) throw new StoreUnavailable('too many statements wait for the records')
+        await new Promise<void>((resolve) => waiting.push(resolve))
+      }
+      held = true
+      try {
+        return await work()
+      } finally {
+        release()
+      }
+    },
+  }
+}
