@@ -79,7 +79,7 @@ const manyChoices = 6
 function typeText(shape: Shape): string {
   const unit = shape['x-unit']
   if (unit === 'texts') return 'string or list of strings'
-  if (unit !== undefined) return unit === 'base-url' ? 'URL' : unit
+  if (unit !== undefined) return unit.endsWith('-url') ? 'URL' : unit
   const fixed = choices(shape)
   if (fixed) {
     const shown = fixed.length > manyChoices ? fixed.slice(0, 3) : fixed

@@ -12,6 +12,7 @@ import type { Path } from './diagnostics.ts'
 import { type Read, readBaseUrl, readDecimal, readListen } from './kinds.ts'
 import { soundsSecret } from './secrets.ts'
 import { kindOf, noun, type Shape, word } from './shape.ts'
+import { maskUrl, readStateUrl, urlSecrets } from './store-url.ts'
 import { nearest } from './suggest.ts'
 
 const failed: Checked = { raw: undefined, out: undefined }
@@ -39,8 +40,10 @@ export function checkUnit(unit: string, shape: Shape, value: unknown, path: Path
   if (kind !== 'text' && kind !== 'number') return wrongKind(shape, value, path, c)
   const text = kind === 'number' ? (c.places.scalar(path)?.text ?? String(value)) : (value as string)
   const read = readUnit(unit, text, kind === 'number', c.ofDefault)
+  const url = unit === 'state-url'
+  if (url) for (const secret of urlSecrets(text)) c.secrets.add(secret)
   if ('value' in read) return { raw: unit === 'duration' && kind === 'number' ? `${value}ms` : text, out: read.value }
-  const subject = read.wrong.startsWith('is ') ? `${found(value, path, c)} ` : ''
+  const subject = read.wrong.startsWith('is ') ? `${found(url ? maskUrl(text) : value, path, c)} ` : ''
   return c.fail(path, subject + read.wrong, read.fix)
 }
 
@@ -62,6 +65,8 @@ function readUnit(unit: string, text: string, number: boolean, ofDefault: boolea
       return readDecimal(text)
     case 'base-url':
       return readBaseUrl(text)
+    case 'state-url':
+      return readStateUrl(text)
     case 'listen-or-off':
       return text === 'off' ? { value: 'off' } : readListen(text)
     case 'listen':
@@ -135,7 +140,7 @@ function checkNumber(n: number, type: string, shape: Shape, path: Path, c: Check
 /** The wrong kind of value altogether. */
 export function wrongKind(shape: Shape, value: unknown, path: Path, c: Checking): Checked {
   if (value === null || value === undefined) return c.fail(path, 'has no value', `write ${noun(shape)}, or remove the key`)
-  const text = shape.type === 'string' && shape['x-unit'] !== 'base-url' && (typeof value === 'number' || typeof value === 'boolean')
+  const text = shape.type === 'string' && !shape['x-unit']?.endsWith('-url') && (typeof value === 'number' || typeof value === 'boolean')
   const quote = text ? `, in quotes: "${c.places.scalar(path)?.text ?? String(value)}"` : ''
   return c.fail(path, `${found(value, path, c)} is not ${noun(shape)}`, `write ${noun(shape)}${quote}`)
 }

@@ -35,6 +35,11 @@ export function Decimal(options: TSchemaOptions = {}): TUnsafe<string> {
   return Unsafe({ ...options, type: 'string', pattern: '^[0-9]+(\\.[0-9]+)?$', 'x-unit': 'decimal' })
 }
 
+/** Where shared state lives: `memory`, `redis://…` or `rediss://…`. Its password is kept out of everything that is printed. */
+export function StateUrl(options: TSchemaOptions = {}): TUnsafe<string> {
+  return Unsafe({ ...options, type: 'string', 'x-unit': 'state-url' })
+}
+
 /** One text or a list of texts. Becomes a list. */
 export function Texts(options: TSchemaOptions = {}): TUnsafe<readonly string[]> {
   const text = { type: 'string', minLength: 1 }

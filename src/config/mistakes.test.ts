@@ -71,7 +71,16 @@ describe('mistakes, each at its place', () => {
       '0.30',
     ))
   test('empty list', () => oneMistake('models:\n  m: { targets: [] }\n', '4:17 models.m.targets', 'the list is empty', 'at least 1'))
-  test('state', () => oneMistake('state: redis://h\n', '3:8 state', 'not allowed', 'write memory'))
+  test('state', () => {
+    const fix = 'write memory, redis://host:6379 or rediss://host:6379'
+    oneMistake('state: redis\n', '3:8 state', '"redis" is no place for shared state', fix)
+    oneMistake('state: http://h:6379\n', '3:8 state', 'http is not a scheme for shared state', fix)
+    oneMistake('state: redis://\n', '3:8 state', 'is not the URL of a Redis', fix)
+    oneMistake('state: redis://h/app\n', '3:8 state', 'no number of a database', 'redis://host:6379/2')
+    oneMistake('state: redis://h?db=2\n', '3:8 state', 'has a query', 'number of the database')
+    oneMistake('state: redis://:100%@h\n', '3:8 state', 'not percent-encoded', '%25')
+    oneMistake('state: 6379\n', '3:8 state', '6379', fix)
+  })
   test('secret that is empty', () =>
     oneMistake('upstreams:\n  a: { dialect: openai, base_url: builtin:demo, key: "" }\n', '4:54 upstreams.a.key', 'is empty', 'value'))
   test('upstream of a target', () =>

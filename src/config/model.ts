@@ -9,7 +9,7 @@
 import { type Static, Type } from 'typebox'
 import type { Model } from '../plugin/host.ts'
 import { Duration, Secret, Size } from '../plugin/units.ts'
-import { BaseUrl, Decimal, Listen, Texts } from './kinds.ts'
+import { BaseUrl, Decimal, Listen, StateUrl, Texts } from './kinds.ts'
 
 const strict = { additionalProperties: false } as const
 
@@ -181,7 +181,11 @@ export const fileSchema = Type.Object(
   {
     version: Type.Literal(1, { description: 'Version of this file format: 1.' }),
     server,
-    state: Type.Enum(['memory'], { default: 'memory', description: 'Where limits and other shared state live.' }),
+    state: StateUrl({
+      default: 'memory',
+      description:
+        'Where limits, locks and other shared state live: memory (this process), or redis://… or rediss://… (TLS), which several instances share.',
+    }),
     log: Type.Object(
       { level: Type.Enum(logLevels, { default: 'info', description: 'Least level that is printed.' }) },
       { ...strict, default: {}, description: 'What the gateway prints.' },
@@ -239,7 +243,8 @@ export interface PluginEntry {
 export interface GatewayConfig {
   readonly version: 1
   readonly server: Readonly<ServerConfig>
-  readonly state: 'memory'
+  /** `memory`, or the URL of a Redis, which may hold a password. */
+  readonly state: string
   readonly log: { readonly level: (typeof logLevels)[number] }
   readonly mounts: readonly MountConfig[]
   readonly upstreams: readonly UpstreamConfig[]

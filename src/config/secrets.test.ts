@@ -32,6 +32,9 @@ describe('secrets', () => {
       'a variable with a harmless name',
       `version: 1\nmodels: { m: { targets: [{ upstream: "\${env:X}", model: "\${env:X}**" }] } }\nlog: { level: "\${env:X}" }\n`,
     ],
+    ['a password of shared state under a wrong scheme', `version: 1\nstate: http://u:${secret}@h\n`],
+    ['a password of shared state without a user', `version: 1\nstate: rediss//:${secret}@h\nlog: { level: "${secret}" }\n`],
+    ['a URL of shared state from outside', `version: 1\nstate: "x://:\${env:KEY}@h"\nlog: { level: "\${env:KEY}" }\n`],
     ['a variable as an operation', `version: 1\nplugins: [{ use: "\${env:X}", when: { operation: "\${env:X}" } }, { use: "\${env:X}" }]\n`],
   ])('never appear in diagnostics: %s', (_, text) => {
     expect(show(text, { KEY: secret, X: secret })).not.toContain(secret)
@@ -62,5 +65,15 @@ plugins: [{ use: x, with: { where: "see \${env:MY_TOKEN}!" } }]\n`,
     expect(shown).toContain('"headers":{"x-api-key":"***","x-team":"***","x-plain":"plain"}')
     expect(shown).toContain('"where":"see ***!"')
     expect(result.config!.plugins[0]!.with).toEqual({ where: `see ${secret}!` })
+  })
+  test('redact hides the password of shared state, however short, and shows the rest', () => {
+    const shown = (state: string, env: Record<string, string> = {}) => {
+      const { config, secrets } = load(`version: 1\nstate: "${state}"\nplugins: [{ use: x, with: { where: "see p%61ssword" } }]\n`, env)
+      return redact(config!, secrets) as { state: string; plugins: [{ with: { where: string } }] }
+    }
+    expect(shown('redis://:abc@h:1/2').state).toBe('redis://***@h:1/2')
+    expect(shown('rediss://me:p%61ssword@h').plugins[0].with.where).toBe('see ***')
+    expect(shown('${env:URL}', { URL: 'redis://token@h' }).state).toBe('redis://***@h')
+    expect(shown('memory').state).toBe('memory')
   })
 })

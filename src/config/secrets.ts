@@ -6,6 +6,7 @@
  */
 
 import type { GatewayConfig } from './model.ts'
+import { maskUrl } from './store-url.ts'
 
 const mask = '***'
 
@@ -37,7 +38,7 @@ export function maskLine(line: string, secrets: ReadonlySet<string> | undefined,
         soundsSecret(name) && !isReference(value) ? `${name}${quote ?? ''}${colon}${mask}` : all,
     )
     .replace(/\b(?:sk|pk|gsk|xai|key|ghp|hf|AIza)[-_A-Za-z0-9]*[-_][A-Za-z0-9_-]{12,}/g, mask)
-    .replace(/\/\/[^/\s:@]+:[^/\s@]+@/g, `//${mask}@`)
+    .replace(/\/\/[^/\s:@]*:[^/\s@]+@/g, `//${mask}@`)
     .replace(/(\/\/[^\s?"']+\?)[^\s"',}]+/g, `$1${mask}`)
 }
 
@@ -61,5 +62,5 @@ export function redact(config: GatewayConfig, secrets: ReadonlySet<string>): unk
     ...(upstream.key === undefined ? {} : { key: mask }),
     headers: Object.fromEntries(Object.entries(upstream.headers).map(([name, value]) => [name, soundsSecret(name) ? mask : value])),
   }))
-  return maskValue({ ...config, upstreams }, secrets)
+  return maskValue({ ...config, state: maskUrl(config.state), upstreams }, secrets)
 }

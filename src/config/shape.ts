@@ -69,6 +69,7 @@ const unitNouns: Readonly<Record<string, string>> = {
   secret: 'a text',
   decimal: 'a plain decimal number such as 0.30',
   'base-url': 'a URL such as https://api.openai.com/v1',
+  'state-url': 'memory, or a URL such as redis://localhost:6379',
   listen: 'a listen address such as 127.0.0.1:8787',
   'listen-or-off': 'a listen address such as 127.0.0.1:8788, or off',
   texts: 'a text or a list of texts',

@@ -1,0 +1,52 @@
+/**
+ * URLs of stores in gateway.yaml: what may be written, and how they are shown without the secrets in them.
+ *
+ * A URL may come whole from `${env:NAME}`. Its password is a secret wherever it was written, also when the URL is wrong.
+ */
+
+import type { Read } from './kinds.ts'
+
+const stateFix = 'write memory, redis://host:6379 or rediss://host:6379 (rediss is Redis over TLS)'
+
+/** Reads where shared state lives: `memory`, or the URL of a Redis with an optional number of a database as its path. */
+export function readStateUrl(text: string): Read<string> {
+  if (text === 'memory') return { value: text }
+  const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(text)?.[1]?.toLowerCase()
+  if (scheme === undefined) return { wrong: 'is no place for shared state', fix: stateFix }
+  if (scheme !== 'redis' && scheme !== 'rediss') return { wrong: `${scheme} is not a scheme for shared state`, fix: stateFix }
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (!url || url.hostname === '') return { wrong: 'is not the URL of a Redis', fix: stateFix }
+  if (url.search !== '' || url.hash !== '')
+    return { wrong: 'the URL has a query or fragment', fix: 'end it with the number of the database' }
+  if (!/^(\/[0-9]{0,5})?$/.test(url.pathname)) {
+    return {
+      wrong: 'the path of the URL is no number of a database',
+      fix: `end it with the host, or with a number, for example ${scheme}://host:6379/2`,
+    }
+  }
+  try {
+    decodeURIComponent(url.username)
+    decodeURIComponent(url.password)
+  } catch {
+    return { wrong: 'the URL has a password that is not percent-encoded', fix: 'write % as %25, @ as %40, : as %3A and / as %2F in it' }
+  }
+  return { value: text }
+}
+
+/** A URL without what stands before its last `@`. Works on broken URLs too. */
+export function maskUrl(text: string): string {
+  return text.replace(/^([A-Za-z][A-Za-z0-9+.-]*:\/*)?.*@/s, (_, scheme: string | undefined) => `${scheme ?? ''}***@`)
+}
+
+/** Secrets in a URL, as written and decoded: its password, or all that stands before the `@` when no password is marked. */
+export function urlSecrets(text: string): string[] {
+  const user = /^(?:[A-Za-z][A-Za-z0-9+.-]*:\/*)?(.*)@/s.exec(text)?.[1]
+  if (user === undefined) return []
+  const secret = user.slice(user.indexOf(':') + 1)
+  if (secret === '') return []
+  try {
+    return [...new Set([secret, decodeURIComponent(secret)])]
+  } catch {
+    return [secret]
+  }
+}
