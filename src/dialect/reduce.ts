@@ -5,14 +5,27 @@
  * some dialects tell it and others do not.
  */
 
-import type { ErrorEvent, NativeEvent, StopEvent, StreamEvent } from '../plugin/events.ts'
+import type { CitationEvent, ErrorEvent, MediaEvent, NativeEvent, StopEvent, StreamEvent, ToolCallEvent } from '../plugin/events.ts'
 import type { Usage } from '../plugin/outcome.ts'
 
 export type Piece =
-  | { readonly type: 'text'; text: string }
-  | { readonly type: 'reasoning'; text: string; signature: string | undefined }
-  | { readonly type: 'tool_call'; readonly index: number; id: string | undefined; name: string | undefined; arguments: string }
+  | { readonly type: 'text'; text: string; readonly refusal: boolean; signature: string | undefined }
+  | { readonly type: 'reasoning'; text: string; signature: string | undefined; readonly redacted: boolean }
+  | CallPiece
+  | { readonly type: 'citation'; readonly citation: CitationEvent }
+  | { readonly type: 'media'; readonly media: MediaEvent }
   | { readonly type: 'native'; readonly native: NativeEvent }
+
+export interface CallPiece {
+  readonly type: 'tool_call'
+  readonly index: number
+  id: string | undefined
+  name: string | undefined
+  namespace: string | undefined
+  kind: 'function' | 'custom'
+  arguments: string
+  signature: string | undefined
+}
 
 export interface ReducedChoice {
   readonly choice: number
@@ -54,6 +67,12 @@ export function reduceEvents(events: readonly StreamEvent[]): Reduced {
       case 'tool_call':
         addPiece(last.pieces, event)
         break
+      case 'citation':
+        last.pieces.push({ type: 'citation', citation: event })
+        break
+      case 'media':
+        last.pieces.push({ type: 'media', media: event })
+        break
       case 'native':
         last.pieces.push({ type: 'native', native: event })
         break
@@ -76,19 +95,34 @@ function addPiece(pieces: Piece[], event: Extract<StreamEvent, { type: 'text' | 
     if (call?.type === 'tool_call' && (event.id === undefined || call.id === undefined || call.id === event.id)) {
       call.id ??= event.id
       call.name ??= event.name
+      call.namespace ??= event.namespace
+      if (event.kind !== undefined) call.kind = event.kind
       call.arguments += event.arguments
-    } else pieces.push({ type: 'tool_call', index: event.index, id: event.id, name: event.name, arguments: event.arguments })
+      if (event.signature !== undefined) call.signature = event.signature
+    } else pieces.push(newCall(event))
     return
   }
   const open = pieces.at(-1)
   if (event.type === 'text') {
-    if (open?.type === 'text') open.text += event.text
-    else if (event.text !== '') pieces.push({ type: 'text', text: event.text })
+    const refusal = event.refusal === true
+    // A signature closes the text that it proves.
+    if (open?.type === 'text' && open.refusal === refusal && (open.signature === undefined || event.text === '')) {
+      open.text += event.text
+      if (event.signature !== undefined) open.signature = event.signature
+    } else if (event.text !== '' || event.signature !== undefined) {
+      pieces.push({ type: 'text', text: event.text, refusal, signature: event.signature })
+    }
     return
   }
-  // A signature closes the thought that it proves.
-  if (open?.type === 'reasoning' && (open.signature === undefined || event.text === '')) {
+  const redacted = event.redacted === true
+  // So it does of a thought; a hidden one stands alone.
+  if (open?.type === 'reasoning' && !open.redacted && !redacted && (open.signature === undefined || event.text === '')) {
     open.text += event.text
     if (event.signature !== undefined) open.signature = (open.signature ?? '') + event.signature
-  } else pieces.push({ type: 'reasoning', text: event.text, signature: event.signature })
+  } else pieces.push({ type: 'reasoning', text: event.text, signature: event.signature, redacted })
+}
+
+function newCall(event: ToolCallEvent): CallPiece {
+  const { index, id, name, namespace, kind = 'function', signature } = event
+  return { type: 'tool_call', index, id, name, namespace, kind, arguments: event.arguments, signature }
 }

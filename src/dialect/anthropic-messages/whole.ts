@@ -205,7 +205,7 @@ function blocksOf(events: readonly StreamEvent[], callPrefix: string): Json[] {
     else if (piece.type === 'tool_call') {
       const id = piece.id ?? `toolu_${callPrefix}_${blocks.length}`
       blocks.push({ type: 'tool_use', id, name: piece.name ?? '', input: inputOf(piece.arguments) })
-    } else if (piece.native.event === 'content_block_start') {
+    } else if (piece.type === 'native' && piece.native.event === 'content_block_start') {
       const block: JsonObject | undefined = objectOf(objectOf(parseJson(piece.native.data))?.content_block)
       if (block && !isEmptyText(block)) blocks.push(block)
     }

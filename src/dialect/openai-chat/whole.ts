@@ -184,7 +184,7 @@ function messageOf(pieces: readonly Piece[], callPrefix: string): JsonObject {
     else if (piece.type === 'tool_call') {
       const id = piece.id ?? `call_${callPrefix}_${calls.length}`
       calls.push({ id, type: 'function', function: { name: piece.name ?? '', arguments: piece.arguments || '{}' } })
-    } else {
+    } else if (piece.type === 'native') {
       const delta = objectOf(objectOf(listOf(objectOf(parseJson(piece.native.data))?.choices)[0])?.delta)
       for (const member in delta) {
         const value = delta[member]
