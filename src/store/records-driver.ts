@@ -5,7 +5,7 @@
  * an error of the statement, or fails with `StoreUnavailable` within seconds; none hangs.
  */
 
-import type { Migration, SqlQuery, SqlValue } from '../plugin/host.ts'
+import { type Migration, type SqlQuery, type SqlValue, StoreUnavailable } from '../plugin/host.ts'
 
 export type Row = Readonly<Record<string, SqlValue>>
 
@@ -32,4 +32,21 @@ export interface RecordsDriver {
 }
 
 /** Milliseconds after which a transaction that does not come to its end is rolled back. */
-export const transactionLimit = 5000
+const transactionLimit = 5000
+
+/** The store is there and could not do this now: a lock that was not given up, too many conflicts, a statement that took too long. */
+export class StoreBusy extends StoreUnavailable {}
+
+/** The work of a transaction within its time: it holds up others. @throws Error that says so */
+export async function inTransactionTime<T>(work: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<never>((_, reject) => {
+    const why = `a transaction took more than ${transactionLimit / 1000} s: it may await nothing but its own sql`
+    timer = setTimeout(() => reject(new Error(why)), transactionLimit)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -8,7 +8,7 @@
 
 import { type Logger, type Migration, type Records, type SqlQuery, type SqlRow, type SqlValue, StoreUnavailable } from '../plugin/host.ts'
 import { createAppender } from './records-append.ts'
-import type { RecordsDriver } from './records-driver.ts'
+import { type RecordsDriver, StoreBusy } from './records-driver.ts'
 import { checkMigrations } from './records-migrations.ts'
 import { checkRows } from './records-values.ts'
 import type { Spool } from './spool.ts'
@@ -168,7 +168,7 @@ export function createRecordsStore(options: RecordsStoreOptions): RecordsStore {
     try {
       return await work(use())
     } catch (error) {
-      if (error instanceof StoreUnavailable && state === 'up') wentDown(error)
+      if (error instanceof StoreUnavailable && !(error instanceof StoreBusy) && state === 'up') wentDown(error)
       throw error
     }
   }

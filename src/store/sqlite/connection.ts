@@ -8,6 +8,7 @@ import { Database, type Statement } from 'bun:sqlite'
 import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type SqlRow, type SqlValue, StoreUnavailable } from '../../plugin/host.ts'
+import { StoreBusy } from '../records-driver.ts'
 import { rowConverter } from './rows.ts'
 
 /** Prepared statements kept; the one that was used longest ago goes first. */
@@ -25,7 +26,7 @@ export interface Connection {
 }
 
 /** The file is locked by another process at this moment. */
-export class Busy extends StoreUnavailable {}
+export class Busy extends StoreBusy {}
 
 /** @param path of the file, or `:memory:`. Folders are made; the file can be read by its owner only. @throws StoreUnavailable */
 export function connect(path: string): Connection {

@@ -9,12 +9,12 @@
  */
 
 import { type SqlQuery, type SqlRow, type SqlValue, StoreUnavailable } from '../../plugin/host.ts'
-import { type RecordsDriver, transactionLimit } from '../records-driver.ts'
+import { inTransactionTime, type RecordsDriver } from '../records-driver.ts'
+import { createLane } from '../records-lane.ts'
 import { runMigrations } from '../records-migrations.ts'
 import { insertText, textOf } from '../records-text.ts'
 import { bindable, insertGroups } from '../records-values.ts'
 import { Busy, type Connection, connect } from './connection.ts'
-import { createLane } from './lane.ts'
 import { type WalSync, walSync } from './sync.ts'
 
 export interface SqliteOptions {
@@ -111,7 +111,7 @@ export function sqliteDriver(options: SqliteOptions): RecordsDriver {
           }
         }
         try {
-          const result = await inTime(work(own))
+          const result = await inTransactionTime(work(own))
           if (failed !== undefined) throw failed // a failed statement ends the transaction in PostgreSQL, so it does here
           return result
         } finally {
@@ -146,19 +146,5 @@ export function sqliteDriver(options: SqliteOptions): RecordsDriver {
         connection = undefined
       })
     },
-  }
-}
-
-/** The work of a transaction within its time: it holds up everybody else. */
-async function inTime<T>(work: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const late = new Promise<never>((_, reject) => {
-    const why = `a transaction took more than ${transactionLimit / 1000} s: it may await nothing but its own sql`
-    timer = setTimeout(() => reject(new Error(why)), transactionLimit)
-  })
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    clearTimeout(timer)
   }
 }

@@ -1,10 +1,10 @@
 /**
- * One after the other: who may use the one connection. Statements and transactions of different callers never mix inside a transaction.
+ * One after the other: who may use what only one can use, such as the one connection of SQLite.
  *
  * The queue is bounded; who does not get in is told that the store is unavailable.
  */
 
-import { StoreUnavailable } from '../../plugin/host.ts'
+import { StoreBusy } from './records-driver.ts'
 
 const longest = 10_000
 
@@ -29,7 +29,7 @@ export function createLane(): Lane {
     },
     async run(work) {
       if (held) {
-        if (waiting.length >= longest) throw new StoreUnavailable('too many statements wait for the records')
+        if (waiting.length >= longest) throw new StoreBusy('too many statements wait for the records')
         await new Promise<void>((resolve) => waiting.push(resolve))
       }
       held = true

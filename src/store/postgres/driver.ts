@@ -1,0 +1,204 @@
+/**
+ * Records in PostgreSQL, which several instances share: a bounded pool, SERIALIZABLE transactions, time limits on everything.
+ *
+ * A server that does not answer is given up after seconds: its connections are destroyed, and `open` makes new ones. A transaction that
+ * met another is run again; from its second run on alone in this process, so that callers here do not keep failing one another.
+ * A single statement is atomic by itself and is never run twice, except after a deadlock, which undid it.
+ */
+
+import postgres, { type Sql, type TransactionSql } from 'postgres'
+import { type SqlQuery, type SqlRow, type SqlValue, StoreUnavailable } from '../../plugin/host.ts'
+import { inTransactionTime, type RecordsDriver } from '../records-driver.ts'
+import { createLane } from '../records-lane.ts'
+import { runMigrations } from '../records-migrations.ts'
+import { insertText, textOf } from '../records-text.ts'
+import { bindable, type InsertGroup, insertGroups } from '../records-values.ts'
+import { isConflict, meaning } from './errors.ts'
+import { plainRows, types } from './rows.ts'
+import { translate } from './translate.ts'
+
+export interface PostgresOptions {
+  readonly url: string
+  /** Connections of this process; 10 by default. */
+  readonly pool?: number
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number
+  readonly limits?: Partial<PostgresLimits>
+}
+
+/** In milliseconds. */
+export interface PostgresLimits {
+  readonly connect: number
+  /** One statement, on the server; a little later here, should the server hang. */
+  readonly statement: number
+  /** How long conflicting transactions are run again. */
+  readonly conflicts: number
+  readonly migration: number
+}
+
+const usual: PostgresLimits = { connect: 3000, statement: 5000, conflicts: 5000, migration: 25_000 }
+/** What the server gets on top before it counts as hung. */
+const grace = 1000
+/** Prepared statements of one connection. */
+const maxPrepared = 500
+/** PostgreSQL counts placeholders with 16 bits. */
+const maxPlaceholders = 60_000
+/** "headgate": who migrates holds this advisory lock. */
+const migrationLock = '7522807063157568613'
+
+type Runner = Pick<Sql, 'unsafe'> | Pick<TransactionSql, 'unsafe'>
+
+export function postgresDriver(options: PostgresOptions): RecordsDriver {
+  const { now = Date.now } = options
+  const limits = { ...usual, ...options.limits }
+  const prepared = new Set<string>()
+  const calm = createLane()
+  let pool: Sql | undefined
+  let closed = false
+
+  const connect = (): Sql =>
+    postgres(options.url, {
+      max: options.pool ?? 10,
+      connect_timeout: limits.connect / 1000,
+      idle_timeout: 300,
+      backoff: (() => 0.05) as never, // the store above paces its attempts
+      fetch_types: false,
+      onnotice: () => {},
+      types: types as never,
+      connection: {
+        application_name: 'headgate',
+        statement_timeout: limits.statement,
+        idle_in_transaction_session_timeout: limits.statement + grace,
+        client_min_messages: 'warning',
+      },
+    }) as Sql
+
+  const current = (): Sql => {
+    if (!pool) throw new StoreUnavailable(closed ? 'the records are closed' : 'PostgreSQL was not reached yet')
+    return pool
+  }
+  const drop = () => {
+    const old = pool
+    pool = undefined
+    old?.end({ timeout: 0 }).catch(() => {})
+  }
+
+  /** The result, or `StoreUnavailable` when it does not come in time; the connections of a hung server are given up. */
+  const within = async <T>(work: Promise<T>, limit: number, of: Sql): Promise<T> => {
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        if (pool === of) drop()
+        reject(new StoreUnavailable(`PostgreSQL did not answer within ${limit / 1000} s`))
+      }, limit)
+    })
+    try {
+      return await Promise.race([work, late])
+    } catch (error) {
+      throw isConflict(error) ? error : meaning(error)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  const run = async (runner: Runner, text: string, values: readonly SqlValue[], prepare: boolean): Promise<SqlRow[]> => {
+    if (prepare && prepared.size < maxPrepared) prepared.add(text)
+    const result = await runner.unsafe(text, values as never[], { prepare: prepare && prepared.has(text), simple: false } as never)
+    return plainRows(result as unknown as SqlRow[], result.columns as never)
+  }
+  const queryOf =
+    (runner: Runner): SqlQuery =>
+    async <Row = SqlRow>(template: TemplateStringsArray, ...values: readonly SqlValue[]): Promise<Row[]> =>
+      (await run(runner, textOf(template, 'postgres'), values.map(bindable), true)) as Row[]
+
+  /** Again after a conflict, with growing pauses, for a while. */
+  const again = async <T>(work: () => Promise<T>): Promise<T> => {
+    const end = Date.now() + limits.conflicts
+    const attempt = async (n: number): Promise<T> => {
+      try {
+        return await work()
+      } catch (error) {
+        const pause = Math.min(2 ** n, 100) * (0.5 + Math.random())
+        if (!isConflict(error) || Date.now() + pause > end) throw meaning(error)
+        await Bun.sleep(pause)
+        return n === 0 ? await calm.run(() => attempt(1)) : await attempt(n + 1)
+      }
+    }
+    return await attempt(0)
+  }
+
+  const transaction = <T>(mode: string, limit: number, work: (tx: TransactionSql) => Promise<T>): Promise<T> => {
+    const of = current()
+    return within(of.begin(`isolation level ${mode}`, (tx) => work(tx)) as Promise<T>, limit, of)
+  }
+
+  const insertGroup = async (runner: Runner, { table, columns, rows }: InsertGroup): Promise<void> => {
+    const most = Math.max(1, Math.floor(maxPlaceholders / columns.length))
+    for (let at = 0; at < rows.length; at += most) {
+      const some = rows.slice(at, at + most)
+      const values = some.flatMap((row) => columns.map((c) => row[c]!))
+      await run(runner, insertText(table, columns, some.length, 'postgres'), values, some.length === 1)
+    }
+  }
+
+  return {
+    kind: 'postgres',
+    async open() {
+      if (closed) throw new StoreUnavailable('the records are closed')
+      const answers = async (of: Sql, limit: number) => void (await within(of.unsafe('SELECT 1').execute() as Promise<unknown>, limit, of))
+      if (pool) {
+        try {
+          return await answers(pool, limits.connect / 2)
+        } catch {
+          drop()
+        }
+      }
+      pool = connect()
+      try {
+        await answers(pool, limits.connect + grace)
+      } catch (error) {
+        drop()
+        throw error instanceof StoreUnavailable ? error : new StoreUnavailable(`PostgreSQL can't be used: ${(error as Error).message}`)
+      }
+    },
+    sql: <Row = SqlRow>(template: TemplateStringsArray, ...values: readonly SqlValue[]) =>
+      again(() => {
+        const of = current()
+        return within(queryOf(of)<Row>(template, ...values), limits.statement + grace, of)
+      }),
+    transaction: (work) =>
+      again(() => transaction('serializable', limits.statement + 2 * grace, (tx) => inTransactionTime(work(queryOf(tx))))),
+    insert: (batch) =>
+      again(async () => {
+        const groups = insertGroups(batch)
+        const [only] = groups
+        const of = current()
+        if (groups.length === 1 && only!.rows.length * only!.columns.length <= maxPlaceholders) {
+          return await within(insertGroup(of, only!), limits.statement + grace, of)
+        }
+        await transaction('read committed', limits.statement + 2 * grace, async (tx) => {
+          for (const group of groups) await insertGroup(tx, group)
+        })
+      }),
+    migrate: (plugin, migrations) =>
+      // read committed: what another instance did while this one waited for the lock must be seen
+      again(() =>
+        transaction('read committed', limits.migration + grace, async (tx) => {
+          await tx.unsafe(`SET LOCAL statement_timeout = ${limits.migration}`)
+          await tx.unsafe(`SELECT pg_advisory_xact_lock(${migrationLock})`)
+          const session = {
+            run: (text: string, values: readonly (string | number)[] = []) => run(tx, text, values, false),
+            placeholder: (n: number) => `$${n}`,
+            translate,
+          }
+          await runMigrations(session, plugin, migrations, now())
+        }),
+      ),
+    async close() {
+      closed = true
+      const old = pool
+      pool = undefined
+      await old?.end({ timeout: 2 })
+    },
+  }
+}
