@@ -1,23 +1,41 @@
 /**
- * The catalogue: which models there are, and where each is served.
+ * The catalogue: which models there are, where each is served, and what it costs there.
  *
- * Exact ids win over globs, globs are tried in the operator's order. In a glob's targets one `*` stands for what matched.
+ * Exact ids win over globs, globs are tried in the operator's order. In a glob's targets one `*` stands for what matched. A target's own
+ * price wins over its model's, and that over the price list.
  */
 
+import type { ListedModel } from '../config/price-schema.ts'
 import { distance } from '../config/suggest.ts'
 import type { Catalog, Model, Target } from '../plugin/host.ts'
+import { type PriceList, priceAt } from '../plugin/price.ts'
+import { createPriceBook, type PriceBook } from './prices.ts'
 
-/** Builds the catalogue. `dialectOf` names the API family that an upstream speaks. */
-export function createCatalog(models: readonly Model[], dialectOf: (upstream: string) => string | undefined): Catalog {
+interface Glob {
+  readonly before: string
+  readonly after: string
+  readonly model: Model
+}
+
+const noPrices: PriceList = []
+
+/** Builds the catalogue. `dialectOf` names the API family that an upstream speaks; `list` is the price list. */
+export function createCatalog(
+  models: readonly Model[],
+  dialectOf: (upstream: string) => string | undefined,
+  list: readonly ListedModel[] = [],
+): Catalog {
+  const book = createPriceBook(list)
   const exact = new Map<string, Model>()
-  const globs: { before: string; after: string; model: Model }[] = []
+  const globs: Glob[] = []
   for (const model of models) {
-    const known = { ...model, targets: model.targets.map((t) => withDialect(t, dialectOf)) }
+    const targets = model.targets.map((target) => withDialect(target, dialectOf))
     const star = model.id.indexOf('*')
-    if (star < 0) exact.set(model.id, known)
-    else globs.push({ before: model.id.slice(0, star), after: model.id.slice(star + 1), model: known })
+    if (star < 0) exact.set(model.id, priced({ ...model, targets }, model.id, book))
+    else globs.push({ before: model.id.slice(0, star), after: model.id.slice(star + 1), model: { ...model, targets } })
   }
-  const list = [...exact.values()]
+  const known = [...exact.values()]
+  const own = ownPrices(known)
   return {
     find(id) {
       const found = exact.get(id)
@@ -25,18 +43,72 @@ export function createCatalog(models: readonly Model[], dialectOf: (upstream: st
       for (const { before, after, model } of globs) {
         if (id.length <= before.length + after.length || !id.startsWith(before) || !id.endsWith(after)) continue
         const matched = id.slice(before.length, id.length - after.length)
-        return { ...model, targets: model.targets.map((t) => ({ ...t, model: t.model.replace('*', () => matched) })) }
+        return priced({ ...model, targets: model.targets.map((t) => ({ ...t, model: t.model.replace('*', () => matched) })) }, id, book)
       }
       return undefined
     },
-    list: () => list,
+    list: () => known,
     similar: (id) => nearest(id, [...exact.keys(), ...globs.map((g) => g.model.id)]),
+    price(upstream, model, at) {
+      const list = own.get(upstream)?.get(model) ?? globPrice(globs, upstream, model) ?? book.find(model)?.price
+      return list && priceAt(list, at)
+    },
   }
 }
 
 function withDialect(target: Target, dialectOf: (upstream: string) => string | undefined): Target {
   const dialect = dialectOf(target.upstream)
   return dialect === undefined ? target : { ...target, dialect }
+}
+
+/** A model with what the price list says where the operator says nothing. `id` is the model's id, without a star. */
+function priced(model: Model, id: string, book: PriceBook): Model {
+  const listed = book.find(model.targets[0]?.model ?? id, id)
+  const targets = model.targets.map((target) => {
+    const price = target.price ?? model.price ?? book.find(target.model, id)?.price ?? noPrices
+    return target.price === price ? target : { ...target, price }
+  })
+  const price = model.price ?? targets[0]?.price
+  const context = model.context ?? listed?.context
+  const maxOutput = model.maxOutput ?? listed?.maxOutput
+  return {
+    ...model,
+    targets,
+    ...(price !== undefined && price.length > 0 && { price }),
+    ...(context !== undefined && { context }),
+    ...(maxOutput !== undefined && { maxOutput }),
+  }
+}
+
+/** The prices of targets, by upstream and by the model's name there. The first target of a name counts. */
+function ownPrices(models: readonly Model[]): ReadonlyMap<string, ReadonlyMap<string, PriceList>> {
+  const all = new Map<string, Map<string, PriceList>>()
+  for (const { targets } of models) {
+    for (const { upstream, model, price } of targets) {
+      if (!price || price.length === 0) continue
+      const known = all.get(upstream) ?? new Map<string, PriceList>()
+      all.set(upstream, known)
+      if (!known.has(model)) known.set(model, price)
+    }
+  }
+  return all
+}
+
+/** The price that the operator gave a glob whose target at this upstream can have this name. */
+function globPrice(globs: readonly Glob[], upstream: string, name: string): PriceList | undefined {
+  for (const { model } of globs) {
+    for (const target of model.targets) {
+      const price = target.price ?? model.price
+      if (price && target.upstream === upstream && fits(target.model, name)) return price
+    }
+  }
+  return undefined
+}
+
+function fits(pattern: string, name: string): boolean {
+  const star = pattern.indexOf('*')
+  if (star < 0) return pattern === name
+  return name.length >= pattern.length && name.startsWith(pattern.slice(0, star)) && name.endsWith(pattern.slice(star + 1))
 }
 
 /** Up to three known ids that look like `id`. */

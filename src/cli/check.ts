@@ -52,7 +52,7 @@ function report(rehearsed: Rehearsed, path: string, color: boolean): string {
   const paint = painter(color)
   const secrets = new Set([...load.secrets, ...gateway.secrets])
   let text = ''
-  if (diagnostics.length > 0) text += `${formatDiagnostics(diagnostics, { color, text: load.text, secrets })}\n\n`
+  if (diagnostics.length > 0) text += `${formatDiagnostics(diagnostics, { color, text: load.texts, secrets })}\n\n`
   if (load.notes.length > 0) text += `Left out:\n${load.notes.map((note) => `  ${note}\n`).join('')}\n`
   const counts = (['error', 'warning', 'advice'] as const).flatMap((severity) => {
     const n = diagnostics.filter((d) => d.severity === severity).length

@@ -89,7 +89,7 @@ function brokenConfig(context: CommandContext, { diagnostics, load, gateway }: R
   const errors = diagnostics.filter((d) => hasErrors([d]))
   const secrets = new Set([...load.secrets, ...gateway.secrets])
   context.err(
-    `${formatDiagnostics(errors, { color: context.errColor, text: load.text, secrets })}\n\nThere is nothing to explain before that is right.\n`,
+    `${formatDiagnostics(errors, { color: context.errColor, text: load.texts, secrets })}\n\nThere is nothing to explain before that is right.\n`,
   )
   return exits.failed
 }

@@ -69,7 +69,7 @@ async function start(
   const { err, errColor } = context
   const result = await gateway.reload()
   if (!result.ok) {
-    const text = formatDiagnostics(result.diagnostics, { color: errColor, text: result.load.text, secrets: gateway.secrets })
+    const text = formatDiagnostics(result.diagnostics, { color: errColor, text: result.load.texts, secrets: gateway.secrets })
     err(`${text}\n\nThe gateway was not started.\n`)
     await gateway.close(0)
     return undefined
@@ -111,7 +111,7 @@ function run(
       return
     }
     if (diagnostics.length > 0)
-      context.err(`${formatDiagnostics(diagnostics, { color: context.errColor, ...(!ok && { text: load.text }), secrets })}\n`)
+      context.err(`${formatDiagnostics(diagnostics, { color: context.errColor, ...(!ok && { text: load.texts }), secrets })}\n`)
     if (!ok) context.err('The config was not reloaded; the one before stays in force.\n')
   }
   const watch = context.args.flags.has('no-watch') ? undefined : watchConfig(gateway, edge.reload, path, watchEvery, report, loaded)

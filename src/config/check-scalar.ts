@@ -9,7 +9,7 @@
 import { parseDuration, parseSize } from '../plugin/units.ts'
 import type { Checked, Checking } from './check.ts'
 import type { Path } from './diagnostics.ts'
-import { type Read, readBaseUrl, readDecimal, readListen } from './kinds.ts'
+import { type Read, readBaseUrl, readDecimal, readListen, readMoment, readPrice } from './kinds.ts'
 import { soundsSecret } from './secrets.ts'
 import { kindOf, noun, type Shape, word } from './shape.ts'
 import { maskUrl, readStateUrl, urlSecrets } from './store-url.ts'
@@ -63,6 +63,10 @@ function readUnit(unit: string, text: string, number: boolean, ofDefault: boolea
     }
     case 'decimal':
       return readDecimal(text)
+    case 'price':
+      return readPrice(text)
+    case 'moment':
+      return readMoment(text)
     case 'base-url':
       return readBaseUrl(text)
     case 'state-url':

@@ -6,6 +6,7 @@
  * reports is not reported again.
  */
 
+import { checkPrices } from './check-prices.ts'
 import { type Diagnostic, type Path, pathText, type Severity } from './diagnostics.ts'
 import { readListen } from './kinds.ts'
 import { pluginId } from './plugin-id.ts'
@@ -130,6 +131,7 @@ function checkModels(models: Record<string, unknown>, upstreams: readonly string
     const stars = count(id, '*')
     if (id === '') report(path, 'a model without an id', 'give it an id', 'key')
     if (stars > 1) report(path, `\`${id}\` holds ${stars} stars`, 'use one *: it stands for anything, slashes included', 'key')
+    checkPrices(map(value).price, [...path, 'price'], report)
     list(map(value).targets).forEach((target, i) => {
       const { upstream, model } = map(target)
       const at = [...path, 'targets', i]
@@ -142,6 +144,7 @@ function checkModels(models: Record<string, unknown>, upstreams: readonly string
           guess === undefined ? all : `did you mean \`${guess}\`?`,
         )
       }
+      checkPrices(map(target).price, [...at, 'price'], report)
       if (typeof model !== 'string') return
       const holes = count(model, '*')
       if (holes > 0 && stars === 0) {

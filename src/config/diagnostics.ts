@@ -55,17 +55,23 @@ export function sortDiagnostics(diagnostics: readonly Diagnostic[]): Diagnostic[
 export interface FormatOptions {
   /** ANSI colours; off by default. */
   readonly color?: boolean
-  /** Text of the file: when given, the line is shown with a caret below. */
-  readonly text?: string
+  /** Text of the file, or texts by file: where there is one, the line is shown with a caret below. */
+  readonly text?: string | ReadonlyMap<string, string>
   /** Masked wherever they would appear. */
   readonly secrets?: ReadonlySet<string>
 }
 
 /** All diagnostics, sorted, one line each: `file:line:column  path  what is wrong  what to do`. */
 export function formatDiagnostics(diagnostics: readonly Diagnostic[], options: FormatOptions = {}): string {
-  const lines = options.text === undefined ? undefined : options.text.split(/\r\n|\r|\n/)
+  const { text } = options
+  const split = new Map<string, readonly string[] | undefined>()
+  const linesOf = (file: string): readonly string[] | undefined => {
+    const key = typeof text === 'string' ? '' : file
+    if (!split.has(key)) split.set(key, (typeof text === 'string' ? text : text?.get(file))?.split(/\r\n|\r|\n/))
+    return split.get(key)
+  }
   return sortDiagnostics(diagnostics)
-    .map((d) => formatOne(d, options, lines))
+    .map((d) => formatOne(d, options, linesOf(d.file)))
     .join('\n')
 }
 

@@ -7,6 +7,7 @@
  */
 
 import { type TSchemaOptions, type TUnsafe, Unsafe } from 'typebox'
+import { parsePrice } from '../plugin/price.ts'
 
 /** Where a listener binds. Port 0 = any free port. */
 export interface ListenAddress {
@@ -39,6 +40,17 @@ export function Decimal(options: TSchemaOptions = {}): TUnsafe<string> {
 export function StateUrl(options: TSchemaOptions = {}): TUnsafe<string> {
   return Unsafe({ ...options, type: 'string', 'x-unit': 'state-url' })
 }
+
+/** USD per million tokens, with at most 6 decimals; kept as the text in the file. */
+export function PriceText(options: TSchemaOptions = {}): TUnsafe<string> {
+  return Unsafe({ ...options, type: 'string', pattern: '^[0-9]+(\\.[0-9]+)?$', 'x-unit': 'price' })
+}
+
+/** A date, or a date and time, in UTC: `2026-01-31`, `2026-01-31T12:00:00Z`. Becomes milliseconds since the epoch. */
+export function Moment(options: TSchemaOptions = {}): TUnsafe<number> {
+  return Unsafe({ ...options, type: 'string', pattern: momentPattern, 'x-unit': 'moment' })
+}
+export const momentPattern = '^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2})?Z)?$'
 
 /** One text or a list of texts. Becomes a list. */
 export function Texts(options: TSchemaOptions = {}): TUnsafe<readonly string[]> {
@@ -77,4 +89,26 @@ export function readDecimal(text: string): Read<string> {
   if (/^[0-9]+(\.[0-9]+)?$/.test(text)) return { value: text }
   if (text.startsWith('-')) return { wrong: 'is negative', fix: 'write a number from 0 up' }
   return { wrong: 'is not a plain decimal number', fix: 'write digits with a point, for example 0.30' }
+}
+
+/** Reads a price per million tokens. */
+export function readPrice(text: string): Read<string> {
+  const read = readDecimal(text)
+  if (!('value' in read)) return read
+  try {
+    parsePrice(text)
+    return read
+  } catch (error) {
+    return { wrong: 'is no price', fix: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+/** Reads a date or a moment, in UTC. */
+export function readMoment(text: string): Read<number> {
+  const at = new RegExp(momentPattern).test(text) ? Date.parse(text) : Number.NaN
+  // a date that does not exist is read as one that does
+  if (Number.isNaN(at) || new Date(at).toISOString().slice(0, 10) !== text.slice(0, 10)) {
+    return { wrong: 'is not a date', fix: 'write it as 2026-01-31, or with a time as 2026-01-31T12:00:00Z; both are UTC' }
+  }
+  return { value: at }
 }

@@ -13,7 +13,7 @@ describe('whatever the text, loading gives diagnostics or a config, and never th
       expect(d.line).toBeGreaterThan(0)
       expect(d.column).toBeGreaterThan(0)
     }
-    formatDiagnostics(result.diagnostics, { text: result.text, color: true, secrets: result.secrets })
+    formatDiagnostics(result.diagnostics, { text: result.texts, color: true, secrets: result.secrets })
   }
   test('mutations of the default file', () => {
     const scraps = [

@@ -88,6 +88,8 @@ plugins:
       headers: {},
       timeouts: { connect: 250, first_byte: 600_000, idle: 600_000, total: 3_600_000 },
       on_disconnect: 'cancel',
+      on_drop: 'warn',
+      ask_usage: true,
     })
     expect(config!.upstreams[1]!.auth).toBe('none')
     expect(config!.plugins).toEqual([
@@ -107,14 +109,12 @@ plugins:
     const { config } = load(`version: 1
 upstreams: { a: { dialect: openai, base_url: builtin:demo } }
 models:
-  m: { targets: [{ upstream: a }], price: { input: 3, output: 0.30, cache_read: "0.10", cache_write: 12345678901234567890.123456789 } }
+  m: { targets: [{ upstream: a }], price: { input: 3, output: 0.30, cache_read: "0.10", cache_write: 123456789.000001 } }
 ${router}`)
-    expect(config!.models[0]!.price).toEqual({
-      input: '3',
-      output: '0.30',
-      cache_read: '0.10',
-      cache_write: '12345678901234567890.123456789',
-    })
+    // picodollars per token
+    expect(config!.models[0]!.price).toEqual([
+      { input: 3_000_000n, output: 300_000n, cache_read: 100_000n, cache_write: 123_456_789_000_001n },
+    ])
   })
 
   test('anchors and merge keys', () => {

@@ -6,12 +6,13 @@
  */
 
 import { readFileSync, statSync } from 'node:fs'
-import { dirname, resolve as resolvePath } from 'node:path'
+import { dirname, isAbsolute, join, resolve as resolvePath } from 'node:path'
 import { check } from './check.ts'
 import { crossCheck } from './cross-check.ts'
 import { type Diagnostic, hasErrors, type Path, type Position, sortDiagnostics } from './diagnostics.ts'
 import { type FileConfig, fileSchema, type GatewayConfig, type PluginEntry } from './model.ts'
 import type { Place } from './plugin-config.ts'
+import { loadPriceList, type PriceListConfig } from './price-list.ts'
 import { type FilePlugin, resolve, resolvePlugin } from './resolve.ts'
 import { soundsSecret } from './secrets.ts'
 import { readSource, type Source } from './source.ts'
@@ -37,8 +38,10 @@ export interface LoadResult {
   readonly plugins: readonly PluginEntry[]
   /** Strings that must never be printed. */
   readonly secrets: ReadonlySet<string>
-  /** Text of the file, for excerpts. */
-  readonly text: string
+  /** Texts of the files, for excerpts, by the names that diagnostics give them. */
+  readonly texts: ReadonlyMap<string, string>
+  /** Absolute paths of the files besides the config that were read, or should have been. */
+  readonly files: readonly string[]
   locate(path: Path): Position
   /** A place for `checkPluginConfig`, for example of `['plugins', 2, 'with']`. */
   place(path: Path): Place
@@ -64,13 +67,16 @@ export function loadConfig(options: LoadOptions): LoadResult {
   const source = readSource(options.path, text, { env: options.env, readFile: (path) => readFile(resolvePath(folder, path)) })
   const secrets = new Set(source.secrets)
   const notes: string[] = []
+  const texts = new Map([[options.path, text]])
+  const files: string[] = []
   const finish = (config: GatewayConfig | undefined, plugins: readonly PluginEntry[]): LoadResult => ({
     ...(config && !hasErrors(diagnostics) ? { config } : {}),
     diagnostics: sortDiagnostics(diagnostics),
     notes,
     plugins,
     secrets,
-    text,
+    texts,
+    files,
     locate: source.locate,
     place: (path) => ({ file: source.file, path, locate: source.locate, locateKey: source.locateKey, scalar: source.scalar }),
   })
@@ -91,7 +97,23 @@ export function loadConfig(options: LoadOptions): LoadResult {
   const left = absentUpstreams(source, file, diagnostics)
   collectHeaderSecrets(source, file, secrets)
   const plugins = wellFormed(file, [...checked.diagnostics, ...crossed])
-  return finish(file && !hasErrors(diagnostics) ? resolve(file, left, notes) : undefined, plugins)
+  const priceList = typeof file?.price_list === 'string' ? readPrices(file.price_list) : undefined
+  return finish(file && !hasErrors(diagnostics) ? resolve(file, left, notes, priceList) : undefined, plugins)
+
+  /** The price list that the file names. */
+  function readPrices(name: string): PriceListConfig {
+    const path = resolvePath(folder, name)
+    const shown = isAbsolute(name) ? name : join(dirname(options.path), name)
+    const unreadable = (message: string): Diagnostic => {
+      const fix = 'put the price list there, or remove `price_list`: prices that nobody states are unknown'
+      return { severity: 'error', file: options.path, ...source.locate(['price_list']), path: 'price_list', message, fix }
+    }
+    const list = loadPriceList(shown, () => readFile(path), options.env, unreadable)
+    diagnostics.push(...list.diagnostics)
+    files.push(path)
+    texts.set(shown, list.text)
+    return { file: path, models: list.models }
+  }
 }
 
 /** Optional upstreams that miss a variable or file, and why; what is missing elsewhere becomes a mistake. */

@@ -9,7 +9,10 @@
 import { type Static, Type } from 'typebox'
 import type { Model } from '../plugin/host.ts'
 import { Duration, Secret, Size } from '../plugin/units.ts'
-import { BaseUrl, Decimal, Listen, StateUrl, Texts } from './kinds.ts'
+import { type CapabilitiesConfig, capabilities } from './capabilities.ts'
+import { BaseUrl, Listen, StateUrl, Texts } from './kinds.ts'
+import type { PriceListConfig } from './price-list.ts'
+import { priceSchema } from './price-schema.ts'
 
 const strict = { additionalProperties: false } as const
 
@@ -67,6 +70,9 @@ const timeouts = Type.Object(
   { ...strict, default: {}, description: 'Limits of one upstream call.' },
 )
 
+/** The endpoints that an upstream may have. */
+export const upstreamApis = ['chat', 'responses', 'completions', 'embeddings', 'messages', 'generate', 'converse', 'count_tokens'] as const
+
 const upstream = Type.Object(
   {
     dialect: Type.Enum(apis, { description: 'Which API the provider speaks.' }),
@@ -86,6 +92,23 @@ const upstream = Type.Object(
       default: 'cancel',
       description: 'When the client leaves in mid-reply: cancel the upstream call, or read it to its end so that usage is known.',
     }),
+    ask_usage: Type.Boolean({
+      default: true,
+      description:
+        'For plugins that need the usage of every reply, streams of openai upstreams are asked for it with stream_options. false: this provider refuses that field, or tells unasked.',
+    }),
+    on_drop: Type.Enum(['warn', 'refuse'], {
+      default: 'warn',
+      description:
+        'When a request must be translated and something in it can only be left out: warn names it in x-gateway-dropped and in the record, refuse answers 400.',
+    }),
+    apis: Type.Optional(
+      Type.Array(Type.Enum(upstreamApis), {
+        minItems: 1,
+        description: 'Which endpoints the provider has. By default those of its dialect; responses only for api.openai.com and Azure.',
+      }),
+    ),
+    capabilities: Type.Optional(capabilities),
     optional: Type.Boolean({
       default: false,
       description:
@@ -104,24 +127,9 @@ const target = Type.Object(
         description: 'What that upstream calls the model. The id itself by default. In an id with *, one * here stands for what matched.',
       }),
     ),
+    price: Type.Optional(priceSchema),
   },
   strict,
-)
-
-const usd = (what: string) => Type.Optional(Decimal({ description: `USD per million tokens: ${what}.` }))
-const price = Type.Object(
-  {
-    input: usd('input that is not cached'),
-    output: usd('output'),
-    cache_read: usd('input read from the cache'),
-    cache_write: usd('input written to the cache'),
-    cache_write_1h: usd('input written to the cache for an hour'),
-    reasoning: usd('reasoning, where it is not priced as output'),
-    audio_input: usd('audio input'),
-    audio_output: usd('audio output'),
-    request: Type.Optional(Decimal({ description: 'USD per million requests, added to the tokens.' })),
-  },
-  { ...strict, description: 'What the model costs. Unknown prices stay unknown; they are not 0.' },
 )
 
 const model = Type.Object(
@@ -129,7 +137,7 @@ const model = Type.Object(
     targets: Type.Array(target, { minItems: 1, description: 'Where the model is served, best first.' }),
     context: Type.Optional(Type.Integer({ minimum: 1, description: 'Context window in tokens.' })),
     max_output: Type.Optional(Type.Integer({ minimum: 1, description: 'Largest output in tokens.' })),
-    price: Type.Optional(price),
+    price: Type.Optional(priceSchema),
   },
   strict,
 )
@@ -192,6 +200,13 @@ export const fileSchema = Type.Object(
     ),
     mounts,
     upstreams: Type.Record(Type.String(), upstream, { default: {}, description: 'Providers by name.' }),
+    price_list: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description:
+          'A file with prices, relative to this one. It says what models cost that state no price here, found by the name that their upstream gives them.',
+      }),
+    ),
     models: Type.Record(Type.String(), model, {
       default: {},
       description: 'The catalogue by model id. An id may hold *: exact ids win, then patterns from top to bottom.',
@@ -220,6 +235,10 @@ export interface UpstreamConfig {
   /** Milliseconds; 0 = no limit. */
   readonly timeouts: Readonly<Static<typeof timeouts>>
   readonly on_disconnect: 'cancel' | 'drain'
+  readonly on_drop: 'warn' | 'refuse'
+  readonly apis?: readonly (typeof upstreamApis)[number][]
+  readonly capabilities?: CapabilitiesConfig
+  readonly ask_usage: boolean
 }
 
 /** Globs by field: AND across fields, OR inside a list. Header names are lower case. */
@@ -250,5 +269,7 @@ export interface GatewayConfig {
   readonly upstreams: readonly UpstreamConfig[]
   /** Ids may hold `*`; then a target's model may hold one `*` for what matched. */
   readonly models: readonly Model[]
+  /** Prices of models that state none. */
+  readonly priceList?: PriceListConfig
   readonly plugins: readonly PluginEntry[]
 }

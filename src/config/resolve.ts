@@ -8,13 +8,20 @@ import type { Model } from '../plugin/host.ts'
 import { normalMount } from './cross-check.ts'
 import type { FileConfig, GatewayConfig, PluginEntry, UpstreamConfig, WhenConfig } from './model.ts'
 import { pluginId } from './plugin-id.ts'
+import type { PriceListConfig } from './price-list.ts'
+import { resolvePrices } from './price-schema.ts'
 
 type FileUpstream = FileConfig['upstreams'][string]
 type FileModel = FileConfig['models'][string]
 export type FilePlugin = FileConfig['plugins'][number]
 
 /** Makes the config. `left` holds the upstreams to leave out and why; one note per left-out upstream is added to `notes`. */
-export function resolve(file: FileConfig, left: ReadonlyMap<string, string>, notes: string[]): GatewayConfig {
+export function resolve(
+  file: FileConfig,
+  left: ReadonlyMap<string, string>,
+  notes: string[],
+  priceList: PriceListConfig | undefined,
+): GatewayConfig {
   const models: Model[] = []
   const lost = new Map<string, string[]>()
   for (const [id, model] of Object.entries(file.models)) {
@@ -36,6 +43,7 @@ export function resolve(file: FileConfig, left: ReadonlyMap<string, string>, not
       .filter(([name]) => !left.has(name))
       .map(([name, upstream]) => resolveUpstream(name, upstream)),
     models,
+    ...(priceList && { priceList }),
     plugins: file.plugins.map(resolvePlugin),
   }
 }
@@ -49,10 +57,14 @@ function resolveUpstream(name: string, from: FileUpstream): UpstreamConfig {
 function resolveModel(id: string, from: FileModel, targets: FileModel['targets']): Model {
   return {
     id,
-    targets: targets.map((target) => ({ upstream: target.upstream, model: target.model ?? id })),
+    targets: targets.map((target) => ({
+      upstream: target.upstream,
+      model: target.model ?? id,
+      ...(target.price === undefined ? {} : { price: resolvePrices(target.price) }),
+    })),
     ...(from.context === undefined ? {} : { context: from.context }),
     ...(from.max_output === undefined ? {} : { maxOutput: from.max_output }),
-    ...(from.price === undefined ? {} : { price: from.price }),
+    ...(from.price === undefined ? {} : { price: resolvePrices(from.price) }),
   }
 }
 

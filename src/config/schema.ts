@@ -24,6 +24,7 @@ const units: Readonly<Record<string, Schema>> = {
   duration: { type: 'string', pattern: '^(0|[0-9]+(\\.[0-9]+)?(ms|s|m|h|d))$' },
   size: { type: ['string', 'integer'], pattern: '^[0-9]+(\\.[0-9]+)?([bB]|[kmgKMG][bB])?$', minimum: 0 },
   decimal: { type: ['number', 'string'], pattern: '^[0-9]+(\\.[0-9]+)?$', minimum: 0 },
+  price: { type: ['number', 'string'], pattern: '^[0-9]{1,12}(\\.[0-9]{1,6})?$', minimum: 0 },
   listen: { type: ['string', 'integer'] },
   'listen-or-off': { type: ['string', 'integer'] },
 }

@@ -11,7 +11,7 @@ describe('secrets', () => {
   const show = (text: string, env: Record<string, string> = {}): string => {
     const result = load(text, env)
     expect(result.diagnostics.length).toBeGreaterThan(0)
-    return formatDiagnostics(result.diagnostics, { text: result.text, secrets: result.secrets })
+    return formatDiagnostics(result.diagnostics, { text: result.texts, secrets: result.secrets })
   }
   test.each([
     ['a variable where it does not belong', `version: \${env:KEY}\nlog: { level: "\${env:KEY}" }\n`],

@@ -68,6 +68,8 @@ const unitNouns: Readonly<Record<string, string>> = {
   size: 'a size such as 32mb',
   secret: 'a text',
   decimal: 'a plain decimal number such as 0.30',
+  price: 'a plain decimal number such as 0.30',
+  moment: 'a date such as 2026-01-31',
   'base-url': 'a URL such as https://api.openai.com/v1',
   'state-url': 'memory, or a URL such as redis://localhost:6379',
   listen: 'a listen address such as 127.0.0.1:8787',
@@ -118,6 +120,7 @@ export function kinds(shape: Shape): ReadonlySet<Kind> {
     case 'texts':
       return new Set<Kind>(['text', 'list'])
     case 'decimal':
+    case 'price':
     case 'size':
     case 'duration':
     case 'listen':

@@ -60,6 +60,8 @@ export interface Plan {
   readonly reply: readonly Step[]
   readonly events: readonly Instance[]
   readonly settle: readonly Step[]
+  /** True when some instance needs to know what every reply used. */
+  readonly usage: boolean
   /** True when some instance has a condition. */
   readonly conditional: boolean
 }
@@ -88,6 +90,7 @@ export function compilePlan(instances: readonly Instance[]): Plan {
     reply,
     events: instances.filter((i) => i.hooks.event || i.hooks.inspect).reverse(),
     settle,
+    usage: instances.some((i) => i.plugin.usage === true),
     conditional: instances.some((i) => i.condition),
   }
 }

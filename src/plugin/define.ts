@@ -38,6 +38,11 @@ export interface PluginDefinition<
   readonly provides?: P
   /** What happens when a hook throws or times out: `closed` refuses the exchange, `open` goes on without this plugin. The operator's `on_error` wins. */
   readonly failure: FailureMode
+  /**
+   * This plugin needs to know what every reply used. Streams of Chat Completions report that only when asked: with such a plugin in the list the
+   * gateway asks (`stream_options.include_usage`), and keeps from the client the one chunk that it did not ask for.
+   */
+  readonly usage?: boolean
   /** Makes this plugin's state for one exchange. */
   readonly state?: () => S
   /** Builds the instance. Throwing here is a start-up error. */
@@ -54,6 +59,7 @@ export interface Plugin {
   readonly wants: readonly AnySlot[]
   readonly provides: readonly AnySlot[]
   readonly failure: FailureMode
+  readonly usage?: boolean
   readonly state?: () => unknown
   // biome-ignore lint/suspicious/noExplicitAny: the types were checked where the plugin was defined
   setup(host: Host, config: any): Hooks<any, any, any, any> | Promise<Hooks<any, any, any, any>>

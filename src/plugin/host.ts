@@ -2,6 +2,8 @@
  * What the host does for a plugin. Built-ins get no more than this.
  */
 
+import type { Price, PriceList } from './price.ts'
+
 /** Where one upstream call can go. */
 export interface Target {
   /** Name of an upstream of the config. */
@@ -10,6 +12,8 @@ export interface Target {
   readonly model: string
   /** API family that the upstream speaks: `openai` or `anthropic`. Filled in by the catalogue; absent = not known. */
   readonly dialect?: string
+  /** What it costs here, by date. Filled in by the catalogue, empty when no price is known; absent = not looked up. */
+  readonly price?: PriceList
 }
 
 /** A model of the catalogue. */
@@ -21,8 +25,8 @@ export interface Model {
   readonly context?: number
   /** Largest output in tokens. */
   readonly maxOutput?: number
-  /** USD per million tokens, as decimal strings: money is never a float. */
-  readonly price?: Readonly<Record<string, string>>
+  /** Its price by date: its own, else that of its first target. Absent = not known. */
+  readonly price?: PriceList
 }
 
 export interface Catalog {
@@ -32,6 +36,8 @@ export interface Catalog {
   list(): readonly Model[]
   /** The nearest known ids, for "did you mean". */
   similar(id: string): readonly string[]
+  /** The price in force at a time (milliseconds since the epoch) of what an upstream calls `model`; undefined when it is not known. */
+  price(upstream: string, model: string, at: number): Price | undefined
 }
 
 export interface Logger {

@@ -1,6 +1,7 @@
 /** The public API for plugin authors: everything that a plugin may import, besides its own folder. */
 
 export { Type } from 'typebox'
+export * from './cost.ts'
 export { definePlugin, type FailureMode, type Plugin, type PluginDefinition } from './define.ts'
 export * from './events.ts'
 export type { AdmitExchange, AnySlot, Exchange, Operation } from './exchange.ts'
@@ -17,7 +18,18 @@ export {
 } from './hooks.ts'
 export type * from './host.ts'
 export { StoreUnavailable } from './host.ts'
+export * from './money.ts'
 export * from './outcome.ts'
+export {
+  type Price,
+  type PriceClass,
+  type PriceList,
+  type PriceRates,
+  parsePrice,
+  perMillion,
+  priceAt,
+  priceClasses,
+} from './price.ts'
 export { type RefusalCode, refusalCodes } from './refusal.ts'
 export type { Completed, Refusal, RefusalOptions, Reply } from './reply.ts'
 export type { Json, Part, PartKind, RequestView } from './request.ts'

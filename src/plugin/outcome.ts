@@ -4,6 +4,8 @@
  * Every exchange has exactly one outcome. Unknown figures are absent, never 0. This file holds shapes only.
  */
 
+import type { Price } from './price.ts'
+
 /** Where the token figures come from. `unknown`: nothing reported and nothing estimated. */
 export type UsageSource = 'reported' | 'partial' | 'estimated' | 'unknown'
 
@@ -81,6 +83,8 @@ export interface Attempt {
   readonly model: string
   readonly url: string
   readonly startedAt: number
+  /** The price that was in force for it; absent = not known. `attemptCost` counts with it. */
+  readonly price?: Price | undefined
   /** First byte of the reply head; absent if none came. */
   headAt?: number
   /** First content-bearing event. */
@@ -133,6 +137,8 @@ export interface Outcome {
   readonly message?: string | undefined
   readonly usage: Usage
   readonly attempts: readonly Attempt[]
+  /** The call whose reply the client was given, whole or in part; absent when it was given none. One of `attempts`. */
+  readonly served?: Attempt | undefined
   /** Model id the client asked for. */
   readonly modelAsked?: string | undefined
   /** Model id as the upstream reported it. */

@@ -193,7 +193,7 @@ export class Gateway {
 /** Made apart from the build: the catalogue outlives it, and a closure in there would keep every config before this one. */
 function catalogOf({ config }: LoadResult): Catalog {
   const families = new Map(config?.upstreams.map((u) => [u.name, u.dialect]))
-  return createCatalog(config?.models ?? [], (name) => families.get(name))
+  return createCatalog(config?.models ?? [], (name) => families.get(name), config?.priceList?.models)
 }
 
 /** Calls `ready` of new instances; the first failure, if any. */

@@ -1,5 +1,5 @@
 /**
- * Watches gateway.yaml and the files of its external plugins, and reloads when one has changed.
+ * Watches gateway.yaml, its price list and the files of its external plugins, and reloads when one has changed.
  *
  * Polls modification times: editors replace files in ways that file events miss, and one `stat` a second per file costs nothing.
  */
@@ -37,6 +37,9 @@ export function watchConfig(
 ): ConfigWatch {
   /** Plugin files of a config that was refused: mending one of them is worth another try. */
   let refused: readonly string[] = []
+  const { priceList } = gateway.snapshot.config
+  /** The other files that the config is made of, and their versions. */
+  let parts = versions(priceList ? [priceList.file] : [])
   const files = () => [...gateway.snapshot.live.flatMap((l) => (l.file === undefined ? [] : [l.file])), ...refused]
   let config = loaded
   let plugins = new Map(files().map((f) => [f, versionOf(f)]))
@@ -45,13 +48,16 @@ export function watchConfig(
     if (busy || gateway.draining) return
     const now = fileVersion(configPath)
     const changed = files().filter((f) => versionOf(f) !== plugins.get(f))
-    if (now === config && changed.length === 0) return
+    if (now === config && changed.length === 0 && [...parts].every(([file, version]) => fileVersion(file) === version)) return
     busy = true
     const before = new Map(files().map((f) => [f, fileVersion(f)]))
     try {
       config = now
+      const known = versions(parts.keys())
+      parts = known
       for (const file of changed) dropModules(file)
       const result = await reload()
+      parts = new Map(result.load.files.map((file) => [file, known.get(file) ?? fileVersion(file)]))
       refused = result.ok ? [] : pluginPaths(result, configPath)
       // noted before anybody hears of it: who mends a file now is seen at the next look, and so is who did during the reload
       const during = (f: string) => before.has(f) && before.get(f) !== fileVersion(f)
@@ -65,6 +71,10 @@ export function watchConfig(
   }, every)
   timer.unref()
   return { stop: () => clearInterval(timer) }
+}
+
+function versions(files: Iterable<string>): ReadonlyMap<string, string> {
+  return new Map([...files].map((file) => [file, fileVersion(file)]))
 }
 
 function pluginPaths({ load }: BuildResult, configPath: string): string[] {
