@@ -32,17 +32,17 @@ export interface RecordsDriver {
 }
 
 /** Milliseconds after which a transaction that does not come to its end is rolled back. */
-const transactionLimit = 5000
+export const transactionLimit = 5000
 
 /** The store is there and could not do this now: a lock that was not given up, too many conflicts, a statement that took too long. */
 export class StoreBusy extends StoreUnavailable {}
 
 /** The work of a transaction within its time: it holds up others. @throws Error that says so */
-export async function inTransactionTime<T>(work: Promise<T>): Promise<T> {
+export async function inTransactionTime<T>(work: Promise<T>, limit = transactionLimit): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<never>((_, reject) => {
-    const why = `a transaction took more than ${transactionLimit / 1000} s: it may await nothing but its own sql`
-    timer = setTimeout(() => reject(new Error(why)), transactionLimit)
+    const why = `a transaction took more than ${limit / 1000} s: it may await nothing but its own sql`
+    timer = setTimeout(() => reject(new Error(why)), limit)
   })
   try {
     return await Promise.race([work, late])

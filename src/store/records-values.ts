@@ -18,7 +18,8 @@ export function bindable(value: unknown): SqlValue {
       return value.includes('\0') ? value.replaceAll('\0', '\ufffd') : value
     case 'number':
       if (!Number.isFinite(value)) throw new RangeError(`${value} can't be stored: numbers must be finite`)
-      if (Number.isInteger(value) && !Number.isSafeInteger(value)) throw new RangeError(`${value} is not exact: use a bigint`)
+      if (Number.isInteger(value) && !Number.isSafeInteger(value) && Math.abs(value) < 2 ** 64)
+        throw new RangeError(`${value} is not exact: use a bigint`)
       return value
     case 'bigint':
       if (value < least || value > most) throw new RangeError(`${value} does not fit into 64 bits`)

@@ -8,7 +8,7 @@
 
 import postgres, { type Sql, type TransactionSql } from 'postgres'
 import { type SqlQuery, type SqlRow, type SqlValue, StoreUnavailable } from '../../plugin/host.ts'
-import { inTransactionTime, type RecordsDriver } from '../records-driver.ts'
+import { inTransactionTime, type RecordsDriver, transactionLimit } from '../records-driver.ts'
 import { createLane } from '../records-lane.ts'
 import { runMigrations } from '../records-migrations.ts'
 import { insertText, textOf } from '../records-text.ts'
@@ -34,9 +34,10 @@ export interface PostgresLimits {
   /** How long conflicting transactions are run again. */
   readonly conflicts: number
   readonly migration: number
+  readonly transaction: number
 }
 
-const usual: PostgresLimits = { connect: 3000, statement: 5000, conflicts: 5000, migration: 25_000 }
+const usual: PostgresLimits = { connect: 3000, statement: 5000, conflicts: 5000, migration: 25_000, transaction: transactionLimit }
 /** What the server gets on top before it counts as hung. */
 const grace = 1000
 /** Prepared statements of one connection. */
@@ -68,7 +69,7 @@ export function postgresDriver(options: PostgresOptions): RecordsDriver {
       connection: {
         application_name: 'headgate',
         statement_timeout: limits.statement,
-        idle_in_transaction_session_timeout: limits.statement + grace,
+        idle_in_transaction_session_timeout: limits.transaction + grace,
         client_min_messages: 'warning',
       },
     }) as Sql
@@ -167,7 +168,9 @@ export function postgresDriver(options: PostgresOptions): RecordsDriver {
         return within(queryOf(of)<Row>(template, ...values), limits.statement + grace, of)
       }),
     transaction: (work) =>
-      again(() => transaction('serializable', limits.statement + 2 * grace, (tx) => inTransactionTime(work(queryOf(tx))))),
+      again(() =>
+        transaction('serializable', limits.transaction + 2 * grace, (tx) => inTransactionTime(work(queryOf(tx)), limits.transaction)),
+      ),
     insert: (batch) =>
       again(async () => {
         const groups = insertGroups(batch)

@@ -24,6 +24,8 @@ export interface SqliteOptions {
   readonly now?: () => number
   /** Milliseconds to go on trying while another process holds the lock. */
   readonly patience?: number
+  /** Milliseconds of one transaction. */
+  readonly transactionLimit?: number
 }
 
 export function sqliteDriver(options: SqliteOptions): RecordsDriver {
@@ -111,7 +113,7 @@ export function sqliteDriver(options: SqliteOptions): RecordsDriver {
           }
         }
         try {
-          const result = await inTransactionTime(work(own))
+          const result = await inTransactionTime(work(own), options.transactionLimit)
           if (failed !== undefined) throw failed // a failed statement ends the transaction in PostgreSQL, so it does here
           return result
         } finally {
