@@ -15,7 +15,7 @@ const sources: readonly SourceFile[] = files.filter((path) => /\.tsx?$/.test(pat
 const inSrc = sources.filter((f) => f.path.startsWith('src/'))
 const inPlugins = sources.filter((f) => f.path.startsWith('plugins/'))
 /** Tests and what only tests use. */
-const isTest = (path: string) => path.startsWith('test/') || /\.(test|arbitrary|fixture)\.ts$/.test(path)
+const isTest = (path: string) => path.startsWith('test/') || /\.(test|suite|arbitrary|fixture)\.ts$/.test(path)
 
 /** Which rooms of `src` each room may import. A room may always import itself. */
 const rooms: Readonly<Record<string, readonly string[]>> = {

@@ -36,9 +36,11 @@ export class ExpiringMap<T extends Expiring> {
     return entry !== undefined && entry.endsAt > now ? entry : undefined
   }
 
+  /** Keeps an entry, except one that alone would fill a quarter of the bound. */
   set(key: string, entry: T, now: number): void {
     this.delete(key)
     this.sweep(now)
+    if (entry.size > this.mostSize / 4) return // not worth forgetting all others for
     if (this.map.size >= this.most || this.total + entry.size > this.mostSize) this.makeRoom(now, entry.size)
     this.map.set(key, entry)
     this.total += entry.size

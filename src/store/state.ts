@@ -6,6 +6,7 @@
  */
 
 import { type Give, type State, StoreUnavailable, type Take } from '../plugin/host.ts'
+import { bucketUnits } from './state-bucket.ts'
 
 /** Shared state of a whole gateway. Outlives a reload while its URL is the same. */
 export interface StateStore {
@@ -40,25 +41,26 @@ export function checkCount(amount: number): void {
 }
 
 /** @throws RangeError unless a take is in whole numbers from 0 up and its window is at least a millisecond long. */
-export function checkTake({ amount, limit, window, burst }: Take): void {
+export function checkTake({ amount, limit, window, kind, burst }: Take): void {
   if (!(Number.isSafeInteger(amount) && amount >= 0))
     throw new RangeError(`the amount of a take is a whole number from 0 up, not ${amount}`)
-  checkLimit(limit, window, burst)
+  checkLimit(limit, window, kind, burst)
 }
 
 /** @throws RangeError unless a correction is in whole numbers. */
-export function checkGive({ amount, limit, window, burst }: Give): void {
+export function checkGive({ amount, limit, window, kind, burst }: Give): void {
   checkCount(amount)
-  checkLimit(limit, window, burst)
+  checkLimit(limit, window, kind, burst)
 }
 
-function checkLimit(limit: number, window: number, burst: number | undefined): void {
+function checkLimit(limit: number, window: number, kind: Take['kind'], burst = limit): void {
   if (!(Number.isSafeInteger(limit) && limit >= 0)) throw new RangeError(`a limit is a whole number from 0 up, not ${limit}`)
   if (!(Number.isSafeInteger(window) && window > 0))
     throw new RangeError(`a window is a whole number of milliseconds above 0, not ${window}`)
-  if (burst !== undefined && !(Number.isSafeInteger(burst) && burst >= 0)) {
+  if (!(Number.isSafeInteger(burst) && burst >= 0)) {
     throw new RangeError(`a burst is a whole number from 0 up, not ${burst}`)
   }
+  if (kind === 'bucket') bucketUnits(limit, window, burst) // throws for one too large to be exact
 }
 
 /** What `add` says of a key that holds something else. */
