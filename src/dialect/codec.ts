@@ -129,6 +129,8 @@ export interface StreamEncoder {
    * made from nothing (inserted by a plugin, or translated). What was not changed keeps its spelling inside a rewritten frame.
    */
   encode(after: readonly StreamEvent[], origin?: FrameOrigin): string
+  /** The frames that end this stream with an error, where they depend on what was sent before (Responses: sequence numbers). */
+  failure?(error: WireError): string
   /** Looks at a frame that is forwarded as received, to keep track of ids, indices and open blocks. */
   observe(frame: SseFrame, events: readonly StreamEvent[]): void
 }
@@ -178,4 +180,6 @@ export interface UpstreamError {
   readonly param?: string
   /** HTTP status that this error would have had, where a 200 or a stream carries it (B07). */
   readonly status?: number
+  /** Seconds that the error's body asks to wait (Gemini's RetryInfo). */
+  readonly retryAfter?: number
 }

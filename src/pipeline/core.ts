@@ -67,6 +67,8 @@ export class ExchangeCore {
   readonly attempts: Attempt[] = []
   verdicts: Verdict[] = noVerdicts
   modelAsked: string | undefined = undefined
+  /** Fields that the last translation had to leave out. */
+  dropped: readonly string[] | undefined = undefined
   bytesIn = 0
   bytesOut = 0
   admittedAt: number | undefined = undefined

@@ -13,6 +13,8 @@ import type { Completed, Refusal, Reply } from '../plugin/reply.ts'
 export interface LiveStream {
   /** Name of the dialect that the bytes are in. */
   readonly dialect: string
+  /** Present when the client speaks another dialect: what the bytes mean to it. */
+  readonly translated?: EventSource | undefined
   /** Hands over: first the bytes read so far, then each chunk as it comes. Exactly once. */
   attach(sink: StreamSink): void
   pause(): void
@@ -23,6 +25,13 @@ export interface LiveStream {
   missingEnd(): string
   /** Ends the upstream call. Nothing is called on the sink afterwards. */
   cancel(): void
+}
+
+/** Bytes of an upstream as neutral events in the client's terms. */
+export interface EventSource {
+  push(bytes: Uint8Array): readonly StreamEvent[]
+  /** What stood in a last frame without its blank line. */
+  end(): readonly StreamEvent[]
 }
 
 export interface StreamSink {

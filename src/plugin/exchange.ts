@@ -13,7 +13,17 @@ import type { RequestView } from './request.ts'
 import type { Slot } from './slots.ts'
 
 /** What kind of endpoint is called: it says what the body means. */
-export type Operation = 'chat' | 'completions' | 'embeddings' | 'responses' | 'messages' | 'generate' | 'count_tokens' | 'models' | 'route'
+export type Operation =
+  | 'chat'
+  | 'completions'
+  | 'embeddings'
+  | 'responses'
+  | 'messages'
+  | 'generate'
+  | 'converse'
+  | 'count_tokens'
+  | 'models'
+  | 'route'
 
 // biome-ignore lint/suspicious/noExplicitAny: a slot of whatever value; variance needs any here
 export type AnySlot = Slot<any>

@@ -17,7 +17,8 @@ import { completedReply, type ReplyCore, refusalReply } from '../pipeline/reply-
 import { RequestCore } from '../pipeline/request-core.ts'
 import type { Logger } from '../plugin/host.ts'
 import type { Refusal } from '../plugin/reply.ts'
-import { type DeliveryEnd, type DeliveryOptions, deliver } from '../upstream/deliver.ts'
+import { deliver } from '../upstream/deliver.ts'
+import type { DeliveryEnd, DeliveryOptions } from '../upstream/delivery.ts'
 import { statusOf } from '../upstream/failure.ts'
 import type { Transport } from '../upstream/http/transport.ts'
 import { callUpstream } from './attempt.ts'
@@ -149,8 +150,10 @@ export class InferenceExchange implements DeliveryOptions {
   }
 
   private identify({ headers, attempt }: ReplyCore): void {
-    headers.set('x-request-id', this.core.id)
-    headers.set('request-id', (this.dialect.family === 'anthropic' && attempt?.upstreamRequestId) || this.core.id)
+    const { dropped, id } = this.core
+    headers.set('x-request-id', id)
+    if (dropped) headers.set('x-gateway-dropped', dropped.join(','))
+    headers.set('request-id', (this.dialect.family === 'anthropic' && attempt?.upstreamRequestId) || id)
   }
 
   private afterReplyHooks(before: ReplyCore, reply: ReplyCore | Stop): Response | Promise<Response> {

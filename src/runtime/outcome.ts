@@ -3,7 +3,7 @@
 import type { ExchangeCore } from '../pipeline/core.ts'
 import type { ReplyCore } from '../pipeline/reply-core.ts'
 import { type Attempt, type Outcome, unknownUsage } from '../plugin/outcome.ts'
-import type { DeliveryEnd } from '../upstream/deliver.ts'
+import type { DeliveryEnd } from '../upstream/delivery.ts'
 
 export function outcomeOf(core: ExchangeCore, delivery: DeliveryEnd, reply: ReplyCore): Outcome {
   const attempt = reply.attempt ?? core.attempts.at(-1)
@@ -18,6 +18,7 @@ export function outcomeOf(core: ExchangeCore, delivery: DeliveryEnd, reply: Repl
     message: delivery.message,
     usage: attempt?.usage ?? unknownUsage,
     attempts: core.attempts,
+    served,
     modelAsked: core.modelAsked,
     modelServed: served?.modelServed,
     upstream: served?.upstream,
@@ -33,6 +34,7 @@ export function outcomeOf(core: ExchangeCore, delivery: DeliveryEnd, reply: Repl
       endAt: core.elapsed(),
     },
     verdicts: core.verdicts,
+    dropped: core.dropped,
   }
 }
 

@@ -5,6 +5,7 @@
  */
 
 import type { GatewayConfig, UpstreamConfig } from '../config/model.ts'
+import type { CapabilityEdit } from '../dialect/capability.ts'
 import { compilePlan, type Instance, type Plan } from '../pipeline/plan.ts'
 import type { Catalog } from '../plugin/host.ts'
 import type { UpstreamDefinition } from '../upstream/definition.ts'
@@ -12,12 +13,15 @@ import { ownHeaders } from '../upstream/headers.ts'
 import { parseUrl } from '../upstream/http/origin.ts'
 import type { BodyLimits } from './body.ts'
 import { closeUnused, type LiveInstance } from './instances.ts'
+import { defaultApis } from './route.ts'
 
 export interface Snapshot {
   readonly config: GatewayConfig
   readonly plan: Plan
   readonly catalog: Catalog
   readonly upstreams: ReadonlyMap<string, UpstreamDefinition>
+  /** Upstreams speak different dialects, so that a conversation may go from one to another. */
+  readonly mixed: boolean
   readonly live: readonly LiveInstance[]
   readonly limits: BodyLimits
   /** Counts an exchange in; call `leave` once when it has settled. */
@@ -42,12 +46,14 @@ export function createSnapshot(
   const leave = () => {
     if (--inflight === 0) retired?.()
   }
+  const upstreams = config.upstreams.map((u) => defineUpstream(u, demoUrl))
   return {
     config,
     catalog,
     live,
     plan: compilePlan(instances),
-    upstreams: new Map(config.upstreams.map((u) => [u.name, defineUpstream(u, demoUrl)])),
+    upstreams: new Map(upstreams.map((u) => [u.name, u])),
+    mixed: new Set(upstreams.map((u) => [...u.apis].sort().join(' '))).size > 1,
     limits: { size: config.server.body_limit, depth: config.server.max_depth },
     enter() {
       inflight++
@@ -83,5 +89,15 @@ function defineUpstream(u: UpstreamConfig, demoUrl: string | undefined): Upstrea
     ownKey: u.key !== undefined,
     timeouts: { connect: u.timeouts.connect, firstByte: u.timeouts.first_byte, idle: u.timeouts.idle, total: u.timeouts.total },
     onDisconnect: u.on_disconnect,
+    apis: new Set(u.apis ?? defaultApis(u.dialect, origin.hostname)),
+    onDrop: u.on_drop,
+    can: capabilityEdit(u.capabilities),
   }
+}
+
+/** The config's names are snake_case, those of the code camelCase. */
+function capabilityEdit(given: UpstreamConfig['capabilities'] = {}): CapabilityEdit {
+  const edit: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(given)) edit[name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase())] = value
+  return edit as CapabilityEdit
 }

@@ -1,6 +1,7 @@
 /** What one upstream call needs to know. */
 
-import type { Dialect } from '../dialect/codec.ts'
+import type { Dialect, Family } from '../dialect/codec.ts'
+import type { ReplyTranslation } from '../dialect/translate.ts'
 import type { Attempt } from '../plugin/outcome.ts'
 import type { UpstreamDefinition } from './definition.ts'
 import type { HeaderLines, Transport } from './http/transport.ts'
@@ -8,8 +9,12 @@ import type { HeaderLines, Transport } from './http/transport.ts'
 export interface CallOptions {
   readonly transport: Transport
   readonly upstream: UpstreamDefinition
-  /** Codec of the upstream's dialect; the client speaks the same one. */
+  /** Codec of the upstream's dialect. */
   readonly dialect: Dialect
+  /** API family of the client: it decides how a failure's status is spelled. */
+  readonly family: Family
+  /** Present when the client speaks another dialect: turns the reply's events into its terms. */
+  readonly translation?: ReplyTranslation | undefined
   readonly path: string
   readonly method: string
   readonly headers: Headers | HeaderLines

@@ -22,6 +22,7 @@ import { callFailed, failureOf, upstreamRefused } from './failure.ts'
 import { toReplyHeaders, wanted } from './headers.ts'
 import type { HttpError, HttpHandler, HttpRequest } from './http/transport.ts'
 import { choicesAsked, Meter } from './meter.ts'
+import { TranslatedEvents } from './translated-events.ts'
 
 /** Bytes that may wait between commit and attach before the upstream is paused. */
 const maxPrelude = 256 * 1024
@@ -53,6 +54,7 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
   private headers: Headers = noHeaders
   private sink: StreamSink | undefined = undefined
   private paused = false
+  private knownTranslated: TranslatedEvents | undefined = undefined
   private knownGuard: DoneGuard | undefined = undefined
   /** The upstream ended inside a frame. */
   private cut = false
@@ -209,6 +211,12 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
 
   // LiveStream
 
+  get translated(): TranslatedEvents | undefined {
+    const { dialect, translation } = this.options
+    if (translation) this.knownTranslated ??= new TranslatedEvents(dialect, translation)
+    return this.knownTranslated
+  }
+
   attach(sink: StreamSink): void {
     this.sink = sink
     const chunks = this.chunks
@@ -251,7 +259,7 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
     if (this.resolved) this.fail('aborted', code === 'client_closed' ? 'upstream_error' : code, message)
     else {
       this.cancel()
-      this.answer(callFailed(this.options.attempt, 'aborted', code, message, this.options.dialect.family))
+      this.answer(callFailed(this.options.attempt, 'aborted', code, message, this.options.family))
     }
   }
 
@@ -271,18 +279,21 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
 
   /** SSE for a client that asked for a whole reply (A15): read it to the end, then answer whole. */
   private collect(): void {
-    const events: StreamEvent[] = [...this.meter.takeEvents()]
+    const { meter, translated } = this
+    const events: StreamEvent[] = translated ? [] : [...meter.takeEvents()]
+    const add = (more: readonly StreamEvent[]) => {
+      for (const event of more) events.push(event)
+      if (events.length > 1_000_000) this.fail('bad_reply', 'upstream_bad_reply', 'The model provider sent too many events.')
+    }
+    for (const chunk of this.chunks) if (translated) add(translated.push(chunk))
     this.state = 'live'
-    this.meter.keepAll = true
+    meter.keepAll = !translated
     this.sink = {
-      chunk: () => {
-        events.push(...this.meter.takeEvents())
-        if (events.length > 1_000_000) this.fail('bad_reply', 'upstream_bad_reply', 'The model provider sent too many events.')
-      },
+      chunk: (bytes) => add(translated ? translated.push(bytes) : meter.takeEvents()),
       end: (failure) => {
-        const { attempt, dialect } = this.options
-        if (failure) return this.answer(callFailed(attempt, attempt.failure ?? 'truncated', failure.code, failure.message, dialect.family))
-        events.push(...this.meter.takeEvents())
+        const { attempt, family } = this.options
+        if (failure) return this.answer(callFailed(attempt, attempt.failure ?? 'truncated', failure.code, failure.message, family))
+        add(translated ? translated.end() : meter.takeEvents())
         this.headers.delete('content-type')
         this.answer(new ReplyCore(true, 200, this.headers, false, { kind: 'completed', events }, { attempt }))
       },
@@ -291,19 +302,18 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
   }
 
   private answered(): Answered {
-    const { attempt, dialect, stream, upstream } = this.options
-    return { attempt, dialect, status: this.status, headers: this.headers, stream, ownKey: upstream.ownKey }
+    const { attempt, dialect, family, stream, translation, upstream } = this.options
+    return { attempt, dialect, family, translation, status: this.status, headers: this.headers, stream, ownKey: upstream.ownKey }
   }
 
   private failedInReply(): void {
-    const { attempt, upstream } = this.options
     const error = this.meter.error!
     this.request.abort()
-    this.done(upstreamRefused(attempt, 'error_in_reply', error.status ?? 502, error, this.headers, upstream.ownKey))
+    this.done(upstreamRefused(this.answered(), 'error_in_reply', error.status ?? 502, error))
   }
 
   private fail(failure: AttemptFailure, code: StreamFailure['code'], message: string): void {
-    const { attempt, dialect } = this.options
+    const { attempt, family } = this.options
     this.request.abort()
     if (this.state === 'live') {
       attempt.failure = failure
@@ -311,7 +321,7 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
       this.over({ code, message, told: false })
       return
     }
-    this.done(callFailed(attempt, failure, code, message, dialect.family))
+    this.done(callFailed(attempt, failure, code, message, family))
   }
 
   private unusable(error: unknown): void {

@@ -4,10 +4,12 @@
  * Decides what such a body is: a reply, an error inside a 200 (B07, G03), an error in the upstream's words, or nothing of use. Does no I/O.
  */
 
-import type { Dialect } from '../dialect/codec.ts'
+import type { Dialect, Family } from '../dialect/codec.ts'
+import type { ReplyTranslation } from '../dialect/translate.ts'
 import { ReplyCore } from '../pipeline/reply-core.ts'
 import type { Attempt } from '../plugin/outcome.ts'
 import { callFailed, upstreamRefused } from './failure.ts'
+import { translatedWhole } from './translated-events.ts'
 
 /** Bytes above which a whole reply is refused, and an error body cut; what is said then. */
 export const limits = { whole: 256 * 1024 * 1024, error: 1024 * 1024, exceeded: 'The model provider sent too much.' } as const
@@ -16,6 +18,10 @@ export const limits = { whole: 256 * 1024 * 1024, error: 1024 * 1024, exceeded: 
 export interface Answered {
   readonly attempt: Attempt
   readonly dialect: Dialect
+  /** API family of the client. */
+  readonly family: Family
+  /** Present when the client speaks another dialect. */
+  readonly translation?: ReplyTranslation | undefined
   readonly status: number
   /** Headers for the client. */
   readonly headers: Headers
@@ -27,11 +33,10 @@ export interface Answered {
 
 /** The reply that a whole body of a 2xx is. `now` = milliseconds since the exchange was received. */
 export function replyOfWhole(answered: Answered, body: Uint8Array, now: number): ReplyCore {
-  const { attempt, dialect, headers, status, stream } = answered
-  const { family } = dialect
+  const { attempt, dialect, family, headers, status, stream, translation } = answered
   if (body.length === 0) return callFailed(attempt, 'empty', 'upstream_bad_reply', 'The model provider answered with nothing.', family)
   const summary = dialect.summary(body)
-  if (summary.error) return upstreamRefused(attempt, 'error_in_reply', summary.error.status ?? 502, summary.error, headers, answered.ownKey)
+  if (summary.error) return upstreamRefused(answered, 'error_in_reply', summary.error.status ?? 502, summary.error)
   if (!summary.valid) {
     const said = dialect.readError(502, body).message
     const message = `The model provider answered with something that is not a reply: ${said}`
@@ -40,12 +45,14 @@ export function replyOfWhole(answered: Answered, body: Uint8Array, now: number):
   attempt.firstContentAt = now
   if (summary.usage) attempt.usage = summary.usage
   if (summary.model !== undefined) attempt.modelServed = summary.model
-  if (stream) {
-    const decoded = dialect.decodeWhole(body)
+  if (translation || stream) {
+    const decoded = dialect.decodeWhole(body, translation ? 'translate' : 'relay')
     if (decoded) {
       headers.delete('content-type')
-      return new ReplyCore(true, 200, headers, true, { kind: 'completed', events: decoded.events }, { attempt })
+      const events = translation ? translatedWhole(decoded.events, translation) : decoded.events
+      return new ReplyCore(true, 200, headers, stream, { kind: 'completed', events }, { attempt })
     }
+    if (translation) return callFailed(attempt, 'bad_reply', 'upstream_bad_reply', 'The model provider answered with no reply.', family)
   }
   if (!headers.get('content-type')?.startsWith('application/json')) headers.set('content-type', 'application/json')
   return new ReplyCore(true, status, headers, false, { kind: 'whole', body, error: false }, { attempt })
@@ -56,18 +63,18 @@ export function replyOfNoStream(answered: Answered, body: Uint8Array, now: numbe
   const first = body.find((b) => b > 32)
   if (first === 0x7b) return replyOfWhole(answered, body, now)
   const message = `The model provider ${body.length === 0 ? 'answered with an empty stream' : 'ended the stream before any content'}.`
-  return callFailed(answered.attempt, 'empty', 'upstream_bad_reply', message, answered.dialect.family)
+  return callFailed(answered.attempt, 'empty', 'upstream_bad_reply', message, answered.family)
 }
 
 /** The reply that an error status is. A redirect is not followed: it could take the key elsewhere. */
 export function replyOfError(answered: Answered, body: Uint8Array): ReplyCore {
-  const { attempt, dialect, headers, ownKey, status } = answered
+  const { attempt, dialect, family, status, translation } = answered
   if (status >= 300 && status < 400) {
     const message = `The model provider answered with a redirect (${status}), which is not followed.`
-    return callFailed(attempt, 'status', 'upstream_bad_reply', message, dialect.family)
+    return callFailed(attempt, 'status', 'upstream_bad_reply', message, family)
   }
-  const envelope = isEnvelope(body, dialect) ? body : undefined
-  return upstreamRefused(attempt, 'status', status, dialect.readError(status, body), headers, ownKey, envelope)
+  const envelope = !translation && isEnvelope(body, dialect) ? body : undefined
+  return upstreamRefused(answered, 'status', status, dialect.readError(status, body), envelope)
 }
 
 /** True for an error body in the client's own dialect, which is forwarded byte for byte. */

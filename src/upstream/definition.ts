@@ -1,7 +1,10 @@
 /** An upstream as configured: where it is, what it speaks, how it is paid for and how long it may take. */
 
+import type { CapabilityEdit } from '../dialect/capability.ts'
 import type { Family } from '../dialect/codec.ts'
+import type { Operation } from '../plugin/exchange.ts'
 import type { OwnHeaders } from './headers.ts'
+import type { UpstreamHost } from './host/host.ts'
 import type { Origin } from './http/origin.ts'
 
 export interface UpstreamTimeouts {
@@ -29,4 +32,12 @@ export interface UpstreamDefinition {
   readonly ownKey: boolean
   readonly timeouts: UpstreamTimeouts
   readonly onDisconnect: 'cancel' | 'drain'
+  /** The operations that it has, by their names in its family. */
+  readonly apis: ReadonlySet<Operation>
+  /** The service that wraps the dialect, where it is not its own provider. */
+  readonly host?: UpstreamHost | undefined
+  /** What becomes of a request that can't be translated without leaving something out. */
+  readonly onDrop: 'warn' | 'refuse'
+  /** What its models understand; as the config says it, for all of them. */
+  readonly can: CapabilityEdit
 }

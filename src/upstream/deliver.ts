@@ -10,49 +10,22 @@
  * content ends with the dialect's own error frame, at a frame boundary (B08, B09, A11); nothing invented looks like success (B01).
  */
 
-import type { DecodedWhole, Dialect, ReplyIdentity, StreamEncoder } from '../dialect/codec.ts'
-import { SseReader } from '../dialect/sse.ts'
-import type { ExchangeCore } from '../pipeline/core.ts'
+import type { DecodedWhole } from '../dialect/codec.ts'
 import { EventPass } from '../pipeline/events.ts'
-import type { LiveStream, ReplyCore, StreamFailure, StreamSink } from '../pipeline/reply-core.ts'
+import type { LiveStream } from '../pipeline/reply-core.ts'
 import type { StreamEvent } from '../plugin/events.ts'
-import type { RefusalCode } from '../plugin/refusal.ts'
 import type { Refusal } from '../plugin/reply.ts'
+import { clientHasGone, type DeliveryEnd, type DeliveryOptions, identityOf } from './delivery.ts'
 import { statusOf } from './failure.ts'
+import { EventRelay, RawRelay, type Relay } from './relay.ts'
+import { TranslatingRelay } from './translating-relay.ts'
 import { wireError } from './wire-error.ts'
-
-/** How the delivery ended. */
-export interface DeliveryEnd {
-  readonly end: 'finished' | 'failed' | 'abandoned' | 'refused'
-  readonly code?: RefusalCode | undefined
-  readonly message?: string | undefined
-  readonly by?: string | undefined
-}
-
-export interface DeliveryOptions {
-  readonly core: ExchangeCore
-  readonly reply: ReplyCore
-  /** The client's dialect. */
-  readonly dialect: Dialect
-  /** Chat: the client asked for the usage-only chunk. */
-  includeUsage(): boolean
-  /** The upstream goes on, unseen, when the client leaves a live stream. */
-  readonly drain: boolean
-  onEnd(end: DeliveryEnd): void
-}
 
 /** Bytes that may wait for a slow client before its upstream is paused. */
 const highWater = 256 * 1024
-/** Milliseconds. */
-const patience = 20
 const text = new TextEncoder()
 
 const finished: DeliveryEnd = { end: 'finished' }
-const unsendable: StreamFailure = {
-  code: 'internal_error',
-  message: 'The gateway failed at the end of this reply. Name the request id to the operator.',
-  told: false,
-}
 
 /** Makes the response. */
 export function deliver(options: DeliveryOptions): Response {
@@ -148,25 +121,10 @@ function send(o: DeliveryOptions, body: Uint8Array, end: DeliveryEnd): Response 
   return response
 }
 
-/** Asked for only when the client had time to go: its signal costs. */
-function clientHasGone(o: DeliveryOptions): boolean {
-  return o.core.elapsed() > patience && o.core.signal.aborted
-}
-
 function streamHeaders(headers: Headers): void {
   headers.set('content-type', 'text/event-stream; charset=utf-8')
   headers.set('cache-control', 'no-cache, no-transform')
   headers.set('x-accel-buffering', 'no')
-}
-
-function identityOf(o: DeliveryOptions, events: readonly StreamEvent[]): ReplyIdentity {
-  const start = events.find((e) => e.type === 'start')
-  return {
-    id: (start?.type === 'start' && start.id) || o.core.id,
-    model: (start?.type === 'start' && start.model) || o.reply.attempt?.modelServed || o.core.modelAsked || '',
-    created: Math.floor(o.core.receivedAt / 1000),
-    includeUsage: o.includeUsage(),
-  }
 }
 
 // Live streams
@@ -175,7 +133,7 @@ function live(o: DeliveryOptions, upstream: LiveStream): Response {
   streamHeaders(o.reply.headers)
   o.core.firstContentAt = o.core.elapsed()
   const pass = EventPass.for(o.core, o.reply.origin)
-  const relay = pass ? new EventRelay(o, upstream, pass) : new RawRelay(o, upstream)
+  const relay = relayOf(o, upstream, pass)
   const body = new ReadableStream<Uint8Array>(
     {
       start: (controller) => relay.start(controller),
@@ -194,198 +152,7 @@ function live(o: DeliveryOptions, upstream: LiveStream): Response {
   return new Response(body, { status: o.reply.status, headers: o.reply.headers })
 }
 
-/**
- * A live stream on its way to the client.
- *
- *   open ──upstream done──▶ closed (finished, or an error frame and failed)
- *     └──client gone──▶ draining (policy drain) or closed (abandoned)
- */
-abstract class Relay implements StreamSink {
-  protected controller!: ReadableStreamDefaultController<Uint8Array>
-  protected state: 'open' | 'draining' | 'closed' = 'open'
-  /** The head has not left yet. */
-  starting = true
-  /** A plugin ended the reply before that. */
-  refused = false
-
-  constructor(
-    protected readonly o: DeliveryOptions,
-    protected readonly upstream: LiveStream,
-  ) {}
-
-  abstract chunk(bytes: Uint8Array): void
-  /** Bytes that end the stream as the dialect says, after the upstream's last byte. */
-  protected abstract ending(failure: StreamFailure | undefined): string
-
-  start(controller: ReadableStreamDefaultController<Uint8Array>): void {
-    this.controller = controller
-    if (clientHasGone(this.o)) this.clientGone()
-    if (this.state !== 'closed') this.upstream.attach(this)
-  }
-
-  pull(): void {
-    if (this.state === 'open') this.upstream.resume()
-  }
-
-  cancel(): void {
-    this.clientGone()
-  }
-
-  clientGone(): void {
-    if (this.state !== 'open') return
-    if (this.o.drain) {
-      this.state = 'draining'
-      this.upstream.resume()
-      return
-    }
-    this.state = 'closed'
-    this.upstream.cancel()
-    this.o.onEnd({ end: 'abandoned' })
-  }
-
-  end(failure?: StreamFailure): void {
-    if (this.state === 'closed') return
-    const gone = this.state === 'draining'
-    this.state = 'closed'
-    if (gone) {
-      this.o.onEnd({ end: 'abandoned' })
-      return
-    }
-    let last: string
-    try {
-      last = this.ending(failure)
-    } catch {
-      // whatever a plugin made of it, the exchange settles
-      failure = unsendable
-      last = this.errorText(failure)
-    }
-    if (last.length > 0) this.enqueue(text.encode(last))
-    this.controller.close()
-    this.o.onEnd(failure ? { end: 'failed', code: failure.code, message: failure.message } : this.finished())
-  }
-
-  /** How a stream ended that did not fail. */
-  protected finished(): DeliveryEnd {
-    return finished
-  }
-
-  protected enqueue(bytes: Uint8Array): void {
-    this.o.core.bytesOut += bytes.length
-    this.controller.enqueue(bytes)
-    if (this.controller.desiredSize! <= 0) this.upstream.pause()
-  }
-
-  protected errorText(failure: StreamFailure): string {
-    return this.o.dialect.errorFrames({ code: failure.code, message: failure.message, requestId: this.o.core.id })
-  }
-}
-
-/** Bytes as they came. */
-class RawRelay extends Relay {
-  override chunk(bytes: Uint8Array): void {
-    if (this.state !== 'open') return
-    this.enqueue(bytes)
-  }
-
-  protected override ending(failure: StreamFailure | undefined): string {
-    const gap = this.upstream.atBoundary() ? '' : '\n\n'
-    if (!failure) return gap + this.upstream.missingEnd()
-    return failure.told ? gap : gap + this.errorText(failure)
-  }
-}
-
-/** Frame by frame through the plugins; frames that nobody changed leave as they came. */
-class EventRelay extends Relay {
-  private readonly reader = new SseReader()
-  private readonly decoder
-  private encoder: StreamEncoder | undefined = undefined
-  private seenEnd = false
-
-  constructor(
-    o: DeliveryOptions,
-    upstream: LiveStream,
-    private readonly pass: EventPass,
-  ) {
-    super(o, upstream)
-    this.decoder = o.dialect.decoder()
-  }
-
-  override chunk(bytes: Uint8Array): void {
-    if (this.state !== 'open') return
-    this.frames(this.reader.push(bytes))
-  }
-
-  private frames(frames: ReturnType<SseReader['push']>): void {
-    let pending = ''
-    for (const frame of frames) {
-      const before = this.decoder.decode(frame)
-      this.encoder ??= this.o.dialect.encoder(identityOf(this.o, before))
-      const after: StreamEvent[] = []
-      let changed = false
-      for (const event of before) {
-        if (event.type === 'end') this.seenEnd = true
-        const out = this.pass.pass(event)
-        if (out.length !== 1 || out[0] !== event) changed = true
-        for (const e of out) after.push(e)
-        if (this.pass.stopped) break
-      }
-      if (this.pass.stopped) {
-        this.stop(pending, this.pass.stopped)
-        return
-      }
-      if (changed || this.encoder.rewriting) {
-        pending += this.encoder.encode(after, { frame, before })
-        continue
-      }
-      if (pending.length > 0) {
-        this.enqueue(text.encode(pending))
-        pending = ''
-      }
-      this.encoder.observe(frame, before)
-      this.enqueue(frame.raw)
-    }
-    if (pending.length > 0) this.enqueue(text.encode(pending))
-  }
-
-  /** A plugin ended the reply in mid-stream. */
-  private stop(pending: string, refusal: Refusal): void {
-    this.state = 'closed'
-    this.upstream.cancel()
-    this.refused = this.starting
-    if (this.starting) return
-    this.enqueue(text.encode(pending + this.o.dialect.errorFrames(wireError(this.o.core, refusal))))
-    this.controller.close()
-    this.o.onEnd(this.finished())
-  }
-
-  /** A plugin may stop the reply as late as at its end. */
-  protected override finished(): DeliveryEnd {
-    const { stopped, stoppedBy: by } = this.pass
-    if (!stopped) return finished
-    return { end: 'refused', code: stopped.code, message: stopped.message, ...(by !== undefined && { by }) }
-  }
-
-  override end(failure?: StreamFailure): void {
-    // half a frame of a stream that broke is not passed on: the error would become a part of it
-    try {
-      if (this.state === 'open' && (!failure || failure.told)) this.frames(this.reader.end())
-    } catch {
-      failure = unsendable
-    }
-    super.end(failure)
-  }
-
-  protected override ending(failure: StreamFailure | undefined): string {
-    const gap = this.upstream.atBoundary() ? '' : '\n\n'
-    if (failure?.told || (!failure && this.seenEnd)) return gap
-    this.encoder ??= this.o.dialect.encoder(identityOf(this.o, []))
-    if (failure) {
-      // the plugins hear of it, and text that is held back is let go
-      const held = this.pass.pass({ type: 'error', kind: failure.code, message: failure.message }).filter((e) => e.type !== 'error')
-      const { stopped } = this.pass
-      const last = stopped ? this.o.dialect.errorFrames(wireError(this.o.core, stopped)) : this.errorText(failure)
-      return gap + this.encoder.encode(held) + last
-    }
-    return gap + this.encoder.encode(this.pass.pass({ type: 'end' }))
-  }
+function relayOf(o: DeliveryOptions, upstream: LiveStream, pass: EventPass | undefined): Relay {
+  if (upstream.translated) return new TranslatingRelay(o, upstream, upstream.translated, pass)
+  return pass ? new EventRelay(o, upstream, pass) : new RawRelay(o, upstream)
 }

@@ -4,44 +4,17 @@
  * The upstream's own sentence always reaches the client (G05); a rejection of the gateway's own key never looks like the client's fault.
  */
 
-import type { Dialect, UpstreamError } from '../dialect/codec.ts'
+import type { Family, UpstreamError } from '../dialect/codec.ts'
 import { errorCatalogue } from '../errors.ts'
 import { ReplyCore } from '../pipeline/reply-core.ts'
 import type { Attempt, AttemptFailure } from '../plugin/outcome.ts'
 import type { RefusalCode } from '../plugin/refusal.ts'
 import type { Refusal } from '../plugin/reply.ts'
+import { clientWording, codeOfError } from './error-class.ts'
 import type { HttpError } from './http/transport.ts'
 
-/** The catalogue's code for an upstream's HTTP status. */
-export function codeOfStatus(status: number): RefusalCode {
-  switch (status) {
-    case 401:
-      return 'upstream_auth'
-    case 402:
-      return 'insufficient_balance'
-    case 403:
-      return 'permission_denied'
-    case 404:
-      return 'not_found'
-    case 408:
-    case 504:
-      return 'upstream_timeout'
-    case 409:
-      return 'conflict'
-    case 413:
-      return 'request_too_large'
-    case 429:
-      return 'rate_limited'
-    case 503:
-    case 529:
-      return 'overloaded'
-    default:
-      return status >= 400 && status < 500 ? 'invalid_request' : 'upstream_error'
-  }
-}
-
 /** HTTP status of a refusal for a client of this family. */
-export function statusOf(refusal: Refusal, family: Dialect['family']): number {
+export function statusOf(refusal: Refusal, family: Family): number {
   if (refusal.status !== undefined) return refusal.status
   const entry = errorCatalogue[refusal.code]
   return (family === 'anthropic' && entry.anthropicStatus) || entry.status
@@ -53,7 +26,7 @@ export function callFailed(
   failure: AttemptFailure,
   code: RefusalCode,
   message: string,
-  family: Dialect['family'],
+  family: Family,
   status?: number,
 ): ReplyCore {
   attempt.failure = failure
@@ -81,21 +54,33 @@ export function failureOf(error: HttpError, live: boolean): { failure: AttemptFa
   return { failure: 'reset', code: 'upstream_error', message: `The connection to the model provider failed: ${message}.` }
 }
 
+/** What is known of the answer that carries an error. */
+export interface RefusedAnswer {
+  readonly attempt: Attempt
+  readonly headers: Headers
+  /** API family of the client. */
+  readonly family: Family
+  /** The upstream is called with the gateway's own key. */
+  readonly ownKey: boolean
+  /** Present when the client speaks another dialect: the upstream's type words and statuses are not its own. */
+  readonly translation?: unknown
+}
+
 /** An error status of the upstream, or an error inside a 200 (B07, G03). `body` is forwarded as it is when it is an error of the client's own dialect. */
 export function upstreamRefused(
-  attempt: Attempt,
+  answered: RefusedAnswer,
   failure: AttemptFailure,
   status: number,
   error: UpstreamError,
-  headers: Headers,
-  ownKey: boolean,
   body?: Uint8Array,
 ): ReplyCore {
+  const { attempt, family, headers, ownKey } = answered
   attempt.failure = failure
   attempt.message = error.message
+  if (error.retryAfter !== undefined && !headers.has('retry-after')) headers.set('retry-after', String(Math.ceil(error.retryAfter)))
   const wait = Number(headers.get('retry-after'))
   if (Number.isFinite(wait) && headers.has('retry-after')) attempt.retryAfter = wait
-  const code = codeOfStatus(status)
+  const code = codeOfError(status, error)
   if (code === 'upstream_auth' && ownKey) {
     const message = `${errorCatalogue.upstream_auth.message} It said: ${error.message}`
     const refusal: Refusal = { type: 'refusal', code, message }
@@ -105,6 +90,11 @@ export function upstreamRefused(
     return new ReplyCore(false, status, headers, false, { kind: 'whole', body, error: true }, { code, message: error.message, attempt })
   }
   headers.delete('content-type')
+  if (answered.translation !== undefined) {
+    const message = clientWording(code, error.message, family)
+    const refusal: Refusal = { type: 'refusal', code, message }
+    return new ReplyCore(false, statusOf(refusal, family), headers, false, { kind: 'refusal', refusal }, { code, message, attempt })
+  }
   const refusal: Refusal = {
     type: 'refusal',
     code,

@@ -91,6 +91,20 @@ export function requestLines(
   return { lines: lines + own.lines }
 }
 
+/** What crosses from a client of another dialect: who it is and how to trace it. The rest means something to its own API only. */
+const crossing = new Set(['user-agent', 'traceparent', 'tracestate', 'baggage'])
+
+/** The headers of a translated call: those few of the client's, then the upstream's own. */
+export function translatedLines(client: Headers, own: OwnHeaders, defaults: readonly (readonly [string, string])[]): HeaderLines {
+  let lines = 'content-type: application/json\r\n'
+  for (const name of crossing) {
+    const value = own.names.has(name) ? null : client.get(name)
+    if (value !== null) lines += `${name}: ${value}\r\n`
+  }
+  for (const [name, value] of defaults) if (!own.names.has(name)) lines += `${name}: ${value}\r\n`
+  return { lines: lines + own.lines }
+}
+
 /** The headers that a client declares to be the connection's own; undefined in the usual case of none. */
 function hopNames(connection: string | undefined): ReadonlySet<string> | undefined {
   if (connection === undefined || connection === 'keep-alive' || connection === 'close') return undefined

@@ -41,7 +41,7 @@ export class Meter {
 
   /** True when the stream is complete as its dialect says (B01, B03): OpenAI chat by a finish reason, Anthropic by `message_stop`. */
   get complete(): boolean {
-    return this.error === undefined && (this.dialect.family === 'openai' ? this.stopped !== undefined : this.ended)
+    return this.error === undefined && (this.dialect.terminal === 'stop' ? this.stopped !== undefined : this.ended)
   }
 
   /** A frame that looks well is an error in our judgement: it must not leave. */

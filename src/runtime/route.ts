@@ -1,0 +1,43 @@
+/**
+ * Which operation of an upstream answers a client's operation: the same one where the upstream has it, so that nothing is translated; else one to which
+ * the request can be translated.
+ *
+ * Knows nothing of models. Small and pure, for it runs once per upstream call.
+ */
+
+import type { OperationSpec } from '../dialect/family.ts'
+import { families } from '../dialect/family.ts'
+import type { Operation } from '../plugin/exchange.ts'
+import type { UpstreamDefinition } from '../upstream/definition.ts'
+
+/** The operations to which a request for an answer can be translated, by preference. */
+const answering: readonly Operation[] = ['chat', 'messages', 'generate', 'responses', 'converse']
+
+/** The upstream's operation for a client's; undefined when it has none that will do. The same object as `spec` means: nothing to translate. */
+export function routeOf(spec: OperationSpec, upstream: UpstreamDefinition): OperationSpec | undefined {
+  const { operations } = families[upstream.family]
+  const own = operations.find((o) => o.dialect === spec.dialect)
+  if (own && upstream.apis.has(own.operation)) return own
+  if (spec.dialect.request === undefined || spec.operation === 'count_tokens') return undefined
+  for (const operation of answering) {
+    if (!upstream.apis.has(operation)) continue
+    const found = operations.find((o) => o.operation === operation)
+    if (found?.dialect.request) return found
+  }
+  return undefined
+}
+
+/** The operations that an upstream of a family has when its config does not say. `host` = host name of its base URL. */
+export function defaultApis(family: UpstreamDefinition['family'], host: string): readonly Operation[] {
+  switch (family) {
+    case 'anthropic':
+      return ['messages', 'count_tokens']
+    case 'gemini':
+      return ['generate', 'count_tokens']
+    case 'openai':
+      // most "compatible" servers have no Responses API; what they lack otherwise, they say themselves
+      return host === 'api.openai.com' || host.endsWith('.openai.azure.com')
+        ? ['chat', 'responses', 'completions', 'embeddings']
+        : ['chat', 'completions', 'embeddings']
+  }
+}

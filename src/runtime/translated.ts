@@ -1,0 +1,57 @@
+/**
+ * A request put into the dialect of an upstream that speaks another one than the client, or the refusal that says why it can't be.
+ *
+ * What had to be left out is noted on the exchange: it leaves in a header and stands in the record. With `on_drop: refuse` it is a refusal instead.
+ */
+
+import { capabilitiesOf } from '../dialect/capabilities.ts'
+import type { OperationSpec } from '../dialect/family.ts'
+import { jsonSource } from '../dialect/json-source.ts'
+import { ReplyTranslation, translateRequest } from '../dialect/translate.ts'
+import type { Refusal } from '../plugin/reply.ts'
+import type { UpstreamDefinition } from '../upstream/definition.ts'
+import type { InferenceExchange } from './handle.ts'
+
+export interface TranslatedRequest {
+  readonly body: Uint8Array
+  readonly reply: ReplyTranslation
+}
+
+/** Translates the request of an exchange for one operation of an upstream. */
+export function translated(exchange: InferenceExchange, upstream: UpstreamDefinition, route: OperationSpec): TranslatedRequest | Refusal {
+  const { core, dialect, snapshot } = exchange
+  const body = core.body!
+  const source = jsonSource(body.document.output())
+  if (!source) return { type: 'refusal', code: 'invalid_json', message: 'The body is not valid JSON.' }
+  const can = capabilitiesOf(route.dialect.name, upstream.origin.hostname, body.model, upstream.can)
+  const target = {
+    model: body.model,
+    upstream: upstream.name,
+    can,
+    maxOutput: snapshot.catalog.find(core.modelAsked ?? '')?.maxOutput,
+    stream: body.stream,
+  }
+  const made = translateRequest(source, dialect.request!, route.dialect.request!, target)
+  const { refusal, dropped } = made.report
+  if (refusal) {
+    const { field, message, details } = refusal
+    const extra = details === undefined ? undefined : { details }
+    return { type: 'refusal', code: 'unsupported_parameter', message, param: field, ...(extra && { extra: extra as never }) }
+  }
+  if (dropped.length > 0) {
+    if (upstream.onDrop === 'refuse') {
+      const message = `The upstream of this model can't be told ${named(dropped)}. Leave ${dropped.length === 1 ? 'it' : 'them'} out: this gateway drops nothing in silence.`
+      return { type: 'refusal', code: 'unsupported_parameter', message, param: dropped[0]! }
+    }
+    core.dropped = dropped
+  }
+  return {
+    body: made.body,
+    reply: new ReplyTranslation({ dialect: route.dialect.name, upstream: upstream.name }, made.names, made.conversation, can),
+  }
+}
+
+function named(fields: readonly string[]): string {
+  const quoted = fields.slice(0, 10).map((field) => `"${field}"`)
+  return `${quoted.join(', ')}${fields.length > 10 ? ` and ${fields.length - 10} more` : ''}`
+}

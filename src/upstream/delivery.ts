@@ -1,0 +1,46 @@
+/** What everybody who delivers a reply needs: the exchange, the reply, how it ended, and who the reply says it is from. */
+
+import type { Dialect, ReplyIdentity } from '../dialect/codec.ts'
+import type { ExchangeCore } from '../pipeline/core.ts'
+import type { ReplyCore } from '../pipeline/reply-core.ts'
+import type { StreamEvent } from '../plugin/events.ts'
+import type { RefusalCode } from '../plugin/refusal.ts'
+
+/** How the delivery ended. */
+export interface DeliveryEnd {
+  readonly end: 'finished' | 'failed' | 'abandoned' | 'refused'
+  readonly code?: RefusalCode | undefined
+  readonly message?: string | undefined
+  readonly by?: string | undefined
+}
+
+export interface DeliveryOptions {
+  readonly core: ExchangeCore
+  readonly reply: ReplyCore
+  /** The client's dialect. */
+  readonly dialect: Dialect
+  /** Chat: the client asked for the usage-only chunk. */
+  includeUsage(): boolean
+  /** The upstream goes on, unseen, when the client leaves a live stream. */
+  readonly drain: boolean
+  onEnd(end: DeliveryEnd): void
+}
+
+/** Milliseconds. */
+const patience = 20
+
+/** Asked for only when the client had time to go: its signal costs. */
+export function clientHasGone(o: DeliveryOptions): boolean {
+  return o.core.elapsed() > patience && o.core.signal.aborted
+}
+
+/** Whom the reply names as its maker. */
+export function identityOf(o: DeliveryOptions, events: readonly StreamEvent[]): ReplyIdentity {
+  const start = events.find((e) => e.type === 'start')
+  return {
+    id: (start?.type === 'start' && start.id) || o.core.id,
+    model: (start?.type === 'start' && start.model) || o.reply.attempt?.modelServed || o.core.modelAsked || '',
+    created: Math.floor(o.core.receivedAt / 1000),
+    includeUsage: o.includeUsage(),
+  }
+}

@@ -1,0 +1,236 @@
+/**
+ * A live stream on its way to the client: the state machine that all ways of relaying share, and the two for a client that speaks the
+ * upstream's dialect.
+ *
+ *   RawRelay    bytes as they came
+ *   EventRelay  frame by frame through the plugins; frames that nobody changed leave as they came
+ *
+ * Ends exactly once (`onEnd`). A stream that fails after content ends with the dialect's own error frame, at a frame boundary (B08, B09, A11);
+ * nothing invented looks like success (B01).
+ */
+
+import type { StreamEncoder, WireError } from '../dialect/codec.ts'
+import { SseReader } from '../dialect/sse.ts'
+import type { EventPass } from '../pipeline/events.ts'
+import type { LiveStream, StreamFailure, StreamSink } from '../pipeline/reply-core.ts'
+import type { StreamEvent } from '../plugin/events.ts'
+import type { Refusal } from '../plugin/reply.ts'
+import { clientHasGone, type DeliveryEnd, type DeliveryOptions, identityOf } from './delivery.ts'
+import { wireError } from './wire-error.ts'
+
+const text = new TextEncoder()
+
+const finished: DeliveryEnd = { end: 'finished' }
+export const unsendable: StreamFailure = {
+  code: 'internal_error',
+  message: 'The gateway failed at the end of this reply. Name the request id to the operator.',
+  told: false,
+}
+
+/** How a stream ended that did not fail: a plugin may stop a reply as late as at its end. */
+export function stoppedEnd(pass: EventPass | undefined): DeliveryEnd {
+  if (!pass?.stopped) return finished
+  const { stopped, stoppedBy: by } = pass
+  return { end: 'refused', code: stopped.code, message: stopped.message, ...(by !== undefined && { by }) }
+}
+
+/**
+ * A live stream on its way to the client.
+ *
+ *   open ──upstream done──▶ closed (finished, or an error frame and failed)
+ *     └──client gone──▶ draining (policy drain) or closed (abandoned)
+ */
+export abstract class Relay implements StreamSink {
+  protected controller!: ReadableStreamDefaultController<Uint8Array>
+  protected state: 'open' | 'draining' | 'closed' = 'open'
+  /** The head has not left yet. */
+  starting = true
+  /** A plugin ended the reply before that. */
+  refused = false
+
+  constructor(
+    protected readonly o: DeliveryOptions,
+    protected readonly upstream: LiveStream,
+  ) {}
+
+  abstract chunk(bytes: Uint8Array): void
+  /** Bytes that end the stream as the dialect says, after the upstream's last byte. */
+  protected abstract ending(failure: StreamFailure | undefined): string
+
+  start(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    this.controller = controller
+    if (clientHasGone(this.o)) this.clientGone()
+    if (this.state !== 'closed') this.upstream.attach(this)
+  }
+
+  pull(): void {
+    if (this.state === 'open') this.upstream.resume()
+  }
+
+  cancel(): void {
+    this.clientGone()
+  }
+
+  clientGone(): void {
+    if (this.state !== 'open') return
+    if (this.o.drain) {
+      this.state = 'draining'
+      this.upstream.resume()
+      return
+    }
+    this.state = 'closed'
+    this.upstream.cancel()
+    this.o.onEnd({ end: 'abandoned' })
+  }
+
+  end(failure?: StreamFailure): void {
+    if (this.state === 'closed') return
+    const gone = this.state === 'draining'
+    this.state = 'closed'
+    if (gone) {
+      this.o.onEnd({ end: 'abandoned' })
+      return
+    }
+    let last: string
+    try {
+      last = this.ending(failure)
+    } catch {
+      // whatever a plugin made of it, the exchange settles
+      failure = unsendable
+      last = this.errorText(failure)
+    }
+    if (last.length > 0) this.enqueue(text.encode(last))
+    this.controller.close()
+    this.o.onEnd(failure ? { end: 'failed', code: failure.code, message: failure.message } : this.finished())
+  }
+
+  /** How a stream ended that did not fail. */
+  protected finished(): DeliveryEnd {
+    return finished
+  }
+
+  protected enqueue(bytes: Uint8Array): void {
+    this.o.core.bytesOut += bytes.length
+    this.controller.enqueue(bytes)
+    if (this.controller.desiredSize! <= 0) this.upstream.pause()
+  }
+
+  protected errorText(failure: StreamFailure): string {
+    return this.failureText({ code: failure.code, message: failure.message, requestId: this.o.core.id })
+  }
+
+  protected failureText(error: WireError): string {
+    return this.o.dialect.errorFrames(error)
+  }
+}
+
+/** Bytes as they came. */
+export class RawRelay extends Relay {
+  override chunk(bytes: Uint8Array): void {
+    if (this.state !== 'open') return
+    this.enqueue(bytes)
+  }
+
+  protected override ending(failure: StreamFailure | undefined): string {
+    const gap = this.upstream.atBoundary() ? '' : '\n\n'
+    if (!failure) return gap + this.upstream.missingEnd()
+    return failure.told ? gap : gap + this.errorText(failure)
+  }
+}
+
+/** Frame by frame through the plugins; frames that nobody changed leave as they came. */
+export class EventRelay extends Relay {
+  private readonly reader = new SseReader()
+  private readonly decoder
+  private encoder: StreamEncoder | undefined = undefined
+  private seenEnd = false
+
+  constructor(
+    o: DeliveryOptions,
+    upstream: LiveStream,
+    private readonly pass: EventPass,
+  ) {
+    super(o, upstream)
+    this.decoder = o.dialect.decoder()
+  }
+
+  override chunk(bytes: Uint8Array): void {
+    if (this.state !== 'open') return
+    this.frames(this.reader.push(bytes))
+  }
+
+  private frames(frames: ReturnType<SseReader['push']>): void {
+    let pending = ''
+    for (const frame of frames) {
+      const before = this.decoder.decode(frame)
+      this.encoder ??= this.o.dialect.encoder(identityOf(this.o, before))
+      const after: StreamEvent[] = []
+      let changed = false
+      for (const event of before) {
+        if (event.type === 'end') this.seenEnd = true
+        const out = this.pass.pass(event)
+        if (out.length !== 1 || out[0] !== event) changed = true
+        for (const e of out) after.push(e)
+        if (this.pass.stopped) break
+      }
+      if (this.pass.stopped) {
+        this.stop(pending, this.pass.stopped)
+        return
+      }
+      if (changed || this.encoder.rewriting) {
+        pending += this.encoder.encode(after, { frame, before })
+        continue
+      }
+      if (pending.length > 0) {
+        this.enqueue(text.encode(pending))
+        pending = ''
+      }
+      this.encoder.observe(frame, before)
+      this.enqueue(frame.raw)
+    }
+    if (pending.length > 0) this.enqueue(text.encode(pending))
+  }
+
+  /** A plugin ended the reply in mid-stream. */
+  private stop(pending: string, refusal: Refusal): void {
+    this.state = 'closed'
+    this.upstream.cancel()
+    this.refused = this.starting
+    if (this.starting) return
+    this.enqueue(text.encode(pending + this.failureText(wireError(this.o.core, refusal))))
+    this.controller.close()
+    this.o.onEnd(this.finished())
+  }
+
+  protected override finished(): DeliveryEnd {
+    return stoppedEnd(this.pass)
+  }
+
+  protected override failureText(error: WireError): string {
+    return this.encoder?.failure?.(error) ?? super.failureText(error)
+  }
+
+  override end(failure?: StreamFailure): void {
+    // half a frame of a stream that broke is not passed on: the error would become a part of it
+    try {
+      if (this.state === 'open' && (!failure || failure.told)) this.frames(this.reader.end())
+    } catch {
+      failure = unsendable
+    }
+    super.end(failure)
+  }
+
+  protected override ending(failure: StreamFailure | undefined): string {
+    const gap = this.upstream.atBoundary() ? '' : '\n\n'
+    if (failure?.told || (!failure && this.seenEnd)) return gap
+    this.encoder ??= this.o.dialect.encoder(identityOf(this.o, []))
+    if (failure) {
+      // the plugins hear of it, and text that is held back is let go
+      const held = this.pass.pass({ type: 'error', kind: failure.code, message: failure.message }).filter((e) => e.type !== 'error')
+      const { stopped } = this.pass
+      const last = stopped ? this.failureText(wireError(this.o.core, stopped)) : this.errorText(failure)
+      return gap + this.encoder.encode(held) + last
+    }
+    return gap + this.encoder.encode(this.pass.pass({ type: 'end' }))
+  }
+}

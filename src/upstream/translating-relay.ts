@@ -1,0 +1,99 @@
+/**
+ * A live stream to a client that speaks another dialect than the upstream: bytes become events, events pass the plugins, and what
+ * they left is written in the client's dialect.
+ *
+ * Nothing is held back beyond what the client's dialect demands. What an upstream's chunk means leaves as one piece.
+ */
+
+import type { StreamEncoder } from '../dialect/codec.ts'
+import type { EventPass } from '../pipeline/events.ts'
+import type { EventSource, LiveStream, StreamFailure } from '../pipeline/reply-core.ts'
+import type { StreamEvent } from '../plugin/events.ts'
+import type { DeliveryEnd, DeliveryOptions } from './delivery.ts'
+import { identityOf } from './delivery.ts'
+import { Relay, stoppedEnd, unsendable } from './relay.ts'
+import { wireError } from './wire-error.ts'
+
+const text = new TextEncoder()
+
+export class TranslatingRelay extends Relay {
+  private encoder: StreamEncoder | undefined = undefined
+  private seenEnd = false
+
+  constructor(
+    o: DeliveryOptions,
+    upstream: LiveStream,
+    private readonly source: EventSource,
+    private readonly pass: EventPass | undefined,
+  ) {
+    super(o, upstream)
+  }
+
+  override chunk(bytes: Uint8Array): void {
+    if (this.state === 'open') this.events(this.source.push(bytes))
+  }
+
+  private events(events: readonly StreamEvent[]): void {
+    if (events.length === 0) return
+    const { pass } = this
+    this.encoder ??= this.o.dialect.encoder(identityOf(this.o, events))
+    let written = ''
+    for (const event of events) {
+      if (event.type === 'end') this.seenEnd = true
+      if (event.type === 'error') continue // told by `ending`, once, in the client's words
+      written += this.encoder.encode(pass ? pass.pass(event) : [event])
+      if (pass?.stopped) {
+        this.stop(written)
+        return
+      }
+    }
+    if (written !== '') this.enqueue(text.encode(written))
+  }
+
+  /** A plugin ended the reply in mid-stream. */
+  private stop(written: string): void {
+    this.state = 'closed'
+    this.upstream.cancel()
+    this.refused = this.starting
+    if (this.starting) return
+    this.enqueue(text.encode(written + this.failing(this.pass!.stopped!)))
+    this.controller.close()
+    this.o.onEnd(this.finished())
+  }
+
+  protected override finished(): DeliveryEnd {
+    return stoppedEnd(this.pass)
+  }
+
+  override end(failure?: StreamFailure): void {
+    try {
+      if (this.state === 'open' && !failure) this.events(this.source.end())
+    } catch {
+      failure = unsendable
+    }
+    super.end(failure)
+  }
+
+  protected override ending(failure: StreamFailure | undefined): string {
+    this.encoder ??= this.o.dialect.encoder(identityOf(this.o, []))
+    if (failure) {
+      const held = this.passed({ type: 'error', kind: failure.code, message: failure.message }).filter((e) => e.type !== 'error')
+      const { encoder } = this
+      const stopped = this.pass?.stopped
+      return encoder.encode(held) + (stopped ? this.failing(stopped) : this.errorText(failure))
+    }
+    return this.seenEnd ? '' : this.encoder.encode(this.passed({ type: 'end' }))
+  }
+
+  private passed(event: StreamEvent): readonly StreamEvent[] {
+    return this.pass ? this.pass.pass(event) : [event]
+  }
+
+  private failing(refusal: Parameters<typeof wireError>[1]): string {
+    return this.failureText(wireError(this.o.core, refusal))
+  }
+
+  protected override failureText(error: Parameters<Relay['failureText']>[0]): string {
+    return this.encoder?.failure?.(error) ?? super.failureText(error)
+  }
+}
