@@ -12,7 +12,7 @@ import type { Path } from './diagnostics.ts'
 import { type Read, readBaseUrl, readDecimal, readListen, readMoment, readPrice } from './kinds.ts'
 import { soundsSecret } from './secrets.ts'
 import { kindOf, noun, type Shape, word } from './shape.ts'
-import { maskUrl, readStateUrl, urlSecrets } from './store-url.ts'
+import { maskUrl, readRecordsUrl, readStateUrl, urlSecrets } from './store-url.ts'
 import { nearest } from './suggest.ts'
 
 const failed: Checked = { raw: undefined, out: undefined }
@@ -40,7 +40,7 @@ export function checkUnit(unit: string, shape: Shape, value: unknown, path: Path
   if (kind !== 'text' && kind !== 'number') return wrongKind(shape, value, path, c)
   const text = kind === 'number' ? (c.places.scalar(path)?.text ?? String(value)) : (value as string)
   const read = readUnit(unit, text, kind === 'number', c.ofDefault)
-  const url = unit === 'state-url'
+  const url = unit === 'state-url' || unit === 'records-url'
   if (url) for (const secret of urlSecrets(text)) c.secrets.add(secret)
   if ('value' in read) return { raw: unit === 'duration' && kind === 'number' ? `${value}ms` : text, out: read.value }
   const subject = read.wrong.startsWith('is ') ? `${found(url ? maskUrl(text) : value, path, c)} ` : ''
@@ -71,6 +71,8 @@ function readUnit(unit: string, text: string, number: boolean, ofDefault: boolea
       return readBaseUrl(text)
     case 'state-url':
       return readStateUrl(text)
+    case 'records-url':
+      return readRecordsUrl(text)
     case 'listen-or-off':
       return text === 'off' ? { value: 'off' } : readListen(text)
     case 'listen':

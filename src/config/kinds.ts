@@ -52,6 +52,11 @@ export function Moment(options: TSchemaOptions = {}): TUnsafe<number> {
 }
 export const momentPattern = '^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2})?Z)?$'
 
+/** Where durable records live: `sqlite:path`, `postgres://…` or `memory`. Its password is kept out of everything that is printed. */
+export function RecordsUrl(options: TSchemaOptions = {}): TUnsafe<string> {
+  return Unsafe({ ...options, type: 'string', 'x-unit': 'records-url' })
+}
+
 /** One text or a list of texts. Becomes a list. */
 export function Texts(options: TSchemaOptions = {}): TUnsafe<readonly string[]> {
   const text = { type: 'string', minLength: 1 }

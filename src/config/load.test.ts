@@ -50,6 +50,8 @@ describe('defaults and conversion', () => {
         max_depth: 200,
       },
       state: 'memory',
+      records: 'sqlite:./data/headgate.db',
+      spool_limit: 256 * 1024 ** 2,
       log: { level: 'info' },
       mounts: [
         { path: '/v1', api: 'openai' },

@@ -81,6 +81,18 @@ describe('mistakes, each at its place', () => {
     oneMistake('state: redis://:100%@h\n', '3:8 state', 'not percent-encoded', '%25')
     oneMistake('state: 6379\n', '3:8 state', '6379', fix)
   })
+  test('records', () => {
+    const fix = 'write sqlite:./data/headgate.db'
+    oneMistake('records: postgres\n', '3:10 records', '"postgres" is no place for records', fix)
+    oneMistake('records: mysql://u:pw@h/db\n', '3:10 records', 'mysql is not a scheme for records', fix)
+    oneMistake('records: postgres:///db\n', '3:10 records', 'is not the URL of a PostgreSQL', 'postgres://user@host')
+    oneMistake('records: postgresql://h\n', '3:10 records', 'names no database', 'postgresql://user@host:5432/headgate')
+    oneMistake('records: postgres://h/db?password=x\n', '3:10 records', 'password in its query', 'before the @')
+    oneMistake('records: postgres://u:100%@h/db\n', '3:10 records', 'not percent-encoded', '%25')
+    oneMistake('records: sqlite://data/x.db\n', '3:10 records', 'has no host', 'sqlite:./data/headgate.db')
+    oneMistake('records: "sqlite:"\n', '3:10 records', 'names no file', fix)
+    oneMistake('records: "sqlite::memory:"\n', '3:10 records', 'names no file', 'write memory')
+  })
   test('secret that is empty', () =>
     oneMistake('upstreams:\n  a: { dialect: openai, base_url: builtin:demo, key: "" }\n', '4:54 upstreams.a.key', 'is empty', 'value'))
   test('upstream of a target', () =>

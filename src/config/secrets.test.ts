@@ -34,6 +34,8 @@ describe('secrets', () => {
     ],
     ['a password of shared state under a wrong scheme', `version: 1\nstate: http://u:${secret}@h\n`],
     ['a password of shared state without a user', `version: 1\nstate: rediss//:${secret}@h\nlog: { level: "${secret}" }\n`],
+    ['a password of records under a wrong scheme', `version: 1\nrecords: http://u:${secret}@h/db\n`],
+    ['a password of records without a database', `version: 1\nrecords: postgres://u:${secret}@h\nlog: { level: "${secret}" }\n`],
     ['a URL of shared state from outside', `version: 1\nstate: "x://:\${env:KEY}@h"\nlog: { level: "\${env:KEY}" }\n`],
     ['a variable as an operation', `version: 1\nplugins: [{ use: "\${env:X}", when: { operation: "\${env:X}" } }, { use: "\${env:X}" }]\n`],
   ])('never appear in diagnostics: %s', (_, text) => {
@@ -65,6 +67,12 @@ plugins: [{ use: x, with: { where: "see \${env:MY_TOKEN}!" } }]\n`,
     expect(shown).toContain('"headers":{"x-api-key":"***","x-team":"***","x-plain":"plain"}')
     expect(shown).toContain('"where":"see ***!"')
     expect(result.config!.plugins[0]!.with).toEqual({ where: `see ${secret}!` })
+  })
+  test('redact hides the password of records, and a user alone is no secret', () => {
+    const { config, secrets } = load('version: 1\nrecords: postgres://gate:p%61ssword@h:1/db\nplugins: [{ use: x }]\n')
+    expect(redact(config!, secrets)).toMatchObject({ records: 'postgres://***@h:1/db' })
+    expect([...secrets].sort()).toEqual(['p%61ssword', 'password'])
+    expect([...load('version: 1\nrecords: postgres://gate@h/db\nplugins: [{ use: x }]\n').secrets]).toEqual([])
   })
   test('redact hides the password of shared state, however short, and shows the rest', () => {
     const shown = (state: string, env: Record<string, string> = {}) => {

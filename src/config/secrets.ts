@@ -62,5 +62,5 @@ export function redact(config: GatewayConfig, secrets: ReadonlySet<string>): unk
     ...(upstream.key === undefined ? {} : { key: mask }),
     headers: Object.fromEntries(Object.entries(upstream.headers).map(([name, value]) => [name, soundsSecret(name) ? mask : value])),
   }))
-  return maskValue({ ...config, state: maskUrl(config.state), upstreams }, secrets)
+  return maskValue({ ...config, state: maskUrl(config.state), records: maskUrl(config.records), upstreams }, secrets)
 }

@@ -71,6 +71,7 @@ const unitNouns: Readonly<Record<string, string>> = {
   price: 'a plain decimal number such as 0.30',
   moment: 'a date such as 2026-01-31',
   'base-url': 'a URL such as https://api.openai.com/v1',
+  'records-url': 'a place such as sqlite:./data/headgate.db or postgres://localhost:5432/headgate',
   'state-url': 'memory, or a URL such as redis://localhost:6379',
   listen: 'a listen address such as 127.0.0.1:8787',
   'listen-or-off': 'a listen address such as 127.0.0.1:8788, or off',

@@ -24,13 +24,46 @@ export function readStateUrl(text: string): Read<string> {
       fix: `end it with the host, or with a number, for example ${scheme}://host:6379/2`,
     }
   }
+  return badlyEncoded(url) ?? { value: text }
+}
+
+const recordsFix = 'write sqlite:./data/headgate.db (a file), postgres://user@host:5432/database, or memory (kept nowhere)'
+
+/** Reads where durable records live: a file of SQLite (`sqlite:` and a path), the URL of a PostgreSQL, or `memory`. */
+export function readRecordsUrl(text: string): Read<string> {
+  if (text === 'memory') return { value: text }
+  const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(text)?.[1]?.toLowerCase()
+  if (scheme === undefined) return { wrong: 'is no place for records', fix: recordsFix }
+  if (scheme === 'sqlite') return readSqlitePath(text)
+  if (scheme !== 'postgres' && scheme !== 'postgresql') return { wrong: `${scheme} is not a scheme for records`, fix: recordsFix }
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (!url || url.hostname === '') return { wrong: 'is not the URL of a PostgreSQL', fix: recordsFix }
+  if (!/^\/[^/]+$/.test(url.pathname)) {
+    return { wrong: 'the URL names no database', fix: `end it with its name, for example ${scheme}://user@host:5432/headgate` }
+  }
+  if (url.searchParams.has('password'))
+    return { wrong: 'the URL has a password in its query', fix: 'put it before the @: user:password@host' }
+  return badlyEncoded(url) ?? { value: text }
+}
+
+function readSqlitePath(text: string): Read<string> {
+  const path = text.slice('sqlite:'.length)
+  if (path.startsWith('//') && !path.startsWith('///')) {
+    return { wrong: 'a file of SQLite has no host', fix: 'write sqlite:./data/headgate.db, or sqlite:/var/lib/headgate/headgate.db' }
+  }
+  if (path === '' || path.endsWith('/')) return { wrong: 'names no file', fix: 'write sqlite:./data/headgate.db' }
+  if (path === ':memory:') return { wrong: 'names no file', fix: 'write memory for records that are kept nowhere' }
+  return { value: text }
+}
+
+function badlyEncoded(url: URL): Read<never> | undefined {
   try {
     decodeURIComponent(url.username)
     decodeURIComponent(url.password)
+    return undefined
   } catch {
     return { wrong: 'the URL has a password that is not percent-encoded', fix: 'write % as %25, @ as %40, : as %3A and / as %2F in it' }
   }
-  return { value: text }
 }
 
 /** A URL without what stands before its last `@`. Works on broken URLs too. */
@@ -43,7 +76,8 @@ export function urlSecrets(text: string): string[] {
   const user = /^(?:[A-Za-z][A-Za-z0-9+.-]*:\/*)?(.*)@/s.exec(text)?.[1]
   if (user === undefined) return []
   const secret = user.slice(user.indexOf(':') + 1)
-  if (secret === '') return []
+  // what stands alone before the @ of a Redis may be a token; before that of a PostgreSQL it is a user
+  if (secret === '' || (!user.includes(':') && /^postgres/i.test(text))) return []
   try {
     return [...new Set([secret, decodeURIComponent(secret)])]
   } catch {
