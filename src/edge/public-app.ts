@@ -110,7 +110,10 @@ export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): P
   }
 }
 
-/** Health of all plugins: 200 when traffic may come. */
+/**
+ * Health of all plugins: 200 when traffic may come. A store that can't be reached is told of, with 200: it is the same for all instances, so
+ * taking them out of service would end what plugins that do without it still serve.
+ */
 export async function readiness(gateway: Gateway): Promise<Response> {
   if (gateway.draining) return Response.json({ status: 'draining' }, { status: 503 })
   const problems: Record<string, string> = {}
@@ -123,7 +126,9 @@ export async function readiness(gateway: Gateway): Promise<Response> {
     }
   }
   const ok = Object.keys(problems).length === 0
-  return Response.json(ok ? { status: 'ready' } : { status: 'not ready', problems }, { status: ok ? 200 : 503 })
+  const missing = gateway.storeProblems
+  const status = !ok ? 'not ready' : Object.keys(missing).length > 0 ? 'degraded' : 'ready'
+  return Response.json(status === 'ready' ? { status } : { status, problems: { ...missing, ...problems } }, { status: ok ? 200 : 503 })
 }
 
 /** The docs page is built when somebody first asks for it: it costs start-up time otherwise. */

@@ -11,6 +11,8 @@ import { type LoadResult, loadConfig } from '../config/load.ts'
 import { withTimeout } from '../pipeline/fence.ts'
 import type { Catalog, Logger } from '../plugin/host.ts'
 import { memoryRecords } from '../store/open-records.ts'
+import { openState } from '../store/open-state.ts'
+import type { StateStore } from '../store/state.ts'
 import { MemoryState } from '../store/state-memory.ts'
 import { createLogger, type LogOptions } from '../telemetry/log.ts'
 import { Metrics } from '../telemetry/metrics.ts'
@@ -18,6 +20,7 @@ import { createTransport } from '../upstream/http/select.ts'
 import type { Transport } from '../upstream/http/transport.ts'
 import { type Rehearsal, realLater, type SharedServices } from './host.ts'
 import { buildInstances, closeInstances, closeUnused, type LiveInstance, setupTimeout } from './instances.ts'
+import { type KeptStores, keptStores } from './kept-stores.ts'
 import type { Builtins } from './load-plugin.ts'
 import { createSnapshot, demoBase, type Snapshot } from './snapshot.ts'
 
@@ -37,8 +40,10 @@ export interface GatewayOptions {
   readonly configText?: () => string
   /** The clock of background tasks; real timers when absent. */
   readonly later?: SharedServices['later']
-  /** Set plugins up without consequences (`check`, `explain`). */
+  /** Set plugins up without consequences (`check`, `explain`): shared state is in memory then. */
   readonly rehearsal?: Rehearsal
+  /** Opens shared state; what the config names when absent. */
+  readonly openState?: (where: string) => Promise<StateStore>
 }
 
 export interface BuildResult {
@@ -62,6 +67,7 @@ export class Gateway {
     upstreams: [],
   }
   private demo: { readonly url: string; stop(): Promise<void> } | undefined = undefined
+  private readonly states: KeptStores<StateStore>
   private building: Promise<unknown> = Promise.resolve()
   /** Snapshots that exchanges in flight still use. */
   private readonly retiring = new Map<Snapshot, Promise<void>>()
@@ -78,6 +84,8 @@ export class Gateway {
       later: options.later ?? realLater,
       ...(options.rehearsal && { rehearsal: options.rehearsal }),
     }
+    const open = (where: string) => openState(options.rehearsal ? 'memory' : where, { now, log: createLogger('state', this.logOptions) })
+    this.states = keptStores(options.openState ?? open, (error) => this.log.error('closing shared state failed', { error: String(error) }))
     this.transport = options.transport ?? createTransport()
     this.log = createLogger('headgate', this.logOptions)
   }
@@ -96,7 +104,7 @@ export class Gateway {
   /** Builds the config file and puts it in force, or changes nothing and says why. */
   reload(): Promise<BuildResult> {
     const next = this.building.then(() => this.build())
-    this.building = next.catch(() => {})
+    this.building = next.catch(() => {}).then(() => this.closeStores())
     return next
   }
 
@@ -104,12 +112,13 @@ export class Gateway {
     const { configPath, env, builtins, configText } = this.options
     const load = loadConfig({ path: configPath, env, ...(configText && { text: configText() }) })
     const catalog = catalogOf(load)
-    const before = { catalog: this.world.catalog, upstreams: this.world.upstreams, secrets: this.logOptions.secrets }
+    const before = { ...this.world, secrets: this.logOptions.secrets, state: this.services.state }
     if (load.config) {
       // set before the plugins are set up: they may look at the catalogue
       this.world.catalog = catalog
       this.world.upstreams = load.config.upstreams.map((u) => u.name)
       this.logOptions.secrets = new Set([...before.secrets, ...load.secrets])
+      this.services.state = await this.states.use(load.config.state)
     }
     const built = await buildInstances({
       load,
@@ -125,6 +134,7 @@ export class Gateway {
     const undo = () => {
       this.world.catalog = before.catalog
       this.world.upstreams = before.upstreams
+      this.services.state = before.state
       return { ok: false, load, diagnostics }
     }
     if (!load.config || diagnostics.some((d) => d.severity === 'error')) return undo()
@@ -166,7 +176,22 @@ export class Gateway {
   private retire(snapshot: Snapshot): void {
     const done = snapshot.retire().catch((error: unknown) => this.log.error('retiring a config failed', { error: String(error) }))
     this.retiring.set(snapshot, done)
-    void done.then(() => this.retiring.delete(snapshot))
+    void done.then(() => {
+      this.retiring.delete(snapshot)
+      this.building = this.building.then(() => this.closeStores())
+    })
+  }
+
+  /** Closes stores that no config in force, or on its way out, names. Only between builds: one that runs has opened its own. */
+  private closeStores(): Promise<void> {
+    const configs = [...this.retiring.keys(), ...(this.current ? [this.current] : [])].map((snapshot) => snapshot.config)
+    return this.states.keepOnly(new Set(configs.map((config) => config.state)))
+  }
+
+  /** Stores that can't be reached now, and why. */
+  get storeProblems(): Readonly<Record<string, string>> {
+    const { problem } = this.services.state
+    return problem === undefined ? {} : { state: problem }
   }
 
   /** Waits for exchanges in flight, at most `limit` milliseconds, then closes everything. True when nothing was cut. */
@@ -183,6 +208,7 @@ export class Gateway {
     clearTimeout(timer)
     if (!clean) for (const snapshot of [...this.retiring.keys(), ...(current ? [current] : [])]) await closeInstances(snapshot.live)
     this.current = undefined
+    await this.states.keepOnly(new Set())
     await this.services.records.close()
     this.transport.close()
     await this.demo?.stop()

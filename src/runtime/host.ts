@@ -7,14 +7,15 @@
 import { dirname, isAbsolute, resolve } from 'node:path'
 import type { Catalog, Host, Logger, RouteSpec } from '../plugin/host.ts'
 import type { RecordsStore } from '../store/records.ts'
-import type { MemoryState } from '../store/state-memory.ts'
+import type { StateStore } from '../store/state.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 
 /** Services that all instances share and that outlive a reload. */
 export interface SharedServices {
   readonly logger: (component: string) => Logger
   readonly now: () => number
-  readonly state: MemoryState
+  /** Of the config in force: an instance keeps the one it was set up with. */
+  state: StateStore
   /** Of the config in force: an instance keeps the one it was set up with. */
   readonly records: RecordsStore
   readonly metrics: Metrics

@@ -1,7 +1,7 @@
 /**
  * Builds the plugin instances of a config: loads each plugin, checks its `with`, sets it up, or carries it over from the running config.
  *
- * An instance is carried over, with its state, when nothing that made it has changed: plugin file, `use`, `with`. Its place in the list,
+ * An instance is carried over, with its state, when nothing that made it has changed: plugin file, `use`, `with`, stores. Its place in the list,
  * `when`, `on_error` and `timeout` may change freely. All mistakes are collected; when there is one, everything set up here is closed.
  */
 
@@ -90,7 +90,7 @@ export async function buildInstances(o: BuildOptions): Promise<BuiltInstances> {
     for (const s of checked.secrets) secrets.add(s)
     diagnostics.push(...checked.diagnostics)
     if (checked.value === undefined || !o.setup) continue
-    const key = JSON.stringify([entry.use, loaded.version, checked.value])
+    const key = JSON.stringify([entry.use, loaded.version, checked.value, o.load.config?.state])
     const kept = o.previous.find((p) => p.id === entry.id && p.key === key)
     const made = kept ?? (await setUp(o, entry, plugin, checked.value, key, loaded.file))
     if ('problem' in made) {

@@ -72,7 +72,7 @@ export class MemoryState implements StateStore {
     return this.values.count + this.windows.count
   }
 
-  health(): undefined {
+  get problem(): undefined {
     return undefined
   }
 

@@ -13,7 +13,7 @@ export interface StateStore {
   /** The state of one plugin instance: its keys are its own. */
   scoped(scope: string): State
   /** Why it can't be used now, in one sentence without secrets; undefined when it can. */
-  health(): string | undefined
+  readonly problem: string | undefined
   /** Ends what the store holds open; calls fail from then on. Never rejects. */
   close(): Promise<void>
 }

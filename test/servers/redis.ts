@@ -50,7 +50,7 @@ function outages(): void {
     stores.push(store)
     return store
   }
-  const well = (store: StateStore) => until(5000, 'Redis is back', () => store.health() === undefined)
+  const well = (store: StateStore) => until(5000, 'Redis is back', () => store.problem === undefined)
 
   beforeAll(async () => {
     server = await startRedis()
@@ -114,7 +114,7 @@ function outages(): void {
     const began = performance.now()
     await Promise.all(Array.from({ length: 20 }, () => expect(state.get('k')).rejects.toThrow(StoreUnavailable)))
     expect(performance.now() - began).toBeLessThan(1500)
-    await until(3000, 'the loss is known', () => store.health() !== undefined)
+    await until(3000, 'the loss is known', () => store.problem !== undefined)
     const later = performance.now()
     await expect(state.get('k')).rejects.toThrow(StoreUnavailable)
     expect(performance.now() - later).toBeLessThan(200)
@@ -138,7 +138,7 @@ function outages(): void {
       const began = performance.now()
       const store = await open(late.url)
       expect(performance.now() - began).toBeLessThan(2000)
-      expect(store.health()).toMatch(/^redis:\/\/\*\*\*@127\.0\.0\.1:\d+ can't be reached: .*ECONNREFUSED/)
+      expect(store.problem).toMatch(/^redis:\/\/\*\*\*@127\.0\.0\.1:\d+ can't be reached: .*ECONNREFUSED/)
       await expect(store.scoped('a').get('k')).rejects.toThrow(StoreUnavailable)
       expect(logged).toHaveLength(1)
       await late.restart()
@@ -154,8 +154,8 @@ function outages(): void {
     const guarded = await startRedis({ password: 'right' })
     try {
       const store = await open(guarded.url.replace('right', 'wrong'))
-      expect(store.health()).toContain('WRONGPASS')
-      expect(store.health()).not.toContain('wrong@')
+      expect(store.problem).toContain('WRONGPASS')
+      expect(store.problem).not.toContain('wrong@')
     } finally {
       await guarded.stop()
     }

@@ -121,7 +121,9 @@ export async function openRedisState(options: RedisStateOptions): Promise<StateS
 
   return {
     scoped,
-    health: connection.problem,
+    get problem() {
+      return connection.problem()
+    },
     async close() {
       for (const lose of [...locks]) lose(closedStore())
       await connection.close()
