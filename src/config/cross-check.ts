@@ -6,6 +6,7 @@
  * reports is not reported again.
  */
 
+import { checkHost } from './check-host.ts'
 import { checkPrices } from './check-prices.ts'
 import { type Diagnostic, type Path, pathText, type Severity } from './diagnostics.ts'
 import { readListen } from './kinds.ts'
@@ -76,7 +77,8 @@ function checkUpstreams(upstreams: Record<string, unknown>, report: Report): voi
     }
     const upstream = map(value)
     const hasKey = upstream.key !== undefined && upstream.key !== null
-    if ((upstream.auth === 'bearer' || upstream.auth === 'x-api-key') && !hasKey) {
+    checkHost(upstream, path, report)
+    if (typeof upstream.auth === 'string' && upstream.auth !== 'none' && !hasKey) {
       report([...path, 'auth'], '`auth` says how to send a key, but there is no key', 'add `key`, or write auth: none')
     }
     if (upstream.auth === 'none' && hasKey) {
@@ -116,9 +118,16 @@ const ofTheConnection: ReadonlySet<string> = new Set([
 ])
 
 /** The header that an upstream's key is sent in. */
-function keyHeader({ auth, dialect }: { readonly auth?: unknown; readonly dialect?: unknown }): string | undefined {
-  if (auth === 'none') return undefined
-  return auth === 'bearer' || (auth !== 'x-api-key' && dialect === 'openai') ? 'authorization' : 'x-api-key'
+function keyHeader(upstream: { readonly auth?: unknown; readonly dialect?: unknown; readonly host?: unknown }): string | undefined {
+  const auth = upstream.auth ?? usualAuth(upstream)
+  return auth === 'none' ? undefined : auth === 'bearer' ? 'authorization' : String(auth)
+}
+
+/** How a key is sent unless the file says so. */
+export function usualAuth({ dialect, host }: { readonly dialect?: unknown; readonly host?: unknown }) {
+  if (host === 'azure') return 'api-key'
+  if (host === 'vertex' || host === 'bedrock' || dialect === 'openai') return 'bearer'
+  return dialect === 'gemini' ? 'x-goog-api-key' : 'x-api-key'
 }
 
 function isHeaderValue(text: string): boolean {

@@ -10,7 +10,8 @@ import { type Static, Type } from 'typebox'
 import type { Model } from '../plugin/host.ts'
 import { Duration, Secret, Size } from '../plugin/units.ts'
 import { type CapabilitiesConfig, capabilities } from './capabilities.ts'
-import { BaseUrl, Listen, StateUrl, Texts } from './kinds.ts'
+import { type HostName, hostFields } from './host-config.ts'
+import { BaseUrl, Listen, RecordsUrl, StateUrl, Texts } from './kinds.ts'
 import type { PriceListConfig } from './price-list.ts'
 import { priceSchema } from './price-schema.ts'
 
@@ -73,17 +74,24 @@ const timeouts = Type.Object(
 /** The endpoints that an upstream may have. */
 export const upstreamApis = ['chat', 'responses', 'completions', 'embeddings', 'messages', 'generate', 'converse', 'count_tokens'] as const
 
+/** How a key can be sent. */
+export const authWays = ['bearer', 'x-api-key', 'api-key', 'x-goog-api-key', 'none'] as const
+
 const upstream = Type.Object(
   {
     dialect: Type.Enum(apis, { description: 'Which API the provider speaks.' }),
-    base_url: BaseUrl({
-      description:
-        'openai: up to and including the version, https://api.openai.com/v1. anthropic: https://api.anthropic.com. builtin:demo is a model inside the gateway.',
-    }),
+    ...hostFields,
+    base_url: Type.Optional(
+      BaseUrl({
+        description:
+          'openai: up to and including the version, https://api.openai.com/v1. anthropic: https://api.anthropic.com. builtin:demo is a model inside the gateway. With `host` only for another address of it, without a path of the API.',
+      }),
+    ),
     key: Type.Optional(Secret({ description: "The gateway's own key at this provider: ${env:NAME} or ${file:/run/secrets/name}." })),
     auth: Type.Optional(
-      Type.Enum(['bearer', 'x-api-key', 'none'], {
-        description: 'How the key is sent. By default bearer for openai, x-api-key for anthropic, none without a key.',
+      Type.Enum(authWays, {
+        description:
+          'How the key is sent: as a bearer token, or in the header of that name. By default bearer for openai, vertex and bedrock, x-api-key for anthropic, x-goog-api-key for gemini, api-key for azure, none without a key.',
       }),
     ),
     headers: Type.Record(Type.String(), Type.String(), { default: {}, description: 'Headers added to every call.' }),
@@ -194,6 +202,16 @@ export const fileSchema = Type.Object(
       description:
         'Where limits, locks and other shared state live: memory (this process), or redis://… or rediss://… (TLS), which several instances share.',
     }),
+    records: RecordsUrl({
+      default: 'sqlite:./data/headgate.db',
+      description:
+        'Where what may not be lost lives (keys, money, usage): a file of SQLite, made when a plugin first needs it, or postgres://…, which several instances share; memory keeps nothing.',
+    }),
+    spool_limit: Size({
+      default: '256mb',
+      description:
+        'Disk space for records that wait while their store is down. In the folder `spool` beside the SQLite file, or in ./data.',
+    }),
     log: Type.Object(
       { level: Type.Enum(logLevels, { default: 'info', description: 'Least level that is printed.' }) },
       { ...strict, default: {}, description: 'What the gateway prints.' },
@@ -223,6 +241,8 @@ export type ServerConfig = FileConfig['server']
 /** `path` without trailing slash; `/` stays. */
 export type MountConfig = Readonly<FileConfig['mounts'][number]>
 
+type FileUpstream = Readonly<Static<typeof upstream>>
+
 export interface UpstreamConfig {
   readonly name: string
   readonly dialect: Api
@@ -230,7 +250,12 @@ export interface UpstreamConfig {
   readonly base_url: string
   readonly key?: string
   /** How `key` is sent; `none` when there is no key. */
-  readonly auth: 'bearer' | 'x-api-key' | 'none'
+  readonly auth: (typeof authWays)[number]
+  /** The service that wraps the dialect, with the section of its name. */
+  readonly host?: HostName
+  readonly azure?: FileUpstream['azure']
+  readonly vertex?: FileUpstream['vertex']
+  readonly bedrock?: FileUpstream['bedrock']
   readonly headers: Readonly<Record<string, string>>
   /** Milliseconds; 0 = no limit. */
   readonly timeouts: Readonly<Static<typeof timeouts>>
@@ -264,6 +289,10 @@ export interface GatewayConfig {
   readonly server: Readonly<ServerConfig>
   /** `memory`, or the URL of a Redis, which may hold a password. */
   readonly state: string
+  /** `memory`, `sqlite:` and a path relative to the file, or the URL of a PostgreSQL, which may hold a password. */
+  readonly records: string
+  /** Bytes. */
+  readonly spool_limit: number
   readonly log: { readonly level: (typeof logLevels)[number] }
   readonly mounts: readonly MountConfig[]
   readonly upstreams: readonly UpstreamConfig[]

@@ -5,7 +5,8 @@
  */
 
 import type { Model } from '../plugin/host.ts'
-import { normalMount } from './cross-check.ts'
+import { normalMount, usualAuth } from './cross-check.ts'
+import { hostApis, hostUrl } from './host-config.ts'
 import type { FileConfig, GatewayConfig, PluginEntry, UpstreamConfig, WhenConfig } from './model.ts'
 import { pluginId } from './plugin-id.ts'
 import type { PriceListConfig } from './price-list.ts'
@@ -37,6 +38,8 @@ export function resolve(
     version: file.version,
     server: file.server,
     state: file.state,
+    records: file.records,
+    spool_limit: file.spool_limit,
     log: file.log,
     mounts: file.mounts.map((mount) => ({ ...mount, path: normalMount(mount.path) })),
     upstreams: Object.entries(file.upstreams)
@@ -50,8 +53,15 @@ export function resolve(
 
 function resolveUpstream(name: string, from: FileUpstream): UpstreamConfig {
   const { optional: _, auth, key, ...rest } = from
-  const usual = from.dialect === 'openai' ? 'bearer' : 'x-api-key'
-  return { name, ...rest, ...(key === undefined ? {} : { key }), auth: key === undefined ? 'none' : (auth ?? usual) }
+  const apis = from.apis ?? hostApis(from)
+  return {
+    name,
+    ...rest,
+    base_url: from.base_url ?? hostUrl(from) ?? '', // one of the two is there: the cross checks have seen to it
+    ...(apis && { apis: [...apis] }),
+    ...(key === undefined ? {} : { key }),
+    auth: key === undefined ? 'none' : (auth ?? usualAuth(from)),
+  }
 }
 
 function resolveModel(id: string, from: FileModel, targets: FileModel['targets']): Model {

@@ -44,6 +44,7 @@ describe('editor and loader agree', () => {
     'server: { listen: "127.0.0.1:0", admin: off, drain: 0, body_limit: 1mb }',
     'server: { max_depth: "${env:DEPTH:-50}", drain: "${env:D:-5s}" }',
     'upstreams: { a: { dialect: openai, base_url: builtin:demo, key: "${env:K:-abc}" } }',
+    'upstreams: { a: { dialect: anthropic, host: bedrock, bedrock: { region: us-east-1, deny_betas: some-flag } } }',
     'log: { level: "${env:L:-info}" }',
     'plugins: [{ use: ./mine.ts, with: { any: [1] }, when: { model: [a, b], path: /v1/*, stream: true }, timeout: 1s }]',
   ])('both accept %s', (body) => {
@@ -57,6 +58,8 @@ describe('editor and loader agree', () => {
     'server: { max_depth: "50" }',
     'upstreams: { a: { dialect: opnai, base_url: builtin:demo } }',
     'upstreams: { a: { dialect: openai } }',
+    'upstreams: { a: { dialect: anthropic, host: vertex, vertex: { project: p, location: "../x" } } }',
+    'upstreams: { a: { dialect: anthropic, host: bedrock, bedrock: { regoin: us-east-1 } } }',
     'log: { level: loud }',
     'mounts: [{ path: v1, api: openai }]',
     'plugins: [{ with: {} }]',

@@ -46,6 +46,14 @@ export function gatewaySchema(plugins: readonly KnownPlugin[]): object {
   }
   item.properties.with = { description: item.properties.with?.description }
   if (known.length > 0) item.allOf = known.map(condition)
+  const { patternProperties, additionalProperties } = whole.properties.upstreams as {
+    patternProperties?: object
+    additionalProperties: Schema
+  }
+  // an upstream is somewhere: its host says where, or its base URL
+  for (const upstream of patternProperties ? Object.values(patternProperties) : [additionalProperties]) {
+    upstream.anyOf = [{ required: ['base_url'] }, { required: ['host'] }]
+  }
   return { $schema: 'http://json-schema.org/draft-07/schema#', ...whole }
 }
 
