@@ -5,7 +5,16 @@
  * some dialects tell it and others do not.
  */
 
-import type { CitationEvent, ErrorEvent, MediaEvent, NativeEvent, StopEvent, StreamEvent, ToolCallEvent } from '../plugin/events.ts'
+import type {
+  CitationEvent,
+  ErrorEvent,
+  MediaEvent,
+  NativeEvent,
+  StopEvent,
+  StreamEvent,
+  ToolCallEvent,
+  UsageEvent,
+} from '../plugin/events.ts'
 import type { Usage } from '../plugin/outcome.ts'
 
 export type Piece =
@@ -40,6 +49,8 @@ export interface Reduced {
   /** By index; never empty. */
   readonly choices: readonly ReducedChoice[]
   usage: Usage | undefined
+  /** What plugins added to the usage. */
+  usageExtra: UsageEvent['extra']
   error: ErrorEvent | undefined
 }
 
@@ -54,6 +65,7 @@ export function reduceEvents(events: readonly StreamEvent[]): Reduced {
   let last = at(0)
   const sum = { id: undefined as string | undefined, model: undefined as string | undefined }
   let usage: Usage | undefined
+  let usageExtra: UsageEvent['extra']
   let error: ErrorEvent | undefined
   for (const event of events) {
     if ('choice' in event) last = at(event.choice)
@@ -81,12 +93,13 @@ export function reduceEvents(events: readonly StreamEvent[]): Reduced {
         break
       case 'usage':
         usage = event.usage
+        usageExtra = event.extra
         break
       case 'error':
         error ??= event
     }
   }
-  return { ...sum, choices: [...choices.values()].sort((a, b) => a.choice - b.choice), usage, error }
+  return { ...sum, choices: [...choices.values()].sort((a, b) => a.choice - b.choice), usage, usageExtra, error }
 }
 
 function addPiece(pieces: Piece[], event: Extract<StreamEvent, { type: 'text' | 'reasoning' | 'tool_call' }>): void {

@@ -6,6 +6,7 @@
  */
 
 import type { Usage } from './outcome.ts'
+import type { Json } from './request.ts'
 
 /** The reply begins: what the upstream calls it. First event of a reply, at most once. */
 export interface StartEvent {
@@ -84,6 +85,8 @@ export interface StopEvent {
 export interface UsageEvent {
   readonly type: 'usage'
   readonly usage: Usage
+  /** Members that a plugin adds to the usage object that the client sees, such as a cost; `exactNumber` writes amounts of money. */
+  readonly extra?: Readonly<Record<string, Json>>
 }
 /** An error inside a reply that had begun. Nothing but `end` may follow. */
 export interface ErrorEvent {

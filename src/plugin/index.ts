@@ -4,6 +4,7 @@ export { Type } from 'typebox'
 export * from './cost.ts'
 export { definePlugin, type FailureMode, type Plugin, type PluginDefinition } from './define.ts'
 export * from './events.ts'
+export { exactNumber } from './exact-number.ts'
 export type { AdmitExchange, AnySlot, Exchange, Operation } from './exchange.ts'
 export {
   allHooks,

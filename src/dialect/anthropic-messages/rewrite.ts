@@ -6,6 +6,7 @@ import type { StreamEvent } from '../../plugin/events.ts'
 import { sameContent } from '../align.ts'
 import type { Splice } from '../json-edits.ts'
 import { type JsonObject, listOf, objectOf, parseJson, wordOf } from '../shape.ts'
+import { usageEdits } from '../usage-edits.ts'
 import { messagesStopWord } from './stop-reasons.ts'
 import { messagesUsageObject, noUsageObject } from './usage.ts'
 
@@ -37,7 +38,8 @@ export function eventEdits(at: string, old: StreamEvent, now: StreamEvent | unde
     case 'stop':
       return [{ pointer: `${at}/stop_reason`, value: now?.type === 'stop' ? messagesStopWord(now) : null }]
     case 'usage':
-      return [{ pointer: `${at}/usage`, value: now?.type === 'usage' ? messagesUsageObject(now.usage) : noUsageObject }]
+      if (now?.type === 'usage') return usageEdits(`${at}/usage`, old, now, messagesUsageObject)
+      return [{ pointer: `${at}/usage`, value: noUsageObject }]
     default:
       return []
   }

@@ -11,6 +11,7 @@ import { type Splice, spliceBytes } from '../json-edits.ts'
 import { reduceEvents } from '../reduce.ts'
 import { decodeText, type JsonObject, jsonText, listOf, objectOf, parseJson, wordOf } from '../shape.ts'
 import { errorIn } from '../upstream-error.ts'
+import { withExtra } from '../usage-edits.ts'
 import { itemTexts, readMembers } from '../whole-members.ts'
 import { blockSite } from './blocks.ts'
 import { eventEdits } from './rewrite.ts'
@@ -192,7 +193,7 @@ export function encodeMessagesWhole(events: readonly StreamEvent[], head: ReplyI
     content,
     stop_reason: stop ? messagesStopWord(stop) : called ? 'tool_use' : 'end_turn',
     stop_sequence: null,
-    usage: sum.usage && sum.usage.source !== 'unknown' ? messagesUsageObject(sum.usage) : noUsageObject,
+    usage: sum.usage && sum.usage.source !== 'unknown' ? withExtra(messagesUsageObject(sum.usage), sum.usageExtra) : noUsageObject,
   })
 }
 

@@ -7,12 +7,13 @@
  * complete) waits until that block closes.
  */
 
-import type { NativeEvent, ReasoningEvent, StopEvent, StreamEvent, ToolCallEvent } from '../../plugin/events.ts'
+import type { NativeEvent, ReasoningEvent, StopEvent, StreamEvent, ToolCallEvent, UsageEvent } from '../../plugin/events.ts'
 import type { Usage } from '../../plugin/outcome.ts'
 import type { Json } from '../../plugin/request.ts'
 import type { ReplyIdentity } from '../codec.ts'
 import { type JsonObject, jsonText, objectOf, parseJson, wordOf } from '../shape.ts'
 import { commentText, frameText } from '../sse.ts'
+import { withExtra } from '../usage-edits.ts'
 import { type BlockKind, blockKind } from './blocks.ts'
 import { inStreamError } from './errors.ts'
 import { messagesStopWord } from './stop-reasons.ts'
@@ -56,6 +57,7 @@ export function messagesWriter(head: ReplyIdentity): MessagesWriter {
   let id = head.id.startsWith('msg_') ? head.id : `msg_${head.id}`
   let model = head.model
   let usage: Usage | undefined
+  let usageExtra: UsageEvent['extra']
   let stop: StopEvent | undefined
   let begun = false
   let startWaits = false
@@ -222,6 +224,7 @@ export function messagesWriter(head: ReplyIdentity): MessagesWriter {
           return ''
         case 'usage':
           usage = event.usage
+          usageExtra = event.extra
           return ''
         case 'stop': {
           stop = event
@@ -235,7 +238,7 @@ export function messagesWriter(head: ReplyIdentity): MessagesWriter {
           const out = start() + force() + close()
           ended = true
           const word = stop ? messagesStopWord(stop) : calls > 0 ? 'tool_use' : 'end_turn'
-          const counted: Json = usage && usage.source !== 'unknown' ? messagesUsageObject(usage) : noUsageObject
+          const counted: Json = usage && usage.source !== 'unknown' ? withExtra(messagesUsageObject(usage), usageExtra) : noUsageObject
           return `${out}${frame('message_delta', { delta: { stop_reason: word, stop_sequence: null }, usage: counted })}${frame('message_stop', {})}`
         }
         case 'native':

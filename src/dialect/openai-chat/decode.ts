@@ -7,9 +7,10 @@
 
 import type { StreamEvent } from '../../plugin/events.ts'
 import type { StreamDecoder } from '../codec.ts'
-import { objectOf, parseJson, wordOf } from '../shape.ts'
+import { type JsonObject, objectOf, parseJson, wordOf } from '../shape.ts'
 import { errorIn } from '../upstream-error.ts'
 import { callTracker } from './calls.ts'
+import { neutralReader } from './decode-neutral.ts'
 import { type Site, sitesOf } from './sites.ts'
 import { chatStopReason } from './stop-reasons.ts'
 
@@ -42,8 +43,10 @@ export function siteReader(): SiteReader {
   }
 }
 
-export function chatDecoder(): StreamDecoder {
-  const read = siteReader()
+/** @param purpose `translate`: everything that has a neutral word is told, and frames without one give no event */
+export function chatDecoder(purpose: 'relay' | 'translate' = 'relay'): StreamDecoder {
+  const translating = purpose === 'translate'
+  const readChunk = translating ? neutralReader() : relayReader()
   let started = false
   return {
     decode(frame) {
@@ -57,23 +60,30 @@ export function chatDecoder(): StreamDecoder {
         const error = errorIn(value) ?? { message: data }
         return [{ type: 'error', kind: error.type ?? error.code ?? 'upstream_error', message: error.message }]
       }
-      if (!chunk) return [native]
-      const events: StreamEvent[] = []
-      const sites = sitesOf(chunk, 'delta')
+      if (!chunk) return translating ? [] : [native]
+      const events = readChunk(chunk, 'delta')
       if (!started && chunk.choices !== undefined) {
         const id = wordOf(chunk.id)
         const model = wordOf(chunk.model)
-        if (id !== undefined || model !== undefined || sites.length > 0) {
+        if (id !== undefined || model !== undefined || events.length > 0) {
           started = true
-          events.push({ type: 'start', ...(id !== undefined && { id }), ...(model !== undefined && { model }) })
+          events.unshift({ type: 'start', ...(id !== undefined && { id }), ...(model !== undefined && { model }) })
         }
       }
-      for (const site of sites) {
-        const told = read(site)
-        if (told) events.push(told)
-      }
-      return events.length > 0 ? events : [native]
+      return events.length > 0 || translating ? events : [native]
     },
+  }
+}
+
+function relayReader(): (chunk: JsonObject, holder: 'delta') => StreamEvent[] {
+  const read = siteReader()
+  return (chunk, holder) => {
+    const events: StreamEvent[] = []
+    for (const site of sitesOf(chunk, holder)) {
+      const told = read(site)
+      if (told) events.push(told)
+    }
+    return events
   }
 }
 

@@ -10,6 +10,7 @@ import type { Json } from '../../plugin/request.ts'
 import { type Alignment, sameContent } from '../align.ts'
 import { replaceString, type Splice, spliceText } from '../json-edits.ts'
 import { type JsonObject, listOf, objectOf, parseJson } from '../shape.ts'
+import { usageEdits } from '../usage-edits.ts'
 import { type CallSite, type Site, sitesOf, type TextSite } from './sites.ts'
 import { chatFinishReason } from './stop-reasons.ts'
 import { chatUsageObject } from './usage.ts'
@@ -57,16 +58,16 @@ export function siteEdits(
       continue
     }
     if (now === undefined) dropEdits(site, edits)
-    else if (!sameContent(old, now)) changeEdits(site, now, edits)
+    else if (!sameContent(old, now)) changeEdits(site, old, now, edits)
   }
   return withoutEmptyLists(body, edits, removedCalls)
 }
 
-function changeEdits(site: Site, now: StreamEvent, edits: Splice[]): void {
+function changeEdits(site: Site, old: StreamEvent, now: StreamEvent, edits: Splice[]): void {
   if ((site.type === 'text' || site.type === 'reasoning') && (now.type === 'text' || now.type === 'reasoning')) {
     for (const pointer of [site.pointer, ...site.mirrors]) edits.push({ pointer, value: now.text })
   } else if (site.type === 'stop' && now.type === 'stop') edits.push({ pointer: site.pointer, value: chatFinishReason(now) })
-  else if (site.type === 'usage' && now.type === 'usage') edits.push({ pointer: site.pointer, value: chatUsageObject(now.usage) })
+  else if (site.type === 'usage' && now.type === 'usage') edits.push(...usageEdits(site.pointer, old, now, chatUsageObject))
   else if (site.type === 'error' && now.type === 'error') {
     edits.push({ pointer: `${site.pointer}`, value: { message: now.message, type: now.kind, param: null, code: null } })
   } else if (site.type === 'native') dropEdits(site, edits)

@@ -88,13 +88,13 @@ export function metersOf(body: JsonObject): { usage: Usage | undefined; stop: st
 }
 
 /** OpenAI allows 128 choices; an index far beyond is a mistake and may not make anybody's tables grow. */
-function choiceIndex(choice: JsonObject, position: number): number {
+export function choiceIndex(choice: JsonObject, position: number): number {
   const index = countOf(choice.index) ?? position
   return index < 1024 ? index : position
 }
 
 /** Usage at the top, else where Groq (`x_groq`) and Moonshot (the choice) put it. */
-function usageSite(body: JsonObject, choices: readonly Json[]): UsageSite | undefined {
+export function usageSite(body: JsonObject, choices: readonly Json[]): UsageSite | undefined {
   const top = chatUsage(body.usage)
   if (top) return { type: 'usage', pointer: '/usage', usage: top }
   const groq = chatUsage(objectOf(body.x_groq)?.usage)
@@ -106,7 +106,8 @@ function usageSite(body: JsonObject, choices: readonly Json[]): UsageSite | unde
   return undefined
 }
 
-function choiceSites(choice: JsonObject, at: string, index: number, holder: 'delta' | 'message', sites: Site[]): void {
+/** The sites of one choice. `at` is its pointer, `index` its own index. */
+export function choiceSites(choice: JsonObject, at: string, index: number, holder: 'delta' | 'message', sites: Site[]): void {
   const message = objectOf(choice[holder]) ?? {}
   const inside = `${at}/${holder}`
   reasoningSites(message, inside, index, sites)
@@ -224,6 +225,7 @@ function nativeSite(choice: number, extras: readonly Extra[]): NativeSite {
   return { type: 'native', choice, pointers: extras.map(([pointer]) => pointer), data }
 }
 
-function isError(value: Json | undefined): boolean {
+/** True for the value of an `error` member that says something. */
+export function isError(value: Json | undefined): boolean {
   return (typeof value === 'object' && value !== null) || (typeof value === 'string' && value !== '')
 }

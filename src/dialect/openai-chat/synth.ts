@@ -4,13 +4,16 @@
  * stream that is forwarded.
  */
 
-import type { StreamEvent, ToolCallEvent } from '../../plugin/events.ts'
-import type { Usage } from '../../plugin/outcome.ts'
+import type { StreamEvent, ToolCallEvent, UsageEvent } from '../../plugin/events.ts'
 import type { Json } from '../../plugin/request.ts'
 import type { ReplyIdentity } from '../codec.ts'
 import { type JsonObject, jsonText, listOf, objectOf, parseJson } from '../shape.ts'
 import { commentText, frameText } from '../sse.ts'
+import { withExtra } from '../usage-edits.ts'
+import { thoughtExtra, usesFunctions } from './client-members.ts'
 import { inStreamError } from './errors.ts'
+import { clientDetail } from './reasoning-details.ts'
+import { annotationOf, mediaMembers } from './reply-media.ts'
 import { sitesOf } from './sites.ts'
 import { chatFinishReason } from './stop-reasons.ts'
 import { chatUsageObject } from './usage.ts'
@@ -37,6 +40,8 @@ export interface ChatSynth {
 interface OpenCall {
   readonly place: number
   readonly id: string
+  custom: boolean
+  signature: string | undefined
   /** Arguments that came before the name (C04); undefined once the call was begun. */
   held: string | undefined
 }
@@ -45,19 +50,31 @@ interface Choice {
   finished: boolean
   calls: number
   readonly open: Map<number, OpenCall>
+  /** The thought so far, for its proof. */
+  thought: string
+  details: number
+  images: number
+  /** The end of the text, and how many characters stand before it: where citations find their words. */
+  tail: string
+  before: number
 }
+/** Characters of text that are searched for the words of a citation. */
+const tailLimit = 16_384
+/** Longest thought that is kept for its proof. */
+const thoughtLimit = 8 * 1024 * 1024
 
 export function chatSynth(head: ReplyIdentity): ChatSynth {
   let id = head.id.startsWith('chatcmpl-') ? head.id : `chatcmpl-${head.id}`
   let model = head.model
   let created = head.created
-  let usage: Usage | undefined
+  let usage: UsageEvent | undefined
   let ended = false
+  const old = usesFunctions(head.request)
   const choices = new Map<number, Choice>()
 
   const choiceAt = (index: number): Choice => {
     let choice = choices.get(index)
-    if (!choice) choices.set(index, (choice = { role: false, finished: false, calls: 0, open: new Map() }))
+    if (!choice) choices.set(index, (choice = newChoice()))
     return choice
   }
   const frame = (list: readonly Json[], members: JsonObject): string =>
@@ -72,24 +89,59 @@ export function chatSynth(head: ReplyIdentity): ChatSynth {
   }
 
   const begin = (index: number, call: OpenCall, name: string): string => {
-    const first = { index: call.place, id: call.id, type: 'function', function: { name, arguments: '' } }
     const held = call.held ?? ''
     call.held = undefined
-    return role(index) + chunk(index, { tool_calls: [first] }) + (held === '' ? '' : args(index, call.place, held))
+    const extra = call.signature === undefined ? {} : thoughtExtra(call.signature)
+    const made = call.custom ? { type: 'custom', custom: { name, input: '' } } : { type: 'function', function: { name, arguments: '' } }
+    const first = { index: call.place, id: call.id, ...made, ...extra }
+    const delta: JsonObject = old ? { function_call: { name, arguments: '' } } : { tool_calls: [first] }
+    if (old && call.place > 0) return ''
+    return role(index) + chunk(index, delta) + (held === '' ? '' : args(index, call.place, held, call.custom))
   }
-  const args = (index: number, place: number, text: string): string =>
-    chunk(index, { tool_calls: [{ index: place, function: { arguments: text } }] })
+  const args = (index: number, place: number, text: string, custom = false): string => {
+    if (old) return place > 0 ? '' : chunk(index, { function_call: { arguments: text } })
+    return chunk(index, { tool_calls: [{ index: place, ...(custom ? { custom: { input: text } } : { function: { arguments: text } }) }] })
+  }
   const toolCall = (event: ToolCallEvent): string => {
     const choice = choiceAt(event.choice)
     let call = choice.open.get(event.index)
     if (!call || (event.id !== undefined && event.id !== call.id && call.held === undefined)) {
       const place = choice.calls++
-      call = { place, id: event.id ?? `call_${id.slice(-24)}_${event.choice}_${place}`, held: '' }
+      const callId = event.id ?? `call_${id.slice(-24)}_${event.choice}_${place}`
+      call = { place, id: callId, custom: false, signature: undefined, held: '' }
       choice.open.set(event.index, call)
     }
-    if (call.held === undefined) return event.arguments === '' ? '' : args(event.choice, call.place, event.arguments)
+    if (call.held === undefined) {
+      const proof = event.signature === undefined ? '' : chunk(event.choice, proofOfCall(call.place, event.signature))
+      return proof + (event.arguments === '' ? '' : args(event.choice, call.place, event.arguments, call.custom))
+    }
     call.held += event.arguments
+    if (event.kind === 'custom') call.custom = true
+    call.signature = event.signature ?? call.signature
     return event.name === undefined ? '' : begin(event.choice, call, event.name)
+  }
+  const textChunk = ({ text, choice: index, refusal, signature }: TextEvent): string => {
+    if (text === '' && signature === undefined) return ''
+    if (refusal) return role(index) + chunk(index, { refusal: text })
+    const choice = choiceAt(index)
+    choice.tail += text
+    if (choice.tail.length > 2 * tailLimit) {
+      choice.before += choice.tail.length - tailLimit
+      choice.tail = choice.tail.slice(-tailLimit)
+    }
+    return role(index) + chunk(index, { content: text, ...(signature !== undefined && thoughtExtra(signature)) })
+  }
+  const reasoning = ({ text, choice: index, signature, redacted }: ReasoningEvent): string => {
+    if (text === '' && !signature) return ''
+    const choice = choiceAt(index)
+    if (choice.thought.length <= thoughtLimit) choice.thought += text
+    let out = role(index)
+    if (text !== '') out += chunk(index, { reasoning_content: text })
+    if (!signature) return out
+    const whole = choice.thought.length <= thoughtLimit
+    if (whole) out += chunk(index, { reasoning_details: [clientDetail(signature, choice.thought, redacted === true, choice.details++)] })
+    choice.thought = ''
+    return out
   }
   const finish = (index: number, word: string): string => {
     const choice = choiceAt(index)
@@ -97,13 +149,18 @@ export function chatSynth(head: ReplyIdentity): ChatSynth {
     let text = role(index)
     for (const call of choice.open.values()) if (call.held !== undefined) text += begin(index, call, '')
     choice.finished = true
-    return text + chunk(index, {}, word)
+    return text + chunk(index, {}, old && word === 'tool_calls' ? 'function_call' : word)
   }
   const finishAll = (): string => {
     if (choices.size === 0) choiceAt(0)
     let text = ''
     for (const [index, choice] of choices) text += finish(index, choice.calls > 0 ? 'tool_calls' : 'stop')
     return text
+  }
+  /** Sent when the client asked for it, or a plugin has something to say in it. */
+  const usageChunk = ({ usage, extra }: UsageEvent): string => {
+    if (usage.source === 'unknown' || !(head.includeUsage || extra)) return ''
+    return frame([], { usage: withExtra(chatUsageObject(usage), extra) })
   }
   const native = (data: string): string => {
     const body = objectOf(parseJson(data))
@@ -135,7 +192,7 @@ export function chatSynth(head: ReplyIdentity): ChatSynth {
     nextCall(index) {
       return choiceAt(index).calls++
     },
-    callArguments: args,
+    callArguments: (choice, place, text) => args(choice, place, text),
     event(event) {
       if (ended) return event.type === 'note' ? commentText(event.text) : ''
       switch (event.type) {
@@ -144,15 +201,15 @@ export function chatSynth(head: ReplyIdentity): ChatSynth {
           model = event.model ?? model
           return role(0)
         case 'text':
-          return event.text === '' ? '' : role(event.choice) + chunk(event.choice, { content: event.text })
+          return textChunk(event)
         case 'reasoning':
-          return event.text === '' ? '' : role(event.choice) + chunk(event.choice, { reasoning_content: event.text })
+          return reasoning(event)
         case 'tool_call':
           return toolCall(event)
         case 'stop':
           return finish(event.choice, chatFinishReason(event))
         case 'usage':
-          usage = event.usage
+          usage = event
           return ''
         case 'error':
           ended = true
@@ -161,16 +218,29 @@ export function chatSynth(head: ReplyIdentity): ChatSynth {
           return commentText(event.text)
         case 'native':
           return native(event.data)
-        case 'citation':
-        case 'media':
-          return ''
+        case 'citation': {
+          const { tail, before } = choiceAt(event.choice)
+          return role(event.choice) + chunk(event.choice, { annotations: [annotationOf(event, tail, before)] })
+        }
+        case 'media': {
+          const image = event.mime.startsWith('audio/') ? 0 : choiceAt(event.choice).images++
+          return role(event.choice) + chunk(event.choice, mediaMembers(event, id, image))
+        }
         case 'end': {
           const text = finishAll()
           ended = true
-          const counted = head.includeUsage && usage && usage.source !== 'unknown' ? frame([], { usage: chatUsageObject(usage) }) : ''
-          return `${text}${counted}data: [DONE]\n\n`
+          return `${text}${usage ? usageChunk(usage) : ''}data: [DONE]\n\n`
         }
       }
     },
   }
+}
+
+function newChoice(): Choice {
+  return { role: false, finished: false, calls: 0, open: new Map(), thought: '', details: 0, images: 0, tail: '', before: 0 }
+}
+
+/** A proof that came after its call had begun. */
+function proofOfCall(place: number, signature: string): JsonObject {
+  return { tool_calls: [{ index: place, ...thoughtExtra(signature) }] }
 }

@@ -1,5 +1,5 @@
 /**
- * Whole Chat completions: the summary for the record, the events they consist of, and completions made of events.
+ * Whole Chat completions: the summary for the record, and the events they consist of.
  *
  * A large body is not parsed for its summary: its members are found by their spans and only the small ones are read. Edits are
  * spliced, so that what no hook changed keeps its bytes.
@@ -7,17 +7,18 @@
 
 import type { StreamEvent } from '../../plugin/events.ts'
 import type { Json } from '../../plugin/request.ts'
-import type { DecodedWhole, ReplyIdentity, WholeSummary } from '../codec.ts'
+import type { DecodedWhole, WholeSummary } from '../codec.ts'
 import { type Splice, spliceBytes } from '../json-edits.ts'
-import { type Piece, reduceEvents } from '../reduce.ts'
-import { decodeText, type JsonObject, jsonText, listOf, objectOf, parseJson, wordOf } from '../shape.ts'
+import { countOf, decodeText, type JsonObject, listOf, objectOf, parseJson, wordOf } from '../shape.ts'
 import { errorIn } from '../upstream-error.ts'
+import { withExtra } from '../usage-edits.ts'
 import { readMembers } from '../whole-members.ts'
 import { siteReader } from './decode.ts'
+import { neutralReader } from './decode-neutral.ts'
 import { siteEdits } from './rewrite.ts'
 import { metersOf, type Site, sitesOf } from './sites.ts'
 import { chatFinishReason } from './stop-reasons.ts'
-import { chatUsageObject } from './usage.ts'
+import { chatErrorText, encodeChatWhole } from './whole-encode.ts'
 
 /** What the record needs of a completion. */
 export function chatSummary(body: Uint8Array): WholeSummary {
@@ -42,12 +43,17 @@ function notAReply(value: Json): WholeSummary {
 }
 
 /** The events of a completion; null when the body is none. */
-export function decodeChatWhole(body: Uint8Array): DecodedWhole | null {
+export function decodeChatWhole(body: Uint8Array, purpose: 'relay' | 'translate' = 'relay'): DecodedWhole | null {
   const reply = objectOf(parseJson(decodeText(body)))
   if (!reply || !Array.isArray(reply.choices)) return null
   const id = wordOf(reply.id)
   const model = wordOf(reply.model)
-  const events: StreamEvent[] = [{ type: 'start', ...(id !== undefined && { id }), ...(model !== undefined && { model }) }]
+  const start: StreamEvent = { type: 'start', ...(id !== undefined && { id }), ...(model !== undefined && { model }) }
+  if (purpose === 'translate') {
+    const events = [start, ...neutralReader()(reply, 'message'), { type: 'end' } as const]
+    return { events, apply: (after) => rewritten(reply, after) }
+  }
+  const events: StreamEvent[] = [start]
   const paired: (Site | undefined)[] = [undefined]
   const read = siteReader()
   for (const site of sitesOf(reply, 'message')) {
@@ -73,7 +79,7 @@ function applyEdits(
   const added: StreamEvent[] = []
   for (const [i, list] of after.entries()) for (const event of list) if (event !== kept[i]) added.push(event)
   const error = added.find((event) => event.type === 'error')
-  if (error) return Buffer.from(errorText(error.kind, error.message))
+  if (error) return Buffer.from(chatErrorText(error.kind, error.message))
 
   joinTexts(events, kept, after)
   const edits = siteEdits(reply, paired, events, kept)
@@ -82,8 +88,14 @@ function applyEdits(
     return spliceBytes(body, edits)
   } catch {
     // Nested deeper than edits go: the reply is written anew, so that no change of a hook is lost.
-    return Buffer.from(encodeChatWhole(after.flat(), { id: wordOf(reply.id) ?? '', model: wordOf(reply.model) ?? '', created: 0 }))
+    return rewritten(reply, after)
   }
+}
+
+/** The reply made of its events alone. */
+function rewritten(reply: JsonObject, after: readonly (readonly StreamEvent[])[]): Uint8Array {
+  const head = { id: wordOf(reply.id) ?? '', model: wordOf(reply.model) ?? '', created: countOf(reply.created) ?? 0 }
+  return Buffer.from(encodeChatWhole(after.flat(), head))
 }
 
 /** Text inserted anywhere joins the text of its choice: behind the last one before it, else before the first one after it. */
@@ -153,53 +165,4 @@ function addedEdits(reply: JsonObject, events: readonly StreamEvent[], event: St
     if (begun === -1) edits.push({ pointer, value: event.text })
     else edits[begun] = { pointer, value: `${edits[begun]?.value ?? ''}${event.text}` }
   } else if (event.type === 'stop') edits.push({ pointer: `${at}/finish_reason`, value: chatFinishReason(event) })
-}
-
-function errorText(kind: string, message: string): string {
-  return jsonText({ error: { message, type: kind, param: null, code: null } })
-}
-
-/** A completion made of events alone. */
-export function encodeChatWhole(events: readonly StreamEvent[], head: ReplyIdentity): string {
-  const sum = reduceEvents(events)
-  if (sum.error) return errorText(sum.error.kind, sum.error.message)
-  const id = sum.id ?? (head.id.startsWith('chatcmpl-') ? head.id : `chatcmpl-${head.id}`)
-  const choices = sum.choices.map(({ choice, pieces, stop }) => {
-    const message = messageOf(pieces, `${id.slice(-24)}_${choice}`)
-    const finish = stop ? chatFinishReason(stop) : message.tool_calls !== undefined ? 'tool_calls' : 'stop'
-    return { index: choice, message, logprobs: null, finish_reason: finish }
-  })
-  const usage = sum.usage && sum.usage.source !== 'unknown' ? { usage: chatUsageObject(sum.usage) } : {}
-  return jsonText({ id, object: 'chat.completion', created: head.created, model: sum.model ?? head.model, choices, ...usage })
-}
-
-function messageOf(pieces: readonly Piece[], callPrefix: string): JsonObject {
-  let text = ''
-  let reasoning = ''
-  const calls: Json[] = []
-  const extras: Record<string, Json> = {}
-  for (const piece of pieces) {
-    if (piece.type === 'text') text += piece.text
-    else if (piece.type === 'reasoning') reasoning += piece.text
-    else if (piece.type === 'tool_call') {
-      const id = piece.id ?? `call_${callPrefix}_${calls.length}`
-      calls.push({ id, type: 'function', function: { name: piece.name ?? '', arguments: piece.arguments || '{}' } })
-    } else if (piece.type === 'native') {
-      const delta = objectOf(objectOf(listOf(objectOf(parseJson(piece.native.data))?.choices)[0])?.delta)
-      for (const member in delta) {
-        const value = delta[member]
-        if (value === undefined || member === 'role' || member === 'content' || member === 'tool_calls') continue
-        const had = extras[member]
-        extras[member] = Array.isArray(had) && Array.isArray(value) ? [...had, ...value] : value
-      }
-    }
-  }
-  return {
-    role: 'assistant',
-    content: text === '' && calls.length > 0 ? null : text,
-    refusal: null,
-    ...extras,
-    ...(reasoning !== '' && { reasoning_content: reasoning }),
-    ...(calls.length > 0 && { tool_calls: calls }),
-  }
 }
