@@ -16,13 +16,15 @@ import type { StateStore } from '../store/state.ts'
 import { MemoryState } from '../store/state-memory.ts'
 import { createLogger, type LogOptions } from '../telemetry/log.ts'
 import { Metrics } from '../telemetry/metrics.ts'
+import type { UpstreamDefinition } from '../upstream/definition.ts'
 import { createTransport } from '../upstream/http/select.ts'
 import type { Transport } from '../upstream/http/transport.ts'
+import { defineUpstreams, demoBase } from './define-upstream.ts'
 import { type Rehearsal, realLater, type SharedServices } from './host.ts'
 import { buildInstances, closeInstances, closeUnused, type LiveInstance, setupTimeout } from './instances.ts'
 import { type KeptStores, keptStores } from './kept-stores.ts'
 import type { Builtins } from './load-plugin.ts'
-import { createSnapshot, demoBase, type Snapshot } from './snapshot.ts'
+import { createSnapshot, type Snapshot } from './snapshot.ts'
 
 export interface GatewayOptions {
   readonly configPath: string
@@ -138,15 +140,17 @@ export class Gateway {
       return { ok: false, load, diagnostics }
     }
     if (!load.config || diagnostics.some((d) => d.severity === 'error')) return undo()
+    let upstreams: readonly UpstreamDefinition[]
     try {
       if (load.config.upstreams.some((u) => u.base_url === demoBase)) this.demo ??= await this.options.startDemo()
+      upstreams = await defineUpstreams(load.config.upstreams, { demoUrl: this.demo?.url, env, now: this.services.now })
     } catch (error) {
       undo()
       await closeUnused(built.live)
       throw error
     }
     for (const s of built.secrets) this.logOptions.secrets = new Set([...this.logOptions.secrets, s])
-    const snapshot = createSnapshot(load.config, catalog, built.instances, built.live, this.demo?.url)
+    const snapshot = createSnapshot(load.config, catalog, built.instances, built.live, upstreams)
     const fresh = built.live.filter((l) => l.users === 1)
     const failed = await ready(fresh, this.options.setupTimeout ?? setupTimeout)
     if (failed) {

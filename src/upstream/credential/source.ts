@@ -83,8 +83,3 @@ export function credentialSource<T extends Expiring>(load: () => Promise<T>, now
     },
   }
 }
-
-/** A credential that does not change. */
-export function fixedCredential<T>(credential: T): CredentialSource<T> {
-  return { get: () => credential, rejected: () => {} }
-}
