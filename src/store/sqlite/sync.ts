@@ -5,9 +5,10 @@
  * began after the commit. Only the `-wal` file is opened: closing a descriptor of the database file would drop SQLite's own locks on it.
  */
 
-import { close, closeSync, fdatasync, fsyncSync, openSync } from 'node:fs'
+import { close, closeSync, fdatasync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { StoreUnavailable } from '../../plugin/host.ts'
+import { syncFolder } from '../sync-folder.ts'
 
 export interface WalSync {
   /** Resolves when what was committed until now is on the disk. @throws StoreUnavailable when the disk refuses */
@@ -46,15 +47,5 @@ export function walSync(path: string): WalSync {
       closed = true
       if (!running) closeSync(fd)
     },
-  }
-}
-
-/** A new file is only there for good when its folder is synced. */
-export function syncFolder(folder: string): void {
-  const fd = openSync(folder, 'r')
-  try {
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
   }
 }
