@@ -7,7 +7,8 @@ import { chatEncoder } from './encode.ts'
 import { chatErrorFrames, openaiErrorBody } from './errors.ts'
 import { chatInteresting } from './interesting.ts'
 import { chatParts } from './parts.ts'
-import { chatSummary, decodeChatWhole, encodeChatWhole } from './whole.ts'
+import { chatSummary, decodeChatWhole } from './whole.ts'
+import { encodeChatWhole } from './whole-encode.ts'
 
 export const openaiChat: Dialect = {
   name: 'openai-chat',

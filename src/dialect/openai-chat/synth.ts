@@ -4,7 +4,7 @@
  * stream that is forwarded.
  */
 
-import type { StreamEvent, ToolCallEvent, UsageEvent } from '../../plugin/events.ts'
+import type { ReasoningEvent, StreamEvent, TextEvent, ToolCallEvent, UsageEvent } from '../../plugin/events.ts'
 import type { Json } from '../../plugin/request.ts'
 import type { ReplyIdentity } from '../codec.ts'
 import { type JsonObject, jsonText, listOf, objectOf, parseJson } from '../shape.ts'

@@ -5,6 +5,7 @@ import type { Json } from '../../plugin/request.ts'
 import type { ReplyIdentity } from '../codec.ts'
 import { type CallPiece, type Piece, reduceEvents } from '../reduce.ts'
 import { type JsonObject, jsonText, listOf, objectOf, parseJson } from '../shape.ts'
+import { withExtra } from '../usage-edits.ts'
 import { thoughtExtra, usesFunctions } from './client-members.ts'
 import { clientDetail } from './reasoning-details.ts'
 import { annotationOf, mediaMembers } from './reply-media.ts'
@@ -19,11 +20,11 @@ export function encodeChatWhole(events: readonly StreamEvent[], head: ReplyIdent
   const old = usesFunctions(head.request)
   const choices = sum.choices.map(({ choice, pieces, stop }) => {
     const message = messageOf(pieces, `${id.slice(-24)}_${choice}`, old)
-    const called = message.tool_calls !== undefined || message.function_call !== undefined
+    const called = pieces.some((piece) => piece.type === 'tool_call')
     const finish = stop ? chatFinishReason(stop) : called ? 'tool_calls' : 'stop'
     return { index: choice, message, logprobs: null, finish_reason: old && finish === 'tool_calls' ? 'function_call' : finish }
   })
-  const usage = sum.usage && sum.usage.source !== 'unknown' ? { usage: chatUsageObject(sum.usage) } : {}
+  const usage = sum.usage && sum.usage.source !== 'unknown' ? { usage: withExtra(chatUsageObject(sum.usage), sum.usageExtra) } : {}
   return jsonText({ id, object: 'chat.completion', created: head.created, model: sum.model ?? head.model, choices, ...usage })
 }
 
