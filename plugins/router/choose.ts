@@ -1,15 +1,16 @@
 /**
  * Which of a model's targets serves a request, and what to say when none can. Pure.
  *
- * Requests are not translated here: a target is fit when its upstream speaks the client's API family.
+ * A target whose upstream speaks the client's own API wins, for what is not translated arrives untouched; else the first one that the request can be
+ * translated for.
  */
 
 import type { Model, Operation, Target } from 'headgate/plugin'
 
-export type Family = 'openai' | 'anthropic'
+export type Family = 'openai' | 'anthropic' | 'gemini'
 
 /** API family of an endpoint; undefined where no model is called. */
-export function familyOf(operation: Operation): Family | undefined {
+export function familyOf(operation: Operation, dialect: string): Family | undefined {
   switch (operation) {
     case 'chat':
     case 'completions':
@@ -17,32 +18,31 @@ export function familyOf(operation: Operation): Family | undefined {
     case 'responses':
       return 'openai'
     case 'messages':
-    case 'count_tokens':
       return 'anthropic'
+    case 'generate':
+      return 'gemini'
+    case 'count_tokens':
+      return dialect.startsWith('gemini') ? 'gemini' : 'anthropic'
     default:
       return undefined
   }
 }
 
-/** The first target, in the operator's order, that speaks the family. A target of unknown family is trusted to. */
-export function chooseTarget(model: Model, family: Family): Target | undefined {
+/**
+ * The first target, in the operator's order, that speaks the family; else the first of all, where the request can be translated. A target of unknown family
+ * is trusted to speak it.
+ */
+export function chooseTarget(model: Model, family: Family, operation: Operation): Target | undefined {
   for (const target of model.targets) if (target.dialect === undefined || target.dialect === family) return target
-  return undefined
+  return operation === 'embeddings' ? undefined : model.targets[0]
 }
 
-/** The sentence for a model that no upstream serves in this family: it names the endpoint that would work. `asked` is what the client wrote. */
-export function wrongFamilyMessage(asked: string, model: Model, family: Family): string {
+/** The sentence for a model that no upstream serves at this endpoint. `asked` is what the client wrote. */
+export function unservedMessage(asked: string, model: Model): string {
   const id = quoted(asked)
   if (model.targets.length === 0) return `The model ${id} has no upstream on this gateway. Ask its operator to add one.`
-  const other = family === 'openai' ? 'anthropic' : 'openai'
-  if (!model.targets.some((target) => target.dialect === other)) {
-    return `The model ${id} is served by no upstream that speaks the ${names[family]} API. Ask the operator, or choose another model.`
-  }
-  return `The model ${id} is served by an upstream that speaks the ${names[other]} API, and this is an endpoint of the ${names[family]} API. Call ${endpoints[other]} instead.`
+  return `The model ${id} is served by no upstream that makes embeddings. Ask the operator, or choose another model.`
 }
-
-const names: Readonly<Record<Family, string>> = { openai: 'OpenAI', anthropic: 'Anthropic' }
-const endpoints: Readonly<Record<Family, string>> = { openai: '/v1/chat/completions', anthropic: '/v1/messages' }
 
 /** The sentence for a model that is not in the catalogue; `similar` are ids that come near. */
 export function unknownModelMessage(asked: string, similar: readonly string[]): string {

@@ -38,6 +38,7 @@ async function route(model: string, operation: Operation, options: { default_mod
   const routed: Routed = { written: [] }
   const x = {
     operation,
+    dialect: 'x',
     target: options.target,
     request: { model, setModel: (id: string) => routed.written.push(id) },
     setTarget: (target: Target) => {
@@ -57,6 +58,7 @@ describe('chooses', () => {
     ['responses', 'b'],
     ['messages', 'a'],
     ['count_tokens', 'a'],
+    ['generate', 'a'],
   ])('for %s the first upstream that speaks it: %s', async (operation, upstream) => {
     const { target, written, refusal } = await route('both', operation)
     expect(refusal).toBeUndefined()
@@ -66,6 +68,12 @@ describe('chooses', () => {
 
   test('F01: leaves the body alone when the model id is the same on both sides', async () => {
     expect(await route('claude', 'messages')).toEqual({ target: models[1]!.targets[0]!, written: [] })
+  })
+
+  test("another API than the client's, when no upstream speaks it: the request is translated", async () => {
+    expect((await route('claude', 'chat')).target?.upstream).toBe('a')
+    expect((await route('gpt', 'messages')).target?.upstream).toBe('b')
+    expect((await route('other', 'responses')).target?.upstream).toBe('e')
   })
 
   test('a target of unknown family', async () => {
@@ -106,16 +114,10 @@ describe('refuses', () => {
     expect(message).not.toContain('\n')
   })
 
-  test('a model of the other API, and names the endpoint that works', async () => {
-    expect((await route('claude', 'chat')).refusal).toMatchObject({
-      code: 'invalid_request',
-      param: 'model',
-      message:
-        'The model "claude" is served by an upstream that speaks the Anthropic API, and this is an endpoint of the OpenAI API. Call /v1/messages instead.',
-    })
-    expect((await route('claude-9', 'chat')).refusal?.message).toStartWith('The model "claude-9" is served') // not the pattern
-    expect((await route('gpt', 'messages')).refusal?.message).toContain('Call /v1/chat/completions instead.')
-    expect((await route('other', 'chat')).refusal?.message).toContain('by no upstream that speaks the OpenAI API')
+  test('a model that no upstream can serve at this endpoint', async () => {
+    const { refusal } = await route('claude', 'embeddings')
+    expect(refusal).toMatchObject({ code: 'invalid_request', param: 'model' })
+    expect(refusal?.message).toStartWith('The model "claude" is served by no upstream that makes embeddings')
     expect((await route('empty', 'chat')).refusal?.message).toContain('has no upstream on this gateway')
   })
 

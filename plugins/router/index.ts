@@ -6,13 +6,13 @@
  */
 
 import { definePlugin } from 'headgate/plugin'
-import { chooseTarget, familyOf, unknownModelMessage, wrongFamilyMessage } from './choose.ts'
+import { chooseTarget, familyOf, unknownModelMessage, unservedMessage } from './choose.ts'
 import { config } from './config.ts'
 
 export default definePlugin({
   api: 1,
   name: 'router',
-  summary: 'Sends each request to the first upstream of its model that speaks its API',
+  summary: 'Sends each request to an upstream of its model, best one that speaks its API',
   config,
   failure: 'closed',
 
@@ -24,7 +24,7 @@ export default definePlugin({
 
     return {
       request(x) {
-        const family = familyOf(x.operation)
+        const family = familyOf(x.operation, x.dialect)
         if (family === undefined || x.target !== undefined) return
         const asked = x.request.model || fallback
         if (asked === undefined) {
@@ -37,9 +37,9 @@ export default definePlugin({
         if (model === undefined) {
           return x.refuse('model_not_found', { message: unknownModelMessage(asked, host.catalog.similar(asked)), param: 'model' })
         }
-        const target = chooseTarget(model, family)
+        const target = chooseTarget(model, family, x.operation)
         if (target === undefined) {
-          return x.refuse('invalid_request', { message: wrongFamilyMessage(asked, model, family), param: 'model' })
+          return x.refuse('invalid_request', { message: unservedMessage(asked, model), param: 'model' })
         }
         x.setTarget(target)
         if (x.request.model !== target.model) x.request.setModel(target.model)

@@ -58,7 +58,7 @@ export async function explainRequest(rehearsed: Rehearsed, capture: Capture, inp
   const table = routeTable(snapshot)
   const given = input.path ?? table.inference[0]?.path ?? ''
   const [path = '', query = ''] = split(given)
-  const route = table.inference.find((r) => r.path === path)
+  const route = table.find(path)
   if (!route) {
     const known = table.inference.map((r) => r.path)
     const near = nearest(path, known)

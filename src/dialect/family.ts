@@ -17,6 +17,8 @@ export interface OperationSpec {
   readonly dialect: Dialect
   /** Where the model stands in the path (Gemini): the path of a call below the base URL, instead of `suffix`. */
   readonly path?: (model: string, stream: boolean) => string
+  /** Gemini: the verbs of the path that mean it; one that begins with `stream` asks for a stream. */
+  readonly verbs?: readonly string[]
   /** Only upstreams have it: no mount serves it. */
   readonly upstreamOnly?: true
   /** The reply to a request for a count of tokens, where this is one. */

@@ -39,7 +39,7 @@ export function docsApp(table: RouteTable): { fetch(request: Request): Response 
   )
   const nothing = () => new Response(null, { status: 501 })
   for (const { path, spec, family } of table.inference) {
-    app.post(path, nothing, {
+    app.post(path.replace('{model}:', ':model/'), nothing, {
       parse: 'none',
       detail: {
         tags: [family],
@@ -50,7 +50,7 @@ export function docsApp(table: RouteTable): { fetch(request: Request): Response 
       },
     })
   }
-  for (const path of table.models) app.get(path, nothing, { detail: { tags: ['models'], summary: 'Models of this gateway' } })
+  for (const path of table.models.keys()) app.get(path, nothing, { detail: { tags: ['models'], summary: 'Models of this gateway' } })
   for (const { owner, route } of table.plugin)
     app.route(route.method, route.path, nothing, { detail: { tags: [owner], summary: route.summary } })
   app.get('/health', nothing, { detail: { tags: ['health'], summary: 'The process lives', security: [] } })

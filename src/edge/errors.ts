@@ -7,7 +7,9 @@ import type { RefusalCode } from '../plugin/refusal.ts'
 
 /** The family of a caller about whom only the request is known. */
 export function familyOfRequest(request: Request, byPath: Family): Family {
-  return request.headers.has('anthropic-version') || request.headers.has('anthropic-beta') ? 'anthropic' : byPath
+  const { headers } = request
+  if (headers.has('anthropic-version') || headers.has('anthropic-beta')) return 'anthropic'
+  return headers.has('x-goog-api-key') ? 'gemini' : byPath
 }
 
 /** An error response. */

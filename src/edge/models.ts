@@ -1,17 +1,80 @@
-/** The model list, in the shape of the API family that asks: OpenAI's, or Anthropic's when `anthropic-version` is sent. */
+/**
+ * The model list and one model of it, in the shape of the API that asks (PROTOCOL §1.9, H10).
+ *
+ * One path has three kinds of callers: Gemini's send `x-goog-api-key`, Anthropic's `anthropic-version`, OpenAI's neither. Only models with exact ids are
+ * listed: patterns have no end.
+ */
 
 import type { Family } from '../dialect/codec.ts'
-import type { Catalog } from '../plugin/host.ts'
+import type { Catalog, Model } from '../plugin/host.ts'
 
-/** The body of `GET /models`. Only models with exact ids: patterns have no end. */
-export function modelList(catalog: Catalog, family: Family): object {
+/** Largest page that Anthropic's and Gemini's clients may ask for. */
+const maxPage = 1000
+
+/** The body of `GET /models`. `query` pages Anthropic's list (`limit`, `after_id`, `before_id`) and Gemini's (`pageSize`, `pageToken`). */
+export function modelList(catalog: Catalog, family: Family, query: URLSearchParams): object {
   const models = catalog.list()
-  if (family === 'anthropic') {
-    const data = models.map((m) => ({ type: 'model', id: m.id, display_name: m.id, created_at: '1970-01-01T00:00:00Z' }))
-    return { data, has_more: false, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null }
+  switch (family) {
+    case 'openai':
+      return { object: 'list', data: models.map(openaiModel) }
+    case 'anthropic': {
+      const after = query.get('after_id')
+      const before = query.get('before_id')
+      const size = pageSize(query.get('limit'), 20)
+      let from = after === null ? 0 : models.findIndex((m) => m.id === after) + 1
+      if (before !== null) from = Math.max(0, models.findIndex((m) => m.id === before) - size)
+      const page = models.slice(from, from + size)
+      return {
+        data: page.map(anthropicModel),
+        has_more: from + page.length < models.length,
+        first_id: page[0]?.id ?? null,
+        last_id: page.at(-1)?.id ?? null,
+      }
+    }
+    case 'gemini': {
+      const from = Math.max(0, Number(query.get('pageToken') ?? 0) || 0)
+      const page = models.slice(from, from + pageSize(query.get('pageSize'), 50))
+      const next = from + page.length
+      return { models: page.map(geminiModel), ...(next < models.length && { nextPageToken: String(next) }) }
+    }
   }
+}
+
+/** The body of `GET /models/{id}`; undefined when there is no such model. Ids that a pattern serves are models too. */
+export function modelDetail(catalog: Catalog, family: Family, id: string): object | undefined {
+  const found = catalog.find(id)
+  if (!found) return undefined
+  const model = { ...found, id }
+  return family === 'openai' ? openaiModel(model) : family === 'anthropic' ? anthropicModel(model) : geminiModel(model)
+}
+
+function pageSize(given: string | null, usual: number): number {
+  const size = Number(given ?? usual)
+  return Number.isInteger(size) && size > 0 ? Math.min(size, maxPage) : usual
+}
+
+function openaiModel(m: Model): object {
+  return { id: m.id, object: 'model', created: 0, owned_by: m.targets[0]?.upstream ?? 'headgate' }
+}
+
+function anthropicModel(m: Model): object {
   return {
-    object: 'list',
-    data: models.map((m) => ({ id: m.id, object: 'model', created: 0, owned_by: m.targets[0]?.upstream ?? 'headgate' })),
+    type: 'model',
+    id: m.id,
+    display_name: m.id,
+    created_at: '1970-01-01T00:00:00Z',
+    ...(m.context !== undefined && { max_input_tokens: m.context }),
+    ...(m.maxOutput !== undefined && { max_tokens: m.maxOutput }),
+  }
+}
+
+function geminiModel(m: Model): object {
+  return {
+    name: `models/${m.id}`,
+    version: '001',
+    displayName: m.id,
+    ...(m.context !== undefined && { inputTokenLimit: m.context }),
+    ...(m.maxOutput !== undefined && { outputTokenLimit: m.maxOutput }),
+    supportedGenerationMethods: ['generateContent', 'countTokens'],
   }
 }

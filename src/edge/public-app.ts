@@ -5,7 +5,8 @@
  */
 
 import { Elysia } from 'elysia'
-import { families, type OperationSpec } from '../dialect/family.ts'
+import type { Family } from '../dialect/codec.ts'
+import { families } from '../dialect/family.ts'
 import type { Arrival } from '../pipeline/core.ts'
 import type { Operation } from '../plugin/exchange.ts'
 import { runEndpoint } from '../runtime/endpoint.ts'
@@ -13,8 +14,9 @@ import type { Gateway } from '../runtime/gateway.ts'
 import { InferenceExchange } from '../runtime/handle.ts'
 import type { Snapshot } from '../runtime/snapshot.ts'
 import { edgeError, familyOfRequest, newRequestId } from './errors.ts'
-import { modelList } from './models.ts'
-import { type RouteTable, routeTable } from './route-table.ts'
+import { asJsonArray } from './json-array.ts'
+import { modelDetail, modelList } from './models.ts'
+import { type FoundRoute, type RouteTable, routeTable } from './route-table.ts'
 
 export type BunServer = Bun.Server<undefined>
 
@@ -36,7 +38,7 @@ export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): P
   // strict: a path has one spelling, so that conditions on it can't be walked around by a slash at its end
   const app = new Elysia({ handler: { standardHostname: false }, normalize: false, strictPath: true })
 
-  const infer = (request: Request, spec: OperationSpec): Promise<Response> => {
+  const infer = (request: Request, { spec, outside }: FoundRoute): Promise<Response> => {
     const exchange = new InferenceExchange(
       snapshot,
       services,
@@ -44,13 +46,13 @@ export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): P
       new RequestArrival(request, server, spec.operation, spec.dialect.name),
       request,
       (thinking) => server.timeout(request, thinking ? 0 : afterwards),
+      outside,
     )
-    return exchange.run()
+    return outside?.stream && !request.url.includes('alt=sse') ? asJsonArray(exchange.run()) : exchange.run()
   }
-  // An inference call is looked up by its path here and never goes through the router below, which would cost it a tenth of its CPU time.
-  const byPath = new Map(table.inference.map((route) => [route.path, route.spec]))
 
   for (const { path, family } of table.inference) {
+    if (path.includes('{')) continue
     app.all(
       path,
       ({ request }) =>
@@ -58,14 +60,27 @@ export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): P
       { parse: 'none' },
     )
   }
-  for (const path of table.models) {
-    app.get(path, ({ request }) => {
-      const family = familyOfRequest(request, table.familyOf(path))
+  for (const [path, byPath] of table.models) {
+    const endpoint = (request: Request, answer: (family: Family) => Response) => {
+      const family = familyOfRequest(request, byPath)
       const { dialect } = families[family].operations[0]!
-      return runEndpoint(snapshot, services, dialect, new RequestArrival(request, server, 'models', dialect.name), () =>
-        Response.json(modelList(snapshot.catalog, family)),
-      )
-    })
+      const arrival = new RequestArrival(request, server, 'models', dialect.name)
+      return runEndpoint(snapshot, services, dialect, arrival, () => answer(family))
+    }
+    app.get(path, ({ request }) =>
+      endpoint(request, (family) => Response.json(modelList(snapshot.catalog, family, new URL(request.url).searchParams))),
+    )
+    // an id may hold slashes, plain or encoded
+    app.get(`${path}/*`, ({ request }) =>
+      endpoint(request, (family) => {
+        const id = decodedPath(pathOf(request.url).slice(path.length + 1))
+        const model = modelDetail(snapshot.catalog, family, id)
+        if (model) return Response.json(model)
+        const [near] = snapshot.catalog.similar(id)
+        const message = `This gateway does not serve the model ${JSON.stringify(id.slice(0, 100))}.${near === undefined ? '' : ` Did you mean ${JSON.stringify(near)}?`}`
+        return edgeError(family, 'model_not_found', newRequestId(), message)
+      }),
+    )
   }
   for (const { route } of table.plugin) {
     app.route(
@@ -102,8 +117,9 @@ export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): P
         return edgeError(family, 'shutting_down', newRequestId(), undefined, { connection: 'close', 'retry-after': '1' })
       }
       if (request.method === 'POST') {
-        const spec = byPath.get(pathOf(request.url))
-        if (spec) return infer(request, spec)
+        // An inference call is looked up by its path here and never goes through the router, which would cost it a tenth of its CPU time.
+        const found = table.find(pathOf(request.url))
+        if (found) return infer(request, found)
       }
       return app.fetch(request)
     },
@@ -142,6 +158,14 @@ function pathOf(url: string): string {
   const start = url.indexOf('/', 8)
   const query = url.indexOf('?', start)
   return query < 0 ? url.slice(start) : url.slice(start, query)
+}
+
+function decodedPath(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }
 
 /** A request as an arrival. What few exchanges ask for (address, signal) is looked up only when they do. */

@@ -7,47 +7,94 @@
 import type { Family } from '../dialect/codec.ts'
 import { families, type OperationSpec } from '../dialect/family.ts'
 import type { RouteSpec } from '../plugin/host.ts'
+import type { Outside } from '../runtime/handle.ts'
 import type { Snapshot } from '../runtime/snapshot.ts'
 
 export interface InferenceRoute {
+  /** As served; `{model}` stands for a model's id. */
   readonly path: string
   readonly spec: OperationSpec
   readonly family: Family
 }
 
+/** An inference endpoint that a path means; what the path says of the request, where it does. */
+export interface FoundRoute {
+  readonly spec: OperationSpec
+  readonly outside?: Outside
+}
+
 export interface RouteTable {
   readonly inference: readonly InferenceRoute[]
-  /** Paths of the model lists. */
-  readonly models: readonly string[]
+  /** Paths of the model lists, with the family that each belongs to when the caller's headers do not tell. */
+  readonly models: ReadonlyMap<string, Family>
   readonly plugin: readonly { readonly owner: string; readonly route: RouteSpec }[]
   readonly admin: readonly { readonly owner: string; readonly route: RouteSpec }[]
+  /** The inference endpoint at a path. */
+  find(path: string): FoundRoute | undefined
   /** The API family that a path most likely belongs to, for errors about paths that do not exist. */
   familyOf(path: string): Family
 }
 
+/** Versions below which Gemini's API is called; SDKs differ. */
+const geminiVersions = ['/v1beta', '/v1', '/v1alpha']
+/** `…/models/{model}:{verb}`; a model's id may hold slashes and colons. */
+const geminiCall = /^(.*)\/(v1beta|v1alpha|v1)\/models\/(.+):([a-zA-Z]+)$/
+
 /** The routes of a snapshot. Earlier mounts win. */
 export function routeTable(snapshot: Snapshot): RouteTable {
-  const inference = new Map<string, InferenceRoute>()
-  const models = new Set<string>()
+  const exact = new Map<string, FoundRoute>()
+  const inference: InferenceRoute[] = []
+  const models = new Map<string, Family>()
+  const gemini = new Set<string>()
   const mounts = snapshot.config.mounts.map((m) => ({ prefix: m.path === '/' ? '' : m.path, family: m.api }))
   for (const { prefix, family } of mounts) {
     for (const spec of families[family].operations) {
+      if (spec.upstreamOnly) continue
+      if (family === 'gemini') {
+        for (const verb of spec.verbs ?? []) inference.push({ path: `${prefix}/v1beta/models/{model}:${verb}`, spec, family })
+        continue
+      }
       const path = prefix + spec.suffix
-      if (!inference.has(path)) inference.set(path, { path, spec, family })
+      if (exact.has(path)) continue
+      exact.set(path, { spec })
+      inference.push({ path, spec, family })
     }
-    models.add(`${prefix}${family === 'openai' ? '' : '/v1'}/models`)
+    if (family === 'gemini') gemini.add(prefix)
+    const lists = family === 'gemini' ? geminiVersions : [family === 'openai' ? '' : '/v1']
+    for (const version of lists) {
+      const path = `${prefix}${version}/models`
+      if (!models.has(path)) models.set(path, family)
+    }
   }
   const owned = (pick: 'routes' | 'adminRoutes') => snapshot.live.flatMap((l) => l.host[pick].map((route) => ({ owner: l.id, route })))
   const longest = [...mounts].sort((a, b) => b.prefix.length - a.prefix.length)
   return {
-    inference: [...inference.values()],
-    models: [...models],
+    inference,
+    models,
     plugin: owned('routes'),
     admin: owned('adminRoutes'),
+    find(path) {
+      const found = exact.get(path)
+      if (found || gemini.size === 0) return found
+      const call = geminiCall.exec(path)
+      if (!call || !gemini.has(call[1]!)) return undefined
+      const verb = call[4]!
+      const spec = families.gemini.operations.find((o) => o.verbs?.includes(verb))
+      return spec && { spec, outside: { model: decoded(call[3]!), stream: verb.startsWith('stream') } }
+    },
     familyOf: (path) => {
       if (path.includes('/messages')) return 'anthropic'
+      if (gemini.size > 0 && /\/(v1beta|v1alpha)\/|\/models\/.+:[a-zA-Z]+$/.test(path)) return 'gemini'
       const mount = longest.find((m) => m.prefix !== '' && (path === m.prefix || path.startsWith(`${m.prefix}/`)))
       return mount?.family ?? 'openai'
     },
+  }
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
   }
 }

@@ -66,16 +66,18 @@ export class RequestCore {
     readonly bytes: Uint8Array,
     private readonly top: TopLevel,
     private readonly lens: Lens,
+    /** The model stands in the path, not in the body. */
+    private readonly inPath = false,
   ) {
     this.currentModel = top.model
     this.written = top.model
-    this.inPlace = top.modelStart >= 0
+    this.inPlace = top.modelStart >= 0 && !inPath
   }
 
   /** The body with all edits so far. Made when first asked for: most requests are routed without it. */
   get document(): JsonDocument {
     this.known ??= new JsonDocument(this.bytes, this.top.checked)
-    if (this.written !== this.currentModel) {
+    if (this.written !== this.currentModel && !this.inPath) {
       this.written = this.currentModel
       this.known.setSpan(this.top.modelStart, this.top.modelEnd, JSON.stringify(this.currentModel))
     }
@@ -102,7 +104,7 @@ export class RequestCore {
 
   setModel(model: string, by: string): void {
     if (model === this.currentModel) return
-    if (this.inPlace) this.modelEdits++
+    if (this.inPlace || this.inPath) this.modelEdits++
     else {
       this.document.set('/model', model)
       this.written = model
@@ -115,12 +117,13 @@ export class RequestCore {
   splicedModel(): Uint8Array[] | undefined {
     if (this.edits === 0) return [this.bytes]
     if (this.edits !== this.modelEdits || this.bytes[0] === 0xef) return undefined
+    if (this.inPath) return [this.bytes]
     const { modelStart, modelEnd } = this.top
     return [this.bytes.subarray(0, modelStart), encodedModel(this.currentModel), this.bytes.subarray(modelEnd)]
   }
 
   set(pointer: string, value: Json, by: string): void {
-    if (pointer === '/model' && typeof value === 'string') {
+    if (pointer === '/model' && typeof value === 'string' && !this.inPath) {
       this.setModel(value, by)
       return
     }
@@ -131,6 +134,7 @@ export class RequestCore {
 
   /** Another document: it names its own model, and where the old one stood says nothing any more. */
   private replaced(value: Json): void {
+    if (this.inPath) return
     const { model } = (value ?? {}) as { readonly model?: unknown }
     this.currentModel = typeof model === 'string' ? model : ''
     this.written = this.currentModel
@@ -139,7 +143,7 @@ export class RequestCore {
 
   remove(pointer: string, by: string): void {
     this.document.remove(pointer)
-    if (pointer === '/model') {
+    if (pointer === '/model' && !this.inPath) {
       this.currentModel = ''
       this.written = ''
       this.inPlace = false
@@ -171,7 +175,7 @@ export class RequestCore {
       this.known = undefined
       this.currentModel = this.top.model
       this.written = this.top.model
-      this.inPlace = this.top.modelStart >= 0
+      this.inPlace = this.top.modelStart >= 0 && !this.inPath
       this.notes.length = 0
       this.edits = 0
       this.modelEdits = 0

@@ -32,6 +32,12 @@ export interface HandleServices {
   readonly now: () => number
 }
 
+/** What the path says of a request, where the body does not (Gemini). */
+export interface Outside {
+  readonly model: string
+  readonly stream: boolean
+}
+
 /** An exchange of an inference endpoint. `thinking` is told when the body is in, for from then on silence is the model's, and when all is over. */
 export class InferenceExchange implements DeliveryOptions {
   readonly core: ExchangeCore
@@ -48,6 +54,7 @@ export class InferenceExchange implements DeliveryOptions {
     arrival: Arrival,
     private readonly request: Request,
     private readonly thinking: (on: boolean) => void,
+    private readonly outside?: Outside,
   ) {
     this.core = new ExchangeCore(arrival, snapshot.plan, services.now())
     this.dialect = spec.dialect
@@ -101,8 +108,9 @@ export class InferenceExchange implements DeliveryOptions {
     const top = examine(bytes, this.snapshot.limits)
     if ('type' in top) return top
     core.bodyAt = core.elapsed()
-    core.body = new RequestCore(bytes, top, this.dialect.parts)
-    core.modelAsked = top.model
+    const { outside } = this
+    core.body = new RequestCore(bytes, outside ? { ...top, ...outside } : top, this.dialect.parts, outside !== undefined)
+    core.modelAsked = core.body.model
     return undefined
   }
 
