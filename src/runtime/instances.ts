@@ -15,6 +15,7 @@ import { compileCondition, type When } from '../pipeline/match.ts'
 import { eraseHooks, type Instance } from '../pipeline/plan.ts'
 import type { Plugin } from '../plugin/define.ts'
 import { allHooks, exchangeHooks, type Hooks } from '../plugin/hooks.ts'
+import { StoreUnavailable } from '../plugin/host.ts'
 import { createHost, type HostHandle, type HostOptions, type SharedServices } from './host.ts'
 import { type Builtins, loadPlugin } from './load-plugin.ts'
 
@@ -56,6 +57,8 @@ export interface BuildOptions {
 
 /** Milliseconds that an asynchronous hook may take when the operator does not say. */
 const defaultTimeout = 5000
+/** An outage of a store fails every exchange alike: it is logged once in so many milliseconds, for each hook. */
+const outagePause = 10_000
 /** Milliseconds for loading, `setup`, `ready` and `close` of one plugin, each. */
 export const setupTimeout = 30_000
 
@@ -152,6 +155,7 @@ function checkHooks(hooks: unknown): asserts hooks is Hooks {
 
 function toInstance(o: BuildOptions, entry: PluginEntry, made: LiveInstance, index: number): Instance {
   const log = o.services.logger(entry.id)
+  const outages = new Map<string, { until: number; more: number }>()
   return {
     index,
     id: entry.id,
@@ -161,11 +165,20 @@ function toInstance(o: BuildOptions, entry: PluginEntry, made: LiveInstance, ind
     timeout: entry.timeout ?? defaultTimeout,
     ...(entry.when && { condition: compileCondition(entry.when as When) }),
     failed(hook, error, exchange) {
+      let more = 0
+      if (error instanceof StoreUnavailable) {
+        const now = o.services.now()
+        const said = outages.get(hook)
+        if (said && now < said.until) return void said.more++
+        more = said?.more ?? 0
+        outages.set(hook, { until: now + outagePause, more: 0 })
+      }
       const where = placeIn(made.file, error)
       log.error(`hook ${hook} failed`, {
         id: exchange,
         error: error instanceof Error ? error.message : String(error),
         ...(where !== undefined && { where }),
+        ...(more > 0 && { since_last: more }),
       })
     },
   }

@@ -115,6 +115,39 @@ test('time moves only by the clock, and the host follows it', async () => {
   expect(ticks).toHaveLength(6)
 })
 
+test('shared state can be away at first, and come and go: what was in it stays, and the log is not flooded', async () => {
+  const limited = definePlugin({
+    api: 1,
+    name: 'limited',
+    summary: 'Two requests',
+    failure: 'closed',
+    setup: (host) => ({
+      async admit(x) {
+        if (!(await host.state.take('k', 1, 2, 60_000)).taken) return x.refuse('rate_limited')
+      },
+    }),
+  })
+  const kit = await testPlugin(limited, { state: 'down' })
+  const outages = () => kit.logs.filter((line) => line.message === 'hook admit failed')
+  expect((await kit.chat()).status).toBe(500)
+  for (let i = 0; i < 5; i++) await kit.chat()
+  expect(outages()).toHaveLength(1)
+  expect(outages()[0]!.error).toContain('shared state is down')
+  kit.stores.up()
+  expect((await kit.chat()).status).toBe(200)
+  kit.stores.down()
+  await kit.clock.advance(10_000)
+  expect((await kit.chat()).status).toBe(500)
+  expect(outages()[1]).toMatchObject({ since_last: 5 })
+  kit.stores.up()
+  expect((await kit.chat()).status).toBe(200)
+  expect((await kit.chat()).status).toBe(429)
+  expect(await kit.reload({ on_error: 'skip' })).toEqual([])
+  kit.stores.down()
+  expect((await kit.chat()).status).toBe(200)
+  await kit.close()
+})
+
 test('a call can be read step by step, and left', async () => {
   const gate = Promise.withResolvers<void>()
   const kit = await testPlugin(quiet, {

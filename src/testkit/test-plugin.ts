@@ -13,12 +13,14 @@ import type { Outcome } from '../plugin/outcome.ts'
 import { runEndpoint } from '../runtime/endpoint.ts'
 import { Gateway } from '../runtime/gateway.ts'
 import { InferenceExchange } from '../runtime/handle.ts'
+import { MemoryState } from '../store/state-memory.ts'
 import { createTransport } from '../upstream/http/select.ts'
 import { type Call, makeCall, type Result } from './call.ts'
 import { type Clock, fakeClock } from './clock.ts'
 import { type Entry, listOf } from './list.ts'
 import { scriptedTransport } from './scripted-transport.ts'
 import { lastRouter, observer, provider } from './stand-ins.ts'
+import { type Stores, storeSwitch, switchedState } from './stores.ts'
 import { dialectNamed, type UpstreamScript } from './upstream-script.ts'
 
 /** Slots and the values they have. */
@@ -38,6 +40,8 @@ export interface TestPluginOptions extends Omit<Entry, 'plugin'> {
   on_disconnect?: 'cancel' | 'drain'
   /** Folder that `host.file` is relative to. By default one that does not exist, so that nothing is written by accident. */
   folder?: string
+  /** `down`: shared state can't be reached until `kit.stores.up()`. */
+  state?: 'down'
   /** Environment for `${env:NAME}` in `with`. */
   env?: Readonly<Record<string, string | undefined>>
 }
@@ -57,6 +61,8 @@ export interface SendOptions {
 
 export interface PluginKit {
   readonly clock: Clock
+  /** Takes shared state away and gives it back. */
+  readonly stores: Stores
   /** One line per remark of gateway and plugins. */
   readonly logs: readonly LogLine[]
   /** A Chat Completions call: `kit.chat({ stream: true })`. */
@@ -104,6 +110,7 @@ const patience = 10_000
 export async function testPlugin(plugin: Plugin, options: TestPluginOptions = {}): Promise<PluginKit> {
   const clock = fakeClock()
   const logs: LogLine[] = []
+  const stores = storeSwitch(options.state !== 'down')
   const real = isUrl(options.upstream) ? options.upstream.url.replace(/\/$/, '') : undefined
   const upstream = scriptedTransport(isUrl(options.upstream) || !options.upstream ? {} : options.upstream)
   const outcomes = new Map<string, PromiseWithResolvers<Outcome>>()
@@ -145,6 +152,7 @@ export async function testPlugin(plugin: Plugin, options: TestPluginOptions = {}
     log: { json: true, level: 'debug', write: (line) => void logs.push(JSON.parse(line) as LogLine) },
     now: () => clock.now,
     later: clock.later,
+    openState: async () => switchedState(new MemoryState({ now: () => clock.now }), stores),
     transport: real === undefined ? upstream : createTransport(),
   })
   const build = async (): Promise<readonly string[]> => {
@@ -222,6 +230,7 @@ export async function testPlugin(plugin: Plugin, options: TestPluginOptions = {}
 
   return {
     clock,
+    stores,
     logs,
     start,
     send,
