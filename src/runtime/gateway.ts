@@ -5,13 +5,15 @@
  * changes nothing. One build runs at a time.
  */
 
+import { dirname } from 'node:path'
 import { createCatalog } from '../catalog/catalog.ts'
 import type { Diagnostic } from '../config/diagnostics.ts'
 import { type LoadResult, loadConfig } from '../config/load.ts'
 import { withTimeout } from '../pipeline/fence.ts'
 import type { Catalog, Logger } from '../plugin/host.ts'
-import { memoryRecords } from '../store/open-records.ts'
+import { memoryRecords, openRecords } from '../store/open-records.ts'
 import { openState } from '../store/open-state.ts'
+import type { RecordsStore } from '../store/records.ts'
 import type { StateStore } from '../store/state.ts'
 import { MemoryState } from '../store/state-memory.ts'
 import { createLogger, type LogOptions } from '../telemetry/log.ts'
@@ -42,10 +44,12 @@ export interface GatewayOptions {
   readonly configText?: () => string
   /** The clock of background tasks; real timers when absent. */
   readonly later?: SharedServices['later']
-  /** Set plugins up without consequences (`check`, `explain`): shared state is in memory then. */
+  /** Set plugins up without consequences (`check`, `explain`): shared state and records are in memory then. */
   readonly rehearsal?: Rehearsal
   /** Opens shared state; what the config names when absent. */
   readonly openState?: (where: string) => Promise<StateStore>
+  /** Opens durable records; what the config names when absent. */
+  readonly openRecords?: (where: string) => RecordsStore
 }
 
 export interface BuildResult {
@@ -70,6 +74,8 @@ export class Gateway {
   }
   private demo: { readonly url: string; stop(): Promise<void> } | undefined = undefined
   private readonly states: KeptStores<StateStore>
+  private readonly archives: KeptStores<RecordsStore>
+  private spoolLimit = 0
   private building: Promise<unknown> = Promise.resolve()
   /** Snapshots that exchanges in flight still use. */
   private readonly retiring = new Map<Snapshot, Promise<void>>()
@@ -88,6 +94,8 @@ export class Gateway {
     }
     const open = (where: string) => openState(options.rehearsal ? 'memory' : where, { now, log: createLogger('state', this.logOptions) })
     this.states = keptStores(options.openState ?? open, (error) => this.log.error('closing shared state failed', { error: String(error) }))
+    const failed = (error: unknown) => this.log.error('closing records failed', { error: String(error) })
+    this.archives = keptStores(async (where) => options.openRecords?.(where) ?? this.openRecords(where), failed)
     this.transport = options.transport ?? createTransport()
     this.log = createLogger('headgate', this.logOptions)
   }
@@ -114,13 +122,15 @@ export class Gateway {
     const { configPath, env, builtins, configText } = this.options
     const load = loadConfig({ path: configPath, env, ...(configText && { text: configText() }) })
     const catalog = catalogOf(load)
-    const before = { ...this.world, secrets: this.logOptions.secrets, state: this.services.state }
+    const before = { ...this.world, secrets: this.logOptions.secrets, state: this.services.state, records: this.services.records }
     if (load.config) {
       // set before the plugins are set up: they may look at the catalogue
       this.world.catalog = catalog
       this.world.upstreams = load.config.upstreams.map((u) => u.name)
       this.logOptions.secrets = new Set([...before.secrets, ...load.secrets])
       this.services.state = await this.states.use(load.config.state)
+      this.spoolLimit = load.config.spool_limit
+      this.services.records = await this.archives.use(load.config.records)
     }
     const built = await buildInstances({
       load,
@@ -137,6 +147,7 @@ export class Gateway {
       this.world.catalog = before.catalog
       this.world.upstreams = before.upstreams
       this.services.state = before.state
+      this.services.records = before.records
       return { ok: false, load, diagnostics }
     }
     if (!load.config || diagnostics.some((d) => d.severity === 'error')) return undo()
@@ -187,15 +198,25 @@ export class Gateway {
   }
 
   /** Closes stores that no config in force, or on its way out, names. Only between builds: one that runs has opened its own. */
-  private closeStores(): Promise<void> {
+  private async closeStores(): Promise<void> {
     const configs = [...this.retiring.keys(), ...(this.current ? [this.current] : [])].map((snapshot) => snapshot.config)
-    return this.states.keepOnly(new Set(configs.map((config) => config.state)))
+    await this.states.keepOnly(new Set(configs.map((config) => config.state)))
+    await this.archives.keepOnly(new Set(configs.map((config) => config.records)))
+  }
+
+  private openRecords(where: string): RecordsStore {
+    const log = createLogger('records', this.logOptions)
+    if (this.options.rehearsal) return memoryRecords(log)
+    return openRecords(where, { folder: dirname(this.options.configPath), spoolLimit: this.spoolLimit, log })
   }
 
   /** Stores that can't be reached now, and why. */
   get storeProblems(): Readonly<Record<string, string>> {
-    const { problem } = this.services.state
-    return problem === undefined ? {} : { state: problem }
+    const { state, records } = this.services
+    return {
+      ...(state.problem !== undefined && { state: state.problem }),
+      ...(records.problem !== undefined && { records: records.problem }),
+    }
   }
 
   /** Waits for exchanges in flight, at most `limit` milliseconds, then closes everything. True when nothing was cut. */
@@ -213,7 +234,7 @@ export class Gateway {
     if (!clean) for (const snapshot of [...this.retiring.keys(), ...(current ? [current] : [])]) await closeInstances(snapshot.live)
     this.current = undefined
     await this.states.keepOnly(new Set())
-    await this.services.records.close()
+    await this.archives.keepOnly(new Set())
     this.transport.close()
     await this.demo?.stop()
     return clean

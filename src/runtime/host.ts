@@ -17,7 +17,7 @@ export interface SharedServices {
   /** Of the config in force: an instance keeps the one it was set up with. */
   state: StateStore
   /** Of the config in force: an instance keeps the one it was set up with. */
-  readonly records: RecordsStore
+  records: RecordsStore
   readonly metrics: Metrics
   /** Calls back once after so many milliseconds; the result cancels. Does not keep the process alive. */
   readonly later: (run: () => void | Promise<void>, ms: number) => () => void

@@ -93,7 +93,7 @@ export async function buildInstances(o: BuildOptions): Promise<BuiltInstances> {
     for (const s of checked.secrets) secrets.add(s)
     diagnostics.push(...checked.diagnostics)
     if (checked.value === undefined || !o.setup) continue
-    const key = JSON.stringify([entry.use, loaded.version, checked.value, o.load.config?.state])
+    const key = JSON.stringify([entry.use, loaded.version, checked.value, o.load.config?.state, o.load.config?.records])
     const kept = o.previous.find((p) => p.id === entry.id && p.key === key)
     const made = kept ?? (await setUp(o, entry, plugin, checked.value, key, loaded.file))
     if ('problem' in made) {

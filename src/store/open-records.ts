@@ -1,13 +1,42 @@
-/** From the setting in gateway.yaml to a records store; loads only the driver that is used. */
+/** From the setting in gateway.yaml to a records store; loads only the driver that is used, and opens nothing before it is needed. */
 
+import { dirname, join, resolve } from 'node:path'
 import type { Logger } from '../plugin/host.ts'
 import { createRecordsStore, type RecordsStore } from './records.ts'
+import type { RecordsDriver } from './records-driver.ts'
 import { memorySpool } from './spool.ts'
+import { spoolFiles } from './spool-claim.ts'
 
-/** Records in memory: for tests and rehearsals. Real SQL, nothing on disk. */
-export function memoryRecords(log: Logger): RecordsStore {
+export interface OpenRecordsOptions {
+  /** Folder of gateway.yaml, which paths are relative to. */
+  readonly folder: string
+  /** Bytes on disk for rows that wait. */
+  readonly spoolLimit: number
+  readonly log: Logger
+}
+
+/** Records at `memory`, `sqlite:<path>` or the URL of a PostgreSQL. */
+export function openRecords(where: string, { folder, spoolLimit, log }: OpenRecordsOptions): RecordsStore {
+  if (where === 'memory') return memoryRecords(log)
+  const path = where.startsWith('sqlite:') ? resolve(folder, where.slice('sqlite:'.length)) : undefined
+  const spool = join(path === undefined ? resolve(folder, 'data') : dirname(path), 'spool')
+  const store: RecordsStore = createRecordsStore({
+    driver: async () =>
+      path === undefined
+        ? (await import('./postgres/driver.ts')).postgresDriver({ url: where })
+        : (await import('./sqlite/driver.ts')).sqliteDriver({ path }),
+    spool: async () =>
+      (await import('./spool-file.ts')).fileSpool({ folder: spool, limit: spoolLimit, log, found: () => void store.recover() }),
+    log,
+  })
+  if (spoolFiles(spool).length > 0) void store.recover()
+  return store
+}
+
+/** Records in memory: for tests and rehearsals. Real SQL, nothing on disk. `wrap` puts something between the store and its driver. */
+export function memoryRecords(log: Logger, wrap: (driver: RecordsDriver) => RecordsDriver = (driver) => driver): RecordsStore {
   return createRecordsStore({
-    driver: async () => (await import('./sqlite/driver.ts')).sqliteDriver({ path: ':memory:' }),
+    driver: async () => wrap((await import('./sqlite/driver.ts')).sqliteDriver({ path: ':memory:' })),
     spool: async () => memorySpool(),
     log,
   })

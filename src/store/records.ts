@@ -18,8 +18,6 @@ export interface RecordsStoreOptions {
   readonly driver: () => Promise<RecordsDriver>
   readonly spool: () => Promise<Spool>
   readonly log: Logger
-  /** Whether rows wait in the spool since an earlier run: then the store is opened without being asked. */
-  readonly waiting?: () => boolean
 }
 
 export interface RecordsStore {

@@ -14,13 +14,14 @@ import { runEndpoint } from '../runtime/endpoint.ts'
 import { Gateway } from '../runtime/gateway.ts'
 import { InferenceExchange } from '../runtime/handle.ts'
 import { MemoryState } from '../store/state-memory.ts'
+import { createLogger } from '../telemetry/log.ts'
 import { createTransport } from '../upstream/http/select.ts'
 import { type Call, makeCall, type Result } from './call.ts'
 import { type Clock, fakeClock } from './clock.ts'
 import { type Entry, listOf } from './list.ts'
 import { scriptedTransport } from './scripted-transport.ts'
 import { lastRouter, observer, provider } from './stand-ins.ts'
-import { type Stores, storeSwitch, switchedState } from './stores.ts'
+import { type Stores, storeSwitch, switchedRecords, switchedState } from './stores.ts'
 import { dialectNamed, type UpstreamScript } from './upstream-script.ts'
 
 /** Slots and the values they have. */
@@ -42,6 +43,8 @@ export interface TestPluginOptions extends Omit<Entry, 'plugin'> {
   folder?: string
   /** `down`: shared state can't be reached until `kit.stores.up()`. */
   state?: 'down'
+  /** `down`: durable records can't be reached until `kit.stores.records.up()`. */
+  records?: 'down'
   /** Environment for `${env:NAME}` in `with`. */
   env?: Readonly<Record<string, string | undefined>>
 }
@@ -61,7 +64,7 @@ export interface SendOptions {
 
 export interface PluginKit {
   readonly clock: Clock
-  /** Takes shared state away and gives it back. */
+  /** Takes shared state and records away and gives them back. */
   readonly stores: Stores
   /** One line per remark of gateway and plugins. */
   readonly logs: readonly LogLine[]
@@ -111,6 +114,9 @@ export async function testPlugin(plugin: Plugin, options: TestPluginOptions = {}
   const clock = fakeClock()
   const logs: LogLine[] = []
   const stores = storeSwitch(options.state !== 'down')
+  const write = (line: string) => void logs.push(JSON.parse(line) as LogLine)
+  const recordsLog = createLogger('records', { level: 'debug', json: true, secrets: new Set(), write, now: () => clock.now })
+  const records = switchedRecords(recordsLog, options.records !== 'down')
   const real = isUrl(options.upstream) ? options.upstream.url.replace(/\/$/, '') : undefined
   const upstream = scriptedTransport(isUrl(options.upstream) || !options.upstream ? {} : options.upstream)
   const outcomes = new Map<string, PromiseWithResolvers<Outcome>>()
@@ -149,9 +155,10 @@ export async function testPlugin(plugin: Plugin, options: TestPluginOptions = {}
     env: options.env ?? {},
     builtins: list.builtins,
     startDemo: () => Promise.reject(new Error('there is no demo model in the test kit')),
-    log: { json: true, level: 'debug', write: (line) => void logs.push(JSON.parse(line) as LogLine) },
+    log: { json: true, level: 'debug', write },
     now: () => clock.now,
     later: clock.later,
+    openRecords: () => records.store,
     openState: async () => switchedState(new MemoryState({ now: () => clock.now }), stores),
     transport: real === undefined ? upstream : createTransport(),
   })
@@ -230,7 +237,7 @@ export async function testPlugin(plugin: Plugin, options: TestPluginOptions = {}
 
   return {
     clock,
-    stores,
+    stores: { down: stores.down, up: stores.up, records: records.kit },
     logs,
     start,
     send,
