@@ -15,7 +15,7 @@ export const capabilities = Type.Object(
     max_completion_tokens: flag('Chat: max_completion_tokens is known; else max_tokens is sent.'),
     strict: flag('strict on tools and schemas is known.'),
     parallel_calls: flag('A limit of one tool call per turn can be said.'),
-    stream_usage: flag('Chat: stream_options.include_usage is known.'),
+    stream_usage: flag('Chat: stream_options.include_usage is known. Asked for also when nothing is translated, for plugins that need usage.'),
     json_schema: flag('Output can be held to a JSON schema; else a forced tool stands in.'),
     json_object: flag('Output can be held to some JSON.'),
     tools: flag('Tools can be called.'),

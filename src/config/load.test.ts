@@ -91,7 +91,6 @@ plugins:
       timeouts: { connect: 250, first_byte: 600_000, idle: 600_000, total: 3_600_000 },
       on_disconnect: 'cancel',
       on_drop: 'warn',
-      ask_usage: true,
     })
     expect(config!.upstreams[1]!.auth).toBe('none')
     expect(config!.plugins).toEqual([

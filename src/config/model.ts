@@ -100,11 +100,6 @@ const upstream = Type.Object(
       default: 'cancel',
       description: 'When the client leaves in mid-reply: cancel the upstream call, or read it to its end so that usage is known.',
     }),
-    ask_usage: Type.Boolean({
-      default: true,
-      description:
-        'For plugins that need the usage of every reply, streams of openai upstreams are asked for it with stream_options. false: this provider refuses that field, or tells unasked.',
-    }),
     on_drop: Type.Enum(['warn', 'refuse'], {
       default: 'warn',
       description:
@@ -263,7 +258,6 @@ export interface UpstreamConfig {
   readonly on_drop: 'warn' | 'refuse'
   readonly apis?: readonly (typeof upstreamApis)[number][]
   readonly capabilities?: CapabilitiesConfig
-  readonly ask_usage: boolean
 }
 
 /** Globs by field: AND across fields, OR inside a list. Header names are lower case. */

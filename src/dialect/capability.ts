@@ -16,7 +16,7 @@ export interface Capabilities {
   readonly strict: boolean
   /** A limit of one call per turn can be said. */
   readonly parallelCalls: boolean
-  /** Chat: `stream_options.include_usage` is known. */
+  /** Chat: `stream_options.include_usage` is known. Consulted also for untranslated requests, when a plugin needs usage. */
   readonly streamUsage: boolean
   /** Output held to a JSON schema. Without it a forced tool stands in, which needs `tools`. */
   readonly jsonSchema: boolean

@@ -45,6 +45,7 @@ export class InferenceExchange implements DeliveryOptions {
   /** The answer on its way to the client. */
   reply!: ReplyCore
   drain = false
+  withholdUsage = false
   private bodyRead = false
 
   constructor(

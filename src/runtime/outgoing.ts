@@ -12,6 +12,7 @@ import type { Refusal } from '../plugin/reply.ts'
 import type { UpstreamDefinition } from '../upstream/definition.ts'
 import { forwardableQuery, requestLines, translatedLines } from '../upstream/headers.ts'
 import type { HeaderLines } from '../upstream/http/transport.ts'
+import { withUsageAsked } from './ask-usage.ts'
 import type { InferenceExchange } from './handle.ts'
 import { translated } from './translated.ts'
 
@@ -46,7 +47,8 @@ export function outgoing(exchange: InferenceExchange, upstream: UpstreamDefiniti
   if (core.query !== '' && anthropic) path += forwardableQuery(core.query)
   if (exchange.snapshot.mixed) dropForeignProofs(body, route)
   const headers = requestLines(core.headers, upstream.headers, anthropic ? anthropicDefaults : noDefaults, anthropic)
-  return { route, path, headers, body: pieces(body) }
+  const sent = pieces(body)
+  return { route, path, headers, body: core.plan.usage ? withUsageAsked(exchange, upstream, route, sent) : sent }
 }
 
 /**

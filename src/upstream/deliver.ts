@@ -19,6 +19,7 @@ import { clientHasGone, type DeliveryEnd, type DeliveryOptions, identityOf } fro
 import { statusOf } from './failure.ts'
 import { EventRelay, RawRelay, type Relay } from './relay.ts'
 import { TranslatingRelay } from './translating-relay.ts'
+import { withoutUsageOnly } from './usage-chunk.ts'
 import { wireError } from './wire-error.ts'
 
 /** Bytes that may wait for a slow client before its upstream is paused. */
@@ -154,5 +155,6 @@ function live(o: DeliveryOptions, upstream: LiveStream): Response {
 
 function relayOf(o: DeliveryOptions, upstream: LiveStream, pass: EventPass | undefined): Relay {
   if (upstream.translated) return new TranslatingRelay(o, upstream, upstream.translated, pass)
-  return pass ? new EventRelay(o, upstream, pass) : new RawRelay(o, upstream)
+  if (pass) return new EventRelay(o, upstream, pass)
+  return new RawRelay(o, o.withholdUsage ? withoutUsageOnly(upstream) : upstream)
 }

@@ -21,6 +21,8 @@ export interface DeliveryOptions {
   readonly dialect: Dialect
   /** Chat: the client asked for the usage-only chunk. */
   includeUsage(): boolean
+  /** Chat: the gateway asked for the usage-only chunk, and the client did not. */
+  readonly withholdUsage: boolean
   /** The upstream goes on, unseen, when the client leaves a live stream. */
   readonly drain: boolean
   onEnd(end: DeliveryEnd): void

@@ -16,6 +16,7 @@ import type { LiveStream, StreamFailure, StreamSink } from '../pipeline/reply-co
 import type { StreamEvent } from '../plugin/events.ts'
 import type { Refusal } from '../plugin/reply.ts'
 import { clientHasGone, type DeliveryEnd, type DeliveryOptions, identityOf } from './delivery.ts'
+import { isUsageOnly } from './usage-chunk.ts'
 import { wireError } from './wire-error.ts'
 
 const text = new TextEncoder()
@@ -177,6 +178,8 @@ export class EventRelay extends Relay {
         this.stop(pending, this.pass.stopped)
         return
       }
+      // it leaves only when a plugin has something to say in it
+      if (!changed && this.o.withholdUsage && before.at(-1)?.type === 'usage' && isUsageOnly(frame.data)) continue
       if (changed || this.encoder.rewriting) {
         pending += this.encoder.encode(after, { frame, before })
         continue
