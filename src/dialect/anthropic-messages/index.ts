@@ -8,12 +8,14 @@ import { messagesEncoder } from './encode.ts'
 import { messagesErrorBody, messagesErrorFrames } from './errors.ts'
 import { messagesInteresting } from './interesting.ts'
 import { messagesParts } from './parts.ts'
+import { messagesRequest } from './request.ts'
 import { decodeMessagesWhole, encodeMessagesWhole, messagesSummary } from './whole.ts'
 
 export const anthropicMessages: Dialect = {
   name: 'anthropic-messages',
   family: 'anthropic',
   parts: messagesParts,
+  request: messagesRequest,
   interesting: messagesInteresting,
   terminal: 'end',
   decoder: messagesDecoder,
