@@ -184,6 +184,7 @@ export class Gateway {
     this.notes = load.notes
     const old = this.current
     this.current = snapshot
+    this.services.records.start()
     if (old) this.retire(old)
     return { ok: true, load, diagnostics }
   }

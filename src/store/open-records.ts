@@ -28,8 +28,8 @@ export function openRecords(where: string, { folder, spoolLimit, log }: OpenReco
     spool: async () =>
       (await import('./spool-file.ts')).fileSpool({ folder: spool, limit: spoolLimit, log, found: () => void store.recover() }),
     log,
+    waiting: () => spoolFiles(spool).length > 0,
   })
-  if (spoolFiles(spool).length > 0) void store.recover()
   return store
 }
 

@@ -13,7 +13,9 @@ export const quiet = { debug() {}, info() {}, warn() {}, error() {} }
 
 /** A store over a driver, with a spool in memory. */
 export function storeOver(driver: RecordsDriver): RecordsStore {
-  return createRecordsStore({ driver: async () => driver, spool: async () => memorySpool(), log: quiet })
+  const store = createRecordsStore({ driver: async () => driver, spool: async () => memorySpool(), log: quiet })
+  store.start()
+  return store
 }
 
 const tables: readonly Migration[] = [

@@ -18,11 +18,15 @@ export interface RecordsStoreOptions {
   readonly driver: () => Promise<RecordsDriver>
   readonly spool: () => Promise<Spool>
   readonly log: Logger
+  /** Whether rows wait on disk since an earlier run. */
+  readonly waiting?: () => boolean
 }
 
 export interface RecordsStore {
   /** The records of one plugin: `plugin` names its migrations. */
   scoped(plugin: string): Records
+  /** All plugins have named their tables: rows that wait may be brought in. Before that they would not find theirs. */
+  start(): void
   /** Why it can't be reached; undefined when all is well, or nobody has used it yet. */
   readonly problem: string | undefined
   /** Tries now to reach it, and to bring in what waits. True when it is up. */
@@ -44,6 +48,7 @@ export function createRecordsStore(options: RecordsStoreOptions): RecordsStore {
   const { log } = options
   let made: Promise<RecordsDriver> | undefined
   let driver: RecordsDriver | undefined
+  let started = false
   let state: 'idle' | 'up' | 'down' | 'closed' = 'idle'
   let opening: Promise<void> | undefined
   let problem: string | undefined
@@ -89,7 +94,7 @@ export function createRecordsStore(options: RecordsStoreOptions): RecordsStore {
       const spool = await lazily()
       if (state !== 'idle') return
       state = 'up'
-      if (!spool.empty) void recover()
+      if (started && !spool.empty) void recover()
     } catch (error) {
       if (state === 'idle') wentDown(error)
     }
@@ -129,10 +134,11 @@ export function createRecordsStore(options: RecordsStoreOptions): RecordsStore {
     try {
       await use().open()
       await migratePending()
-      await appender.replay()
+      if (started) await appender.replay()
       if (state === ('closed' as string)) return false
       state = 'up'
       problem = undefined
+      if (started) await appender.replay() // what was appended between the last step and this moment
       if (was === 'down') log.info('the records store is back')
       return true
     } catch (error) {
@@ -198,6 +204,10 @@ export function createRecordsStore(options: RecordsStoreOptions): RecordsStore {
           return state === 'up' || state === 'idle'
         },
       }
+    },
+    start() {
+      started = true
+      if (state !== 'idle' || options.waiting?.()) void recover()
     },
     get problem() {
       return state === 'down' ? problem : undefined

@@ -48,7 +48,7 @@ export async function fileSpool(options: FileSpoolOptions): Promise<Spool> {
   let closed = false
 
   const takeOver = async (): Promise<boolean> => {
-    const paths = claims.claim()
+    const paths = closed ? [] : claims.claim()
     const taken: SpoolFile[] = []
     for (const path of paths) taken.push({ path, handle: await open(path, 'r'), size: (await stat(path)).size, offset: 0 })
     // behind the one that is being read, before the own one: they are older
