@@ -55,7 +55,7 @@ export interface Logger {
  */
 export interface State {
   get<T>(key: string): Promise<T | undefined>
-  /** `ttl` in milliseconds. */
+  /** `ttl` in milliseconds; 30 days when absent. */
   set(key: string, value: unknown, ttl?: number): Promise<void>
   /** Sets a value only where there is none; true when it was set. Atomic. */
   setIfAbsent(key: string, value: unknown, ttl?: number): Promise<boolean>
@@ -68,8 +68,9 @@ export interface State {
    */
   take(key: string, amount: number, limit: number, window: number): TakeResult | Promise<TakeResult>
   /**
-   * Takes from several limits at once: from all of them or from none, atomically, also across instances. Results in order; with a refusal,
-   * those that had enough say `taken: false` too, and what they would have left. Synchronous when the store is in this process.
+   * Takes from several limits at once: from all of them or from none, atomically, also across instances. Results in order; after a refusal
+   * all say `taken: false` and what stands in them, so those that were short are those with `remaining` below their `amount`. Synchronous
+   * when the store is in this process.
    */
   takeAll(takes: readonly Take[]): readonly TakeResult[] | Promise<readonly TakeResult[]>
   /**
@@ -112,9 +113,9 @@ export interface TakeResult {
   readonly taken: boolean
   /** What is left in the window. */
   readonly remaining: number
-  /** When the window ends: milliseconds since the epoch. For a bucket: when it is full again. */
+  /** When the window ends: milliseconds since the epoch, by the clock of the store. For a bucket: when it is full again. */
   readonly resetAt: number
-  /** For a bucket that had not enough: milliseconds until it has. */
+  /** For a bucket that had not enough: milliseconds until it has. Absent when it can never hold so much. */
   readonly waitFor?: number
 }
 

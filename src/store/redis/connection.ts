@@ -76,12 +76,15 @@ export async function connectRedis(url: string, log: Logger): Promise<RedisConne
   }
 }
 
+/**
+ * No automatic pipelines: they keep one batch in flight, and scripts are the server's work, so that with 10 to 200 callers they gave a third fewer
+ * takes per second, for 1 to 2 µs less of this process's time each.
+ */
 const options = {
   protocol: 2,
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
   maxRetriesPerRequest: 0,
-  enableAutoPipelining: true,
   commandTimeout: patience,
   socketTimeout: patience,
   connectTimeout: 2000,
