@@ -71,7 +71,7 @@ function headersFor(stream: boolean): HeaderEdit {
 
 /** A model id or ARN as one segment; one that was given encoded is not encoded twice. */
 function modelPath(model: string, action: string): string {
-  const id = /%3a|%2f/i.test(model) ? decodeURIComponent(model) : model
+  const id = model.replaceAll(/%3a/gi, ':').replaceAll(/%2f/gi, '/')
   return `/model/${encode(id)}/${action}`
 }
 

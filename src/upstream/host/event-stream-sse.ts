@@ -29,7 +29,10 @@ function transcoder(eventFrame: (message: EventMessage) => string): Transcoder {
       for (const message of reader.push(chunk)) out += errorFrame(message) ?? eventFrame(message)
       return out === '' ? nothing : Buffer.from(out)
     },
-    end: () => nothing,
+    end() {
+      reader.end()
+      return nothing
+    },
   }
 }
 

@@ -44,6 +44,15 @@ describe('the reader', () => {
     }
   })
 
+  test('gives what was whole before the damage, and then the damage', () => {
+    const damaged = Buffer.concat([event('a', {}), event('b', {})])
+    damaged[damaged.length - 1]! ^= 1
+    const reader = eventStreamReader()
+    expect(reader.push(damaged).map(({ headers }) => headers.get(':event-type'))).toEqual(['a'])
+    expect(() => reader.push(event('c', {}))).toThrow('checksum')
+    expect(() => reader.end()).toThrow('checksum')
+  })
+
   test('does not believe a length above its limit, nor one below the least', () => {
     expect(() => eventStreamReader(64).push(event('a', 'x'.repeat(64)))).toThrow('is larger than 64')
     const tiny = Buffer.alloc(12)

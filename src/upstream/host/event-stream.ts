@@ -20,8 +20,10 @@ export class EventStreamError extends Error {
 }
 
 export interface EventStreamReader {
-  /** The messages that this chunk completes. @throws EventStreamError */
+  /** The messages that this chunk completes. What is whole before a fault is given first. @throws EventStreamError */
   push(chunk: Uint8Array): EventMessage[]
+  /** The bytes are over. @throws EventStreamError when a fault has not been told yet */
+  end(): void
   /** Bytes of a message that is not complete. */
   readonly pending: number
 }
@@ -37,29 +39,44 @@ export function eventStreamReader(limit = defaultLimit): EventStreamReader {
   let pending = 0
   /** Bytes after which there is something to do: a prelude, or the whole message. */
   let needed = prelude
+  let fault: unknown
+
+  /** Takes whole messages off the front; gives what is left. */
+  const take = (bytes: Buffer, messages: EventMessage[]): Buffer => {
+    let at = 0
+    for (;;) {
+      needed = prelude
+      if (bytes.length - at < prelude) break
+      needed = lengthOf(bytes, at, limit)
+      if (bytes.length - at < needed) break
+      messages.push(messageOf(bytes.subarray(at, at + needed)))
+      at += needed
+    }
+    return bytes.subarray(at)
+  }
 
   return {
     get pending() {
       return pending
     },
     push(chunk) {
+      if (fault !== undefined) throw fault
       pending += chunk.length
       pieces.push(chunk)
       if (pending < needed) return []
       const messages: EventMessage[] = []
-      const bytes = pieces.length === 1 ? asBuffer(chunk) : Buffer.concat(pieces, pending)
-      let at = 0
-      for (;;) {
-        needed = prelude
-        if (bytes.length - at < prelude) break
-        needed = lengthOf(bytes, at, limit)
-        if (bytes.length - at < needed) break
-        messages.push(messageOf(bytes.subarray(at, at + needed)))
-        at += needed
+      try {
+        const rest = take(pieces.length === 1 ? asBuffer(chunk) : Buffer.concat(pieces, pending), messages)
+        pending = rest.length
+        pieces = pending === 0 ? [] : [rest]
+      } catch (error) {
+        fault = error
+        if (messages.length === 0) throw error
       }
-      pending = bytes.length - at
-      pieces = pending === 0 ? [] : [bytes.subarray(at)]
       return messages
+    },
+    end() {
+      if (fault !== undefined) throw fault
     },
   }
 }
