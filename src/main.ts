@@ -10,6 +10,7 @@ export const composition: Composition = {
   builtins: {
     audit: () => import('../plugins/audit/index.ts'),
     auth: () => import('../plugins/auth/index.ts'),
+    'cost-headers': () => import('../plugins/cost-headers/index.ts'),
     'rate-limit': () => import('../plugins/rate-limit/index.ts'),
     router: () => import('../plugins/router/index.ts'),
   },
