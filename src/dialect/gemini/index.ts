@@ -1,0 +1,35 @@
+/** The dialect of Gemini's `generateContent` and `streamGenerateContent`, and its variant for counting tokens. */
+
+import type { Dialect } from '../codec.ts'
+import { countReply, countTokensDialect } from './count-tokens.ts'
+import { geminiDecoder } from './decode.ts'
+import { geminiEncoder } from './encode.ts'
+import { geminiErrorBody, geminiErrorFrames, readGeminiError } from './errors.ts'
+import { geminiInteresting } from './interesting.ts'
+import { geminiParts } from './parts.ts'
+import { decodeGeminiWhole, encodeGeminiWhole, geminiSummary } from './whole.ts'
+
+export const geminiGenerate: Dialect = {
+  name: 'gemini-generate',
+  family: 'gemini',
+  parts: geminiParts,
+  interesting: geminiInteresting,
+  terminal: 'stop',
+  decoder: geminiDecoder,
+  encoder: geminiEncoder,
+  summary: geminiSummary,
+  decodeWhole: decodeGeminiWhole,
+  encodeWhole: encodeGeminiWhole,
+  errorBody: geminiErrorBody,
+  errorFrames: geminiErrorFrames,
+  readError: readGeminiError,
+}
+
+export const geminiCountTokens: Dialect = countTokensDialect(geminiGenerate)
+export { countReply }
+
+/** Path of a call below the base URL. A tuned model or another resource is named by its whole path. */
+export function geminiPath(model: string, verb: string): string {
+  const path = model.split('/').map(encodeURIComponent).join('/')
+  return `/v1beta/${/^(models|tunedModels)\//.test(model) ? path : `models/${path}`}:${verb}`
+}

@@ -1,0 +1,35 @@
+/**
+ * Parts of a candidate made of events.
+ *
+ * Arguments that are no JSON object stand under one fixed key: a model may write broken ones (PROTOCOL §1.2). Their text is kept.
+ */
+
+import type { MediaEvent } from '../../plugin/events.ts'
+import { rawObject, type Writable } from '../json-text.ts'
+
+export type WritablePart = { readonly [key: string]: Writable }
+
+export function textPart(text: string, signature: string | undefined): WritablePart {
+  return { text, thoughtSignature: signature }
+}
+
+/** A thought. One that is hidden has no text at all, which tells it from one whose text is empty. */
+export function thoughtPart(text: string, signature: string | undefined, redacted: boolean): WritablePart {
+  return { text: redacted ? undefined : text, thought: true, thoughtSignature: signature }
+}
+
+export interface CallPart {
+  readonly id: string | undefined
+  readonly name: string | undefined
+  readonly arguments: string
+  readonly signature: string | undefined
+}
+
+export function callPart(call: CallPart): WritablePart {
+  const args = rawObject(call.arguments) ?? { _raw: call.arguments }
+  return { functionCall: { id: call.id, name: call.name ?? '', args }, thoughtSignature: call.signature }
+}
+
+export function mediaPart({ mime, data }: MediaEvent): WritablePart {
+  return { inlineData: { mimeType: mime, data } }
+}
