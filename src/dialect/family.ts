@@ -8,6 +8,7 @@
 import type { Operation } from '../plugin/exchange.ts'
 import { anthropicCountTokens, anthropicMessages } from './anthropic-messages/index.ts'
 import type { Dialect, Family } from './codec.ts'
+import { countReply, geminiCountTokens, geminiGenerate, geminiPath } from './gemini/index.ts'
 import { openaiChat } from './openai-chat/index.ts'
 
 export interface OperationSpec {
@@ -43,8 +44,28 @@ export const families: Readonly<Record<Family, FamilyApi>> = {
         operation: 'count_tokens',
         suffix: '/v1/messages/count_tokens',
         dialect: anthropicCountTokens,
+        counted: (tokens) => `{"input_tokens":${tokens}}`,
       },
     ],
   },
-  gemini: { name: 'gemini', operations: [] },
+  gemini: {
+    name: 'gemini',
+    operations: [
+      {
+        operation: 'generate',
+        suffix: '/v1beta/models/{model}:generateContent',
+        dialect: geminiGenerate,
+        path: (model, stream) => geminiPath(model, stream ? 'streamGenerateContent?alt=sse' : 'generateContent'),
+        verbs: ['generateContent', 'streamGenerateContent'],
+      },
+      {
+        operation: 'count_tokens',
+        suffix: '/v1beta/models/{model}:countTokens',
+        dialect: geminiCountTokens,
+        path: (model) => geminiPath(model, 'countTokens'),
+        verbs: ['countTokens'],
+        counted: countReply,
+      },
+    ],
+  },
 }
