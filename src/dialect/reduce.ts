@@ -16,6 +16,7 @@ import type {
   UsageEvent,
 } from '../plugin/events.ts'
 import type { Usage } from '../plugin/outcome.ts'
+import { isTagged } from './proof.ts'
 
 export type Piece =
   | { readonly type: 'text'; text: string; readonly refusal: boolean; signature: string | undefined }
@@ -129,7 +130,9 @@ function addPiece(pieces: Piece[], event: Extract<StreamEvent, { type: 'text' | 
   }
   const redacted = event.redacted === true
   // So it does of a thought; a hidden one stands alone.
-  if (open?.type === 'reasoning' && !open.redacted && !redacted && (open.signature === undefined || event.text === '')) {
+  // A proof of another dialect is whole: a second one belongs to a second thought.
+  const another = event.text !== '' || isTagged(event.signature ?? '')
+  if (open?.type === 'reasoning' && !open.redacted && !redacted && (open.signature === undefined || !another)) {
     open.text += event.text
     if (event.signature !== undefined) open.signature = (open.signature ?? '') + event.signature
   } else pieces.push({ type: 'reasoning', text: event.text, signature: event.signature, redacted })

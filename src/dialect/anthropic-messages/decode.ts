@@ -12,7 +12,8 @@ import { countOf, type JsonObject, listOf, objectOf, parseJson, textOf, wordOf }
 import type { SseFrame } from '../sse.ts'
 import { errorIn, errorOf } from '../upstream-error.ts'
 import { type BlockKind, blockKind, blockSite } from './blocks.ts'
-import { messagesStopReason } from './stop-reasons.ts'
+import { neutralDecoder } from './decode-neutral.ts'
+import { stopEvent } from './stop-reasons.ts'
 import { mergeUsage, messagesUsage } from './usage.ts'
 
 interface OpenBlock {
@@ -23,7 +24,12 @@ interface OpenBlock {
 /** Open blocks that are told apart; one is the rule. */
 const maxOpen = 1024
 
-export function messagesDecoder(): StreamDecoder {
+/** @param purpose `translate`: what has a neutral word gets it, and frames that only give the stream its shape give nothing */
+export function messagesDecoder(purpose: 'relay' | 'translate' = 'relay'): StreamDecoder {
+  return purpose === 'translate' ? neutralDecoder(relayDecoder()) : relayDecoder()
+}
+
+function relayDecoder(): StreamDecoder {
   const open = new Map<number, OpenBlock>()
   let calls = 0
   let usage: JsonObject | undefined
@@ -137,7 +143,7 @@ export function frameType(frame: SseFrame, body: JsonObject | undefined): string
 
 function stop(holder: JsonObject, events: StreamEvent[]): void {
   const raw = wordOf(holder.stop_reason)
-  if (raw !== undefined) events.push({ type: 'stop', reason: messagesStopReason(raw), raw, choice: 0 })
+  if (raw !== undefined) events.push(stopEvent(raw, holder.stop_sequence))
 }
 
 function errorEvent(value: Json | undefined, data: string): StreamEvent {

@@ -19,6 +19,23 @@ export function messagesErrorFrames(error: WireError): string {
   return frameText('error', messagesErrorBody(error))
 }
 
+const own = /_error$|^request_too_large$/
+const types: readonly (readonly [RegExp, string])[] = [
+  [/rate_?limit|resource_exhausted|too_many/i, 'rate_limit_error'],
+  [/overloaded|unavailable/i, 'overloaded_error'],
+  [/timeout|deadline/i, 'timeout_error'],
+  [/quota|balance|billing/i, 'billing_error'],
+  [/auth|api_key/i, 'authentication_error'],
+  [/permission/i, 'permission_error'],
+  [/invalid|context_length|failed_precondition/i, 'invalid_request_error'],
+]
+
+/** The type word that this dialect has for an error of any dialect; `api_error` for what is no fault of the client. */
+export function messagesErrorType(kind: string): string {
+  if (own.test(kind) && kind !== 'server_error') return kind
+  return types.find(([words]) => words.test(kind))?.[1] ?? 'api_error'
+}
+
 /** The frame of an error event, which knows only a word and a sentence. */
 export function inStreamError(kind: string, message: string): string {
   return frameText('error', jsonText({ type: 'error', error: { type: kind, message } }))

@@ -1,6 +1,7 @@
 /** The words of `stop_reason` and what they mean (PROTOCOL §1.5). An unknown word means `other` and is carried (I06). */
 
 import type { StopEvent, StopReason } from '../../plugin/events.ts'
+import type { Json } from '../../plugin/request.ts'
 
 const meanings = new Map<string, StopReason>([
   ['end_turn', 'end'],
@@ -15,6 +16,12 @@ const meanings = new Map<string, StopReason>([
 /** Neutral meaning of a `stop_reason`. */
 export function messagesStopReason(raw: string): StopReason {
   return meanings.get(raw) ?? 'other'
+}
+
+/** The event of a `stop_reason` and the `stop_sequence` beside it. */
+export function stopEvent(raw: string, sequence: Json | undefined): StopEvent {
+  const met = typeof sequence === 'string' ? { sequence } : {}
+  return { type: 'stop', reason: messagesStopReason(raw), raw, choice: 0, ...met }
 }
 
 /** The `stop_reason` for a stop: its own word where that is one of this dialect, else the word of its meaning. */

@@ -8,14 +8,18 @@ import type { StreamEvent } from '../../plugin/events.ts'
 import type { Json } from '../../plugin/request.ts'
 import type { DecodedWhole, ReplyIdentity, WholeSummary } from '../codec.ts'
 import { type Splice, spliceBytes } from '../json-edits.ts'
+import { writeJson } from '../json-text.ts'
 import { reduceEvents } from '../reduce.ts'
-import { decodeText, type JsonObject, jsonText, listOf, objectOf, parseJson, wordOf } from '../shape.ts'
+import { decodeText, jsonText, listOf, objectOf, parseJson, wordOf } from '../shape.ts'
 import { errorIn } from '../upstream-error.ts'
 import { withExtra } from '../usage-edits.ts'
 import { itemTexts, readMembers } from '../whole-members.ts'
 import { blockSite } from './blocks.ts'
+import { blocksOf } from './blocks-of.ts'
+import { citationsOf, neutralNative, refusalOf } from './decode-neutral.ts'
+import { messagesErrorType } from './errors.ts'
 import { eventEdits } from './rewrite.ts'
-import { messagesStopReason, messagesStopWord } from './stop-reasons.ts'
+import { messagesStopWord, stopEvent } from './stop-reasons.ts'
 import { messagesUsage, messagesUsageObject, noUsageObject } from './usage.ts'
 
 /** What the record needs of a message. */
@@ -42,7 +46,7 @@ export function messagesSummary(body: Uint8Array): WholeSummary {
 }
 
 /** The events of a message; null when the body is none. */
-export function decodeMessagesWhole(body: Uint8Array): DecodedWhole | null {
+export function decodeMessagesWhole(body: Uint8Array, purpose: 'relay' | 'translate' = 'relay'): DecodedWhole | null {
   const reply = objectOf(parseJson(decodeText(body)))
   if (!reply || !Array.isArray(reply.content) || (reply.error !== undefined && reply.error !== null)) return null
   const id = wordOf(reply.id)
@@ -62,10 +66,16 @@ export function decodeMessagesWhole(body: Uint8Array): DecodedWhole | null {
     if (!block) continue
     const { event } = blockSite(block, i, calls, inputs[i])
     if (event.type === 'tool_call') calls++
-    add(event, `/content/${i}`)
+    const seen = purpose === 'translate' && event.type === 'native' ? neutralNative(event) : [event]
+    for (const one of seen) add(one, `/content/${i}`)
+    if (purpose === 'translate' && event.type === 'text') for (const one of citationsOf(block)) add(one, '')
   }
   const raw = wordOf(reply.stop_reason)
-  if (raw !== undefined) add({ type: 'stop', reason: messagesStopReason(raw), raw, choice: 0 }, '')
+  if (raw !== undefined) {
+    const stop = stopEvent(raw, reply.stop_sequence)
+    if (purpose === 'translate' && stop.reason === 'filter') for (const one of refusalOf(reply)) add(one, '')
+    add(stop, '')
+  }
   const usage = messagesUsage(reply.usage, true)
   if (usage) add({ type: 'usage', usage }, '')
   add({ type: 'end' }, '')
@@ -161,10 +171,11 @@ function extend(kept: (StreamEvent | undefined)[], at: number, text: string): vo
 /** Blocks for what was added and has no block to join. */
 function newBlocks(events: readonly StreamEvent[], added: readonly StreamEvent[]): Json[] {
   const hasText = events.some((event) => event.type === 'text')
-  return blocksOf(
+  const blocks = blocksOf(
     added.filter((event) => event.type === 'tool_call' || event.type === 'reasoning' || (event.type === 'text' && !hasText)),
     'added',
   )
+  return JSON.parse(writeJson(blocks)) as Json[]
 }
 
 function nativeEdits(at: string, from: string, to: string): Splice[] {
@@ -180,46 +191,19 @@ function errorText(kind: string, message: string): string {
 /** A message made of events alone. */
 export function encodeMessagesWhole(events: readonly StreamEvent[], head: ReplyIdentity): string {
   const sum = reduceEvents(events)
-  if (sum.error) return errorText(sum.error.kind, sum.error.message)
+  if (sum.error) return errorText(messagesErrorType(sum.error.kind), sum.error.message)
   const id = sum.id ?? (head.id.startsWith('msg_') ? head.id : `msg_${head.id}`)
   const content = blocksOf(events, id.slice(-24))
   const stop = sum.choices[0]?.stop
-  const called = content.some((block) => objectOf(block)?.type === 'tool_use')
-  return jsonText({
+  const called = sum.choices[0]?.pieces.some((piece) => piece.type === 'tool_call')
+  return writeJson({
     id,
     type: 'message',
     role: 'assistant',
     model: sum.model ?? head.model,
     content,
     stop_reason: stop ? messagesStopWord(stop) : called ? 'tool_use' : 'end_turn',
-    stop_sequence: null,
+    stop_sequence: stop?.sequence ?? null,
     usage: sum.usage && sum.usage.source !== 'unknown' ? withExtra(messagesUsageObject(sum.usage), sum.usageExtra) : noUsageObject,
   })
-}
-
-/** The content blocks that events add up to. The input of a call that is not an object stands under one key (PROTOCOL §1.2). */
-function blocksOf(events: readonly StreamEvent[], callPrefix: string): Json[] {
-  const blocks: Json[] = []
-  for (const piece of reduceEvents(events).choices[0]?.pieces ?? []) {
-    if (piece.type === 'text') blocks.push({ type: 'text', text: piece.text })
-    else if (piece.type === 'reasoning') blocks.push({ type: 'thinking', thinking: piece.text, signature: piece.signature ?? '' })
-    else if (piece.type === 'tool_call') {
-      const id = piece.id ?? `toolu_${callPrefix}_${blocks.length}`
-      blocks.push({ type: 'tool_use', id, name: piece.name ?? '', input: inputOf(piece.arguments) })
-    } else if (piece.type === 'native' && piece.native.event === 'content_block_start') {
-      const block: JsonObject | undefined = objectOf(objectOf(parseJson(piece.native.data))?.content_block)
-      if (block && !isEmptyText(block)) blocks.push(block)
-    }
-  }
-  return blocks
-}
-
-/** A text or thinking block that a stream began empty: its content comes as events of its own. */
-function isEmptyText(block: JsonObject): boolean {
-  return (block.type === 'text' && !block.text) || (block.type === 'thinking' && !block.thinking)
-}
-
-function inputOf(text: string): Json {
-  const value = parseJson(text.trim() || '{}')
-  return objectOf(value) ?? { _raw: text }
 }

@@ -7,15 +7,17 @@
  * complete) waits until that block closes.
  */
 
-import type { NativeEvent, ReasoningEvent, StopEvent, StreamEvent, ToolCallEvent, UsageEvent } from '../../plugin/events.ts'
+import type { NativeEvent, ReasoningEvent, StopEvent, StreamEvent, TextEvent, ToolCallEvent, UsageEvent } from '../../plugin/events.ts'
 import type { Usage } from '../../plugin/outcome.ts'
 import type { Json } from '../../plugin/request.ts'
+import { legalCallId } from '../call-ids.ts'
 import type { ReplyIdentity } from '../codec.ts'
 import { type JsonObject, jsonText, objectOf, parseJson, wordOf } from '../shape.ts'
 import { commentText, frameText } from '../sse.ts'
 import { withExtra } from '../usage-edits.ts'
 import { type BlockKind, blockKind } from './blocks.ts'
-import { inStreamError } from './errors.ts'
+import { isHidden, unsigned } from './blocks-of.ts'
+import { inStreamError, messagesErrorType } from './errors.ts'
 import { messagesStopWord } from './stop-reasons.ts'
 import { messagesUsageObject, noUsageObject } from './usage.ts'
 
@@ -53,6 +55,9 @@ export interface MessagesWriter {
   flush(): string
 }
 
+/** Calls whose name has not come yet. */
+const maxNameless = 256
+
 export function messagesWriter(head: ReplyIdentity): MessagesWriter {
   let id = head.id.startsWith('msg_') ? head.id : `msg_${head.id}`
   let model = head.model
@@ -64,13 +69,20 @@ export function messagesWriter(head: ReplyIdentity): MessagesWriter {
   let ended = false
   let calls = 0
   let queue: StreamEvent[] = []
+  let forwarding = false
+  /** Calls that were given a name, by index. */
+  const named = new Set<number>()
+  /** The first fragments of calls whose name comes later (C04). */
+  const nameless = new Map<number, ToolCallEvent>()
 
   const frame = (type: string, members: JsonObject): string => frameText(type, jsonText({ type, ...members }))
   const start = (): string => {
     startWaits = false
     if (begun) return ''
     begun = true
-    const counted = usage && usage.source !== 'unknown' ? messagesUsageObject(usage) : noUsageObject
+    // clients that add the output of message_start to that of message_delta would count it twice
+    const { output_tokens_details: _, ...input } = usage && usage.source !== 'unknown' ? messagesUsageObject(usage) : noUsageObject
+    const counted = { ...input, output_tokens: 0 }
     const message = { id, type: 'message', role: 'assistant', model, content: [], stop_reason: null, stop_sequence: null, usage: counted }
     return frame('message_start', { message })
   }
@@ -78,7 +90,9 @@ export function messagesWriter(head: ReplyIdentity): MessagesWriter {
     const block = writer.open
     if (!block) return ''
     writer.open = undefined
-    return frame('content_block_stop', { index: block.index })
+    const bare = block.kind === 'thinking' && !block.signed && !block.upstreams
+    const signature = bare ? delta(block, { type: 'signature_delta', signature: unsigned }) : ''
+    return signature + frame('content_block_stop', { index: block.index })
   }
   const begin = (kind: BlockKind, content: JsonObject, call = -1): string => {
     const text = start() + close()
@@ -95,13 +109,22 @@ export function messagesWriter(head: ReplyIdentity): MessagesWriter {
     if (block.upstreams) return false
     return block.kind !== 'tool_use' || isComplete(block.args)
   }
-  const text = (value: string): string => {
-    if (value === '') return ''
-    const opening = writer.open?.kind === 'text' ? '' : begin('text', { type: 'text', text: '' })
-    return opening + delta(writer.open!, { type: 'text_delta', text: value })
+  const text = ({ text: value, signature }: TextEvent): string => {
+    let out = ''
+    if (value !== '') {
+      if (writer.open?.kind !== 'text') out = begin('text', { type: 'text', text: '' })
+      out += delta(writer.open!, { type: 'text_delta', text: value })
+    }
+    return signature === undefined || writer.open?.upstreams ? out : out + hidden(signature)
   }
+  /** A proof without visible thought: of a hidden one, or of the text before it. */
+  const hidden = (data: string): string => begin('native', { type: 'redacted_thinking', data }) + close()
   const reasoning = (event: ReasoningEvent): string => {
     if (event.text === '' && event.signature === undefined) return ''
+    const { signature } = event
+    const begins = writer.open?.kind !== 'thinking' || writer.open.signed
+    if (signature !== undefined && (event.redacted || (begins && isHidden(event.text, signature)))) return hidden(signature)
+    if (event.redacted) return ''
     const block = writer.open
     const fits = block?.kind === 'thinking' && (!block.signed || event.text === '')
     let out = fits ? '' : begin('thinking', { type: 'thinking', thinking: '', signature: '' })
@@ -115,15 +138,22 @@ export function messagesWriter(head: ReplyIdentity): MessagesWriter {
   const toolCall = (event: ToolCallEvent): string => {
     let out = ''
     if (!continues(event)) {
-      const callId = event.id ?? `toolu_${id.slice(-24)}_${calls}`
+      const callId = legalCallId(event.id ?? `toolu_${id.slice(-24)}_${calls}`, 'word')
       calls++
-      out = begin('tool_use', { type: 'tool_use', id: callId, name: event.name ?? '', input: {} }, event.index)
+      if (event.signature !== undefined) out = proofOfCall(event.signature)
+      out += begin('tool_use', { type: 'tool_use', id: callId, name: event.name ?? '', input: {} }, event.index)
     }
     if (event.arguments === '') return out
     const block = writer.open!
     block.args += event.arguments
     out += delta(block, { type: 'input_json_delta', partial_json: event.arguments })
     return queue.length > 0 && yields() ? out + drain() : out
+  }
+  /** The proof of a call is carried by an empty thought right before it (C18); the reader puts it back. */
+  const proofOfCall = (signature: string): string => {
+    const out = begin('thinking', { type: 'thinking', thinking: '', signature: '' })
+    writer.open!.signed = true
+    return out + delta(writer.open!, { type: 'signature_delta', signature })
   }
   const continues = (event: ToolCallEvent): boolean =>
     writer.open?.kind === 'tool_use' && writer.open.call === event.index && (event.id === undefined || writer.open.args === '')
@@ -149,21 +179,21 @@ export function messagesWriter(head: ReplyIdentity): MessagesWriter {
       case 'error':
         return ''
       default:
-        return frameText(event.event, event.data)
+        return forwarding || type === 'ping' ? frameText(event.event, event.data) : ''
     }
   }
   const fitsOpen = (event: StreamEvent): boolean => {
     const block = writer.open
     if (!block) return true
-    if (event.type === 'text') return event.text === '' || block.kind === 'text'
-    if (event.type === 'reasoning') return block.kind === 'thinking' && (!block.signed || event.text === '')
+    if (event.type === 'text') return (event.text === '' && event.signature === undefined) || block.kind === 'text'
+    if (event.type === 'reasoning') return !event.redacted && block.kind === 'thinking' && (!block.signed || event.text === '')
     if (event.type === 'tool_call') return continues(event)
     return event.type !== 'native' || !/"content_block_(start|stop)"/.test(event.data) || !block.upstreams
   }
   const content = (event: StreamEvent): string => {
     switch (event.type) {
       case 'text':
-        return text(event.text)
+        return text(event)
       case 'reasoning':
         return reasoning(event)
       case 'tool_call':
@@ -173,6 +203,19 @@ export function messagesWriter(head: ReplyIdentity): MessagesWriter {
       default:
         return ''
     }
+  }
+  /** The event as soon as the name of its call is known. One that never gets a name can't be called, and is not written. */
+  const withName = (event: ToolCallEvent): ToolCallEvent | undefined => {
+    if (event.id === undefined && event.name === undefined && named.has(event.index)) return event
+    const held = event.id === undefined || nameless.get(event.index)?.id === event.id ? nameless.get(event.index) : undefined
+    const known = held ? { ...held, ...event, arguments: held.arguments + event.arguments } : event
+    if (known.name !== undefined || nameless.size >= maxNameless) {
+      nameless.delete(event.index)
+      named.add(event.index)
+      return known
+    }
+    nameless.set(event.index, known)
+    return undefined
   }
   const offer = (event: StreamEvent): string => {
     const free = fitsOpen(event) || yields() || (event.type === 'native' && !writer.open?.upstreams)
@@ -205,6 +248,7 @@ export function messagesWriter(head: ReplyIdentity): MessagesWriter {
     },
     begun() {
       begun = true
+      forwarding = true
     },
     flush: () => (startWaits ? start() : ''),
     settle() {
@@ -233,16 +277,23 @@ export function messagesWriter(head: ReplyIdentity): MessagesWriter {
         }
         case 'error':
           ended = true
-          return inStreamError(event.kind, event.message)
+          return inStreamError(messagesErrorType(event.kind), event.message)
         case 'end': {
           const out = start() + force() + close()
           ended = true
           const word = stop ? messagesStopWord(stop) : calls > 0 ? 'tool_use' : 'end_turn'
           const counted: Json = usage && usage.source !== 'unknown' ? withExtra(messagesUsageObject(usage), usageExtra) : noUsageObject
-          return `${out}${frame('message_delta', { delta: { stop_reason: word, stop_sequence: null }, usage: counted })}${frame('message_stop', {})}`
+          return `${out}${frame('message_delta', { delta: { stop_reason: word, stop_sequence: stop?.sequence ?? null }, usage: counted })}${frame('message_stop', {})}`
         }
         case 'native':
           return flushFor(event) + offer(event)
+        case 'tool_call': {
+          const call = withName(event)
+          return call ? offer(call) : ''
+        }
+        case 'citation': // the dialect's own need proofs of its own search; there is no word for media
+        case 'media':
+          return ''
         default:
           return offer(event)
       }
