@@ -5,15 +5,19 @@ import { readUpstreamError } from '../upstream-error.ts'
 import { chatDecoder } from './decode.ts'
 import { chatEncoder } from './encode.ts'
 import { chatErrorFrames, openaiErrorBody } from './errors.ts'
+import { foreignInChat } from './foreign.ts'
 import { chatInteresting } from './interesting.ts'
 import { chatParts } from './parts.ts'
+import { readChat } from './read.ts'
 import { chatSummary, decodeChatWhole } from './whole.ts'
 import { encodeChatWhole } from './whole-encode.ts'
+import { writeChat } from './write.ts'
 
 export const openaiChat: Dialect = {
   name: 'openai-chat',
   family: 'openai',
   parts: chatParts,
+  request: { read: readChat, write: writeChat, foreign: foreignInChat },
   interesting: chatInteresting,
   terminal: 'stop',
   decoder: chatDecoder,

@@ -1,0 +1,96 @@
+/** Texts and media of neutral turns as Chat content: a plain string where that says all, else parts. */
+
+import type { WriteTarget } from '../codec.ts'
+import type { Content, MediaContent, TextContent } from '../conversation.ts'
+import type { Writable } from '../json-text.ts'
+import type { LossReport } from '../loss.ts'
+import { mimeOf } from '../media-type.ts'
+import { cacheControl } from './cache-mark.ts'
+
+/** Claude Code's line about itself, which changes with every version and would spoil every prompt cache but Anthropic's (F03). */
+const billingLine = 'x-anthropic-billing-header:'
+
+/** Texts as one string, or as parts where the upstream takes cache marks and there are some; undefined when there is no text. */
+export function systemContent(content: readonly Content[], marks: boolean): Writable {
+  const texts = content.filter((part) => part.type === 'text' && part.text !== '' && !part.text.startsWith(billingLine)) as TextContent[]
+  if (texts.length === 0) return undefined
+  if (marks && texts.some((text) => text.cache)) return texts.map((text) => textPart(text, true))
+  return texts.map((text) => text.text).join('\n\n')
+}
+
+/** What a user says; undefined when nothing is left. */
+export function userContent(content: readonly (TextContent | MediaContent)[], target: WriteTarget, report: LossReport): Writable {
+  const { cacheMarks, images } = target.can
+  const parts = content.filter((part) => part.type === 'media' || part.text !== '')
+  const [first] = parts
+  if (first === undefined) return undefined
+  const texts = parts.filter((part) => part.type === 'text')
+  const plain = texts.length === parts.length && !(cacheMarks && texts.some((text) => text.cache))
+  // servers of text models take nothing but strings
+  if (plain && (texts.length === 1 || !images)) return texts.map((text) => text.text).join('\n\n')
+  return parts.map((part) => (part.type === 'text' ? textPart(part, cacheMarks) : mediaPart(part, target, report)))
+}
+
+function textPart(text: TextContent, marks: boolean): Writable {
+  return { type: 'text', text: text.text, ...(marks && text.cache && cacheControl(text.cache)) }
+}
+
+/** A piece of media; refused where the upstream can't take it, for without it the question is another one. */
+export function mediaPart(media: MediaContent, { can }: WriteTarget, report: LossReport): Writable {
+  const { source, field } = media
+  const marks = can.cacheMarks && media.cache ? cacheControl(media.cache) : {}
+  const refuse = (why: string): Writable => {
+    report.refuse(field, `"${field}": ${why}`)
+    return { type: 'text', text: '' }
+  }
+  if (source.kind === 'file') return refuse('an uploaded file is known only to the provider that has it. Send its content.')
+  switch (media.kind) {
+    case 'image': {
+      if (!can.images) return refuse('the model that was asked for does not see pictures.')
+      if (source.kind === 'text') return refuse('a picture has to be given as base64 or as a URL.')
+      if (source.kind === 'url' && !can.imageUrls)
+        return refuse('the model that was asked for takes pictures inline only. Send it as base64.')
+      const url = source.kind === 'url' ? source.url : `data:${mimeOf(source.data, source.mime)};base64,${source.data}`
+      const detail = media.detail === undefined ? {} : { detail: media.detail }
+      return { type: 'image_url', image_url: { url, ...detail }, ...marks }
+    }
+    case 'audio': {
+      if (!can.audio) return refuse('the model that was asked for does not hear.')
+      if (source.kind !== 'base64') return refuse('sound has to be sent inline, as base64.')
+      return { type: 'input_audio', input_audio: { data: source.data, format: audioFormat(source.mime) }, ...marks }
+    }
+    case 'document':
+      return documentPart(media, can.documents, refuse, marks)
+    case 'video':
+      return refuse('the model that was asked for takes no video.')
+  }
+}
+
+function documentPart(media: MediaContent, documents: boolean, refuse: (why: string) => Writable, marks: Writable & object): Writable {
+  const { source, name } = media
+  const text = source.kind === 'text' ? source.text : source.kind === 'base64' && isText(source.mime) ? decode(source.data) : undefined
+  if (text !== undefined) return { type: 'text', text: name === undefined ? text : `${name}:\n${text}`, ...marks }
+  if (!documents) return refuse('the model that was asked for takes no documents.')
+  if (source.kind !== 'base64') return refuse('a document has to be sent inline, as base64.')
+  return {
+    type: 'file',
+    file: { filename: name ?? 'document.pdf', file_data: `data:${mimeOf(source.data, source.mime)};base64,${source.data}` },
+    ...marks,
+  }
+}
+
+function isText(mime: string): boolean {
+  return mime.startsWith('text/') || mime === 'application/json'
+}
+
+function decode(base64: string): string {
+  return Buffer.from(base64, 'base64').toString()
+}
+
+function audioFormat(mime: string): string {
+  const kind = mime
+    .slice(mime.indexOf('/') + 1)
+    .replace(/^x-/, '')
+    .replace(/;.*$/, '')
+  return kind === 'mpeg' ? 'mp3' : kind === 'wave' ? 'wav' : kind
+}
