@@ -7,7 +7,7 @@
  */
 
 import { mkdirSync } from 'node:fs'
-import { appendFile, type FileHandle, open, stat, unlink } from 'node:fs/promises'
+import { appendFile, type FileHandle, open, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Logger, StoreUnavailable } from '../plugin/host.ts'
 import type { TableRows } from './records-driver.ts'
@@ -82,7 +82,7 @@ export async function fileSpool(options: FileSpoolOptions): Promise<Spool> {
     files.shift()
     if (own === file) own = undefined
     await file.handle.close()
-    await unlink(file.path)
+    await rm(file.path, { force: true })
   }
 
   return {

@@ -25,17 +25,20 @@ export interface PostgresServer {
 }
 
 /** The folder of `initdb` and `postgres`, or undefined where PostgreSQL is not installed. */
-export function postgresBinaries(): string | undefined {
+function postgresBinaries(): string | undefined {
   const debian = '/usr/lib/postgresql'
   const versions = existsSync(debian) ? readdirSync(debian).sort((a, b) => Number(b) - Number(a)) : []
   const folders = [...versions.map((v) => join(debian, v, 'bin')), '/usr/local/bin', '/usr/bin', '/opt/homebrew/bin']
   return folders.find((folder) => ['initdb', 'postgres'].every((name) => existsSync(join(folder, name))))
 }
 
+/** What is missing to start one; undefined when nothing is. */
+export const postgresMissing = postgresBinaries() ? undefined : 'skipped: PostgreSQL is not installed (apt-get install postgresql)'
+
 /** Starts a server; about a second and a half. @throws Error with its log when it does not start */
 export async function startPostgres(): Promise<PostgresServer> {
   const binaries = postgresBinaries()
-  if (binaries === undefined) throw new Error('PostgreSQL is not installed: apt-get install postgresql')
+  if (binaries === undefined) throw new Error(postgresMissing)
   const folder = mkdtempSync(join(tmpdir(), 'headgate-postgres-'))
   const asUser = asPostgres(folder)
   const data = join(folder, 'data')
@@ -107,6 +110,8 @@ function asPostgres(folder: string): string[] {
 }
 
 function childrenOf(pid: number): number[] {
+  const children = `/proc/${pid}/task/${pid}/children`
+  if (existsSync(children)) return readFileSync(children, 'utf8').trim().split(' ').filter(Boolean).map(Number)
   const listed = Bun.spawnSync(['ps', '-o', 'pid=', '--ppid', String(pid)], { stdout: 'pipe' })
   return listed.stdout.toString().trim().split(/\s+/).filter(Boolean).map(Number)
 }
