@@ -90,20 +90,21 @@ export function upstreamRefused(
     return new ReplyCore(false, status, headers, false, { kind: 'whole', body, error: true }, { code, message: error.message, attempt })
   }
   headers.delete('content-type')
+  // also in the client's own dialect: this envelope is not one of it (Bedrock's Claude, compatible servers)
+  const message = clientWording(code, error.message, family)
   if (answered.translation !== undefined) {
-    const message = clientWording(code, error.message, family)
     const refusal: Refusal = { type: 'refusal', code, message }
     return new ReplyCore(false, statusOf(refusal, family), headers, false, { kind: 'refusal', refusal }, { code, message, attempt })
   }
   const refusal: Refusal = {
     type: 'refusal',
     code,
-    message: error.message,
+    message,
     status,
     ...(error.param === undefined ? {} : { param: error.param }),
   }
   const upstream = { ...(error.type === undefined ? {} : { type: error.type }), ...(error.code === undefined ? {} : { code: error.code }) }
-  return new ReplyCore(false, status, headers, false, { kind: 'refusal', refusal, upstream }, { code, message: error.message, attempt })
+  return new ReplyCore(false, status, headers, false, { kind: 'refusal', refusal, upstream }, { code, message, attempt })
 }
 
 function retryHeaders(refusal: Refusal, headers: Headers): Headers {
