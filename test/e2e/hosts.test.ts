@@ -248,6 +248,8 @@ describe('Bedrock, invoke', () => {
     }
     answer = error(400, 'ValidationException', 'The provided model identifier is invalid.')
     expect(await told()).toEqual([400, 'The provided model identifier is invalid.'])
+    answer = error(400, 'ValidationException', 'Input is too long for requested model.')
+    expect(await told()).toEqual([400, expect.stringContaining('prompt is too long')]) // on which clients compact (G06)
     answer = error(429, 'ThrottlingException', 'Too many tokens, please wait.')
     expect(await told()).toEqual([429, 'Too many tokens, please wait.'])
     answer = error(403, 'AccessDeniedException', "You don't have access to the model.")

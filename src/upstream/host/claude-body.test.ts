@@ -34,6 +34,18 @@ describe('the body', () => {
   })
 })
 
+test('the block that changes with every call is taken out, all others stay (F03)', () => {
+  const block = (text: string) => `{"type":"text", "text":"${text}"}`
+  const billing = block('x-anthropic-billing-header: cc_version=2.1.0; cch=abc;')
+  const rest = `"messages":[{"role":"user","content":"about x-anthropic-billing-header: lines"}]`
+  expect(made(`{"system":[${billing},${block('You are')},${billing}],${rest}}`).text).toBe(
+    `{"system":[${block('You are')}],${rest},"anthropic_version":"bedrock-2023-05-31"}`,
+  )
+  const scoped = `{"system":[${billing},{"text":"s","cache_control":{"type":"ephemeral","scope":"global"}}],${rest}}`
+  expect(made(scoped, 'prompt-caching-scope-2026-01-05').text).toStartWith('{"system":[{"text":"s","cache_control":{"type":"ephemeral"}}],')
+  expect(made(`{"system":"x-anthropic-billing-header: mine",${rest}}`).text).toContain('"system":"x-anthropic-billing-header: mine"')
+})
+
 describe('beta flags', () => {
   test('of header and body are one list in the body, each once (H04)', () => {
     const { text, dropped } = made('{"anthropic_beta":["b-2025-01-01","a-2025-01-01"]}', 'a-2025-01-01, interleaved-thinking-2025-05-14')

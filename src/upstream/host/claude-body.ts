@@ -2,7 +2,7 @@
  * A Messages body as Vertex and Bedrock want it: `anthropic_version` and the beta flags inside, `model` outside.
  *
  * Edits are splices: what is not named here leaves byte for byte and in its order, `cache_control` marks included (F01, F02, F04). The body is parsed
- * only when it holds flags of its own or marks from which something must go.
+ * only when it holds flags of its own, or marks or blocks that must go.
  */
 
 import { JsonDocument, JsonSyntaxError } from '../../json/document.ts'
@@ -52,10 +52,30 @@ function edited(bytes: Uint8Array, header: string | null, host: ClaudeHost): Ret
 
   for (const name of host.without) if (text.includes(`"${name}"`)) document.remove(`/${name}`)
   for (const pointer of removed) document.remove(pointer)
+  // last: it moves what comes behind in its list
+  if (text.includes(attribution)) for (const pointer of attributions(document.value)) document.remove(pointer)
   if (member('anthropic_version') === undefined) document.set('/anthropic_version', host.version)
   if (kept.length > 0) document.set('/anthropic_beta', kept)
   else if (inside !== undefined) document.remove('/anthropic_beta')
   return { body: document.output(), dropped: [...denied, ...removed] }
+}
+
+/**
+ * The block by which Claude Code tells Anthropic who is billed. It changes from call to call: at Anthropic it is taken out before the cache
+ * looks at the prompt, elsewhere it would make every prompt a new one (F03).
+ */
+const attribution = 'x-anthropic-billing-header:'
+
+/** Pointers of the system blocks that are such, the last first. */
+function attributions(body: Json): string[] {
+  const system = (body as { readonly system?: Json } | null)?.system
+  if (!Array.isArray(system)) return []
+  return system.flatMap((block, i) => (isAttribution(block) ? [`/system/${i}`] : [])).reverse()
+}
+
+function isAttribution(block: Json): boolean {
+  const text = block !== null && typeof block === 'object' && !Array.isArray(block) ? (block as { readonly text?: Json }).text : undefined
+  return typeof text === 'string' && text.trimStart().startsWith(attribution)
 }
 
 /** Pointers of a member of every `cache_control` in a Messages body. */
