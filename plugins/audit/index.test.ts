@@ -59,7 +59,16 @@ const outcome: Outcome = {
       failure: 'status',
       message: secret,
     },
-    { upstream: 'b', model: 'm-2', url: 'https://b/', startedAt: 12, endedAt: 30, status: 200 },
+    {
+      upstream: 'b',
+      model: 'm-2',
+      url: 'https://b/',
+      startedAt: 12,
+      endedAt: 30,
+      status: 200,
+      price: { input: 3_000_000n, output: 15_000_000n, cache_read: 300_000n },
+      usage: { ...unknownUsage, source: 'reported', inputUncached: 10, cacheRead: 90, outputVisible: 5 },
+    },
   ],
   modelAsked: 'm',
   modelServed: 'm-2-2026',
@@ -119,9 +128,10 @@ describe('a line', () => {
         output_visible: 5,
         reasoning: 0,
       },
+      cost_usd: '0.000132',
       attempts: [
         { upstream: 'a', model: 'm-1', status: 500, failure: 'status', ms: 10.3 },
-        { upstream: 'b', model: 'm-2', status: 200, ms: 18 },
+        { upstream: 'b', model: 'm-2', status: 200, ms: 18, cost_usd: '0.000132' },
       ],
       timings: { admitted: 0, body: 1, head: 15, first_content: 20, end: 30.6 },
       bytes_in: 100,
@@ -153,6 +163,24 @@ describe('a line', () => {
     expect(record).toMatchObject({ end: 'refused', code: 'invalid_api_key', by: 'auth', attempts: [], timings: { end: 1 } })
     expect(record.usage).toEqual({ source: 'unknown' })
     for (const name of ['principal', 'session', 'model_asked', 'upstream']) expect(record).not.toHaveProperty(name)
+  })
+
+  test('of an unknown cost says so, and what is missing', async () => {
+    const [, answered] = outcome.attempts
+    const { price: _, ...unpriced } = answered!
+    const { price: __, usage: ___, ...silent } = answered!
+    const records = (
+      await written([
+        { ...outcome, attempts: [unpriced] },
+        { ...outcome, attempts: [{ ...silent, firstContentAt: 20 }] },
+        { ...outcome, attempts: [silent] },
+      ])
+    ).map((line) => JSON.parse(line))
+    expect(records.map((r) => [r.cost_usd, r.cost_missing])).toEqual([
+      ['unknown', ['price']],
+      ['unknown', ['usage']],
+      ['0', undefined],
+    ])
   })
 
   test('stays one line, of bounded size, whatever a client calls its model', async () => {

@@ -29,6 +29,7 @@ export default definePlugin({
     const name = path ?? 'standard output'
     const append = path === undefined ? standardOutput : await fileDestination(path)
     const lost = host.counter('audit_lines_lost', 'Audit lines that could not be kept while the destination failed')
+    const unpriced = host.counter('audit_cost_unknown', 'Exchanges whose cost is not known')
     let lostSince = 0
 
     const buffer = lineBuffer({
@@ -51,7 +52,11 @@ export default definePlugin({
     })
 
     return {
-      settle: (x, outcome) => buffer.add(lineOf(recordOf(x, outcome, x.peek(Principal), x.peek(Session)), config.fields)),
+      settle(x, outcome) {
+        const record = recordOf(x, outcome, x.peek(Principal), x.peek(Session), host.catalog)
+        if (record.cost_usd === 'unknown') unpriced.add(1, { upstream: outcome.upstream ?? '' })
+        buffer.add(lineOf(record, config.fields))
+      },
       health: () => (buffer.failing ? `audit lines cannot be written to ${name}` : undefined),
       close: () => buffer.close(),
     }

@@ -5,7 +5,21 @@
  * upstream: those may quote any of them. Unknown figures are absent, never 0.
  */
 
-import type { Attempt, Operation, Outcome, PrincipalValue, SessionValue, Timings, Usage } from 'headgate/plugin'
+import {
+  type Attempt,
+  attemptCost,
+  type Cost,
+  formatUsd,
+  noCost,
+  type Operation,
+  type Outcome,
+  outcomeCost,
+  type PricesAt,
+  type PrincipalValue,
+  type SessionValue,
+  type Timings,
+  type Usage,
+} from 'headgate/plugin'
 
 /** What the record takes from an exchange. */
 export interface Settled {
@@ -38,6 +52,8 @@ export const fieldNames = [
   'stream',
   'stream_state',
   'usage',
+  'cost_usd',
+  'cost_missing',
   'attempts',
   'timings',
   'bytes_in',
@@ -47,7 +63,15 @@ export type FieldName = (typeof fieldNames)[number]
 export type AuditRecord = Readonly<Record<FieldName, unknown>>
 
 /** Makes the record; a field that does not apply is undefined. */
-export function recordOf(x: Settled, o: Outcome, principal: PrincipalValue | undefined, session: SessionValue | undefined): AuditRecord {
+export function recordOf(
+  x: Settled,
+  o: Outcome,
+  principal: PrincipalValue | undefined,
+  session: SessionValue | undefined,
+  catalog: PricesAt['catalog'],
+): AuditRecord {
+  const prices = { catalog, at: x.receivedAt }
+  const cost = costOfExchange(x.operation, o, prices)
   return {
     time: isoTime(x.receivedAt),
     id: x.id,
@@ -69,7 +93,9 @@ export function recordOf(x: Settled, o: Outcome, principal: PrincipalValue | und
     stream: o.stream,
     stream_state: o.streamState,
     usage: usageOf(o.usage),
-    attempts: o.attempts.map(attemptOf),
+    cost_usd: cost && amount(cost),
+    cost_missing: cost?.known === false ? cost.missing.map(short) : undefined,
+    attempts: o.attempts.map((attempt) => attemptOf(attempt, prices)),
     timings: timingsOf(o.timings),
     bytes_in: o.bytesIn,
     bytes_out: o.bytesOut,
@@ -119,14 +145,26 @@ function usageOf(u: Usage): object {
   }
 }
 
+/** What providers charge for an exchange; undefined for endpoints that call none. Counting tokens is free and reports no usage. */
+function costOfExchange(operation: Operation, o: Outcome, prices: PricesAt): Cost | undefined {
+  if (operation === 'models' || operation === 'route') return undefined
+  return operation === 'count_tokens' ? noCost : outcomeCost(o, prices)
+}
+
+/** A decimal text, exact; or the word that it is not known. */
+function amount(cost: Cost): string {
+  return cost.known ? formatUsd(cost.pico) : 'unknown'
+}
+
 /** One upstream call; `ms` from its start to its end. */
-function attemptOf(a: Attempt): object {
+function attemptOf(a: Attempt, prices: PricesAt): object {
   return {
     upstream: a.upstream,
     model: short(a.model),
     status: a.status,
     failure: a.failure,
     ms: a.endedAt === undefined ? undefined : rounded(a.endedAt - a.startedAt),
+    cost_usd: a.usage && amount(attemptCost(a, prices)),
   }
 }
 
