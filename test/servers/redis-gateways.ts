@@ -1,6 +1,7 @@
 /** Several gateways on one Redis, as real processes: exact limits across them, a start without Redis, its death and return. */
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { join } from 'node:path'
 import { type GatewayProcess, runGateway, startGateway } from '../support/gateway.ts'
 import { gatewayConfig } from '../support/gateway-config.ts'
 import { type RedisServer, redisMissing, startRedis } from '../support/redis-server.ts'
@@ -165,6 +166,16 @@ describe.skipIf(redisMissing !== undefined)(redisMissing ?? 'gateways on one Red
       return now.length === 1 && now[0]!.includes(' db=3 ')
     })
     expect(await redis.cli('-n', '3', 'exists', 'headgate:{limiter}:b:bucket')).toBe('1')
+    await stopAll()
+  })
+
+  test('TLS, with a certificate that the operator trusts', async () => {
+    await redis.cli('flushall')
+    const env = { STATE_URL: redis.tlsUrl, NODE_EXTRA_CA_CERTS: join(import.meta.dir, '../support/tls/cert.pem') }
+    const gateway = await startGateway({ ...optionsOf(1), env })
+    gateways.push(gateway)
+    await readyAgain(gateway)
+    expect([await ask(gateway), await ask(gateway)]).toEqual([admitted, 429])
     await stopAll()
   })
 

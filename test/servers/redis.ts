@@ -123,6 +123,19 @@ function outages(): void {
     expect(await state.get<number>('k')).toBe(1)
   })
 
+  test('dies with a call in flight: the call fails, and is not sent again', async () => {
+    const store = await open()
+    const state = store.scoped('flight')
+    await state.add('n', 1)
+    server.signal('SIGSTOP')
+    const calls = [state.add('n', 1), state.set('k', 1)].map((call) => expect(call).rejects.toThrow(StoreUnavailable))
+    await server.kill()
+    await within(500, 'the calls fail with the connection', Promise.all(calls))
+    await server.restart()
+    await well(store)
+    expect([await state.get<number>('n'), await state.get('k')]).toEqual([1, undefined])
+  })
+
   test('forgot its scripts is taught them again', async () => {
     const state = (await open()).scoped('scripts')
     await state.take('k', 1, 10, 10 ** 12)
@@ -159,6 +172,32 @@ function outages(): void {
     } finally {
       await guarded.stop()
     }
+  })
+
+  test('shows a certificate that nobody trusts is not spoken to', async () => {
+    const store = await open(server.tlsUrl)
+    expect(store.problem).toMatch(/^rediss:\/\/localhost:\d+ can't be reached: self.signed certificate/)
+    await store.close()
+  })
+
+  test('becomes a replica refuses writes until it is asked again as a master', async () => {
+    const store = await open()
+    const state = store.scoped('replica')
+    await state.set('k', 1)
+    await server.cli('replicaof', '127.0.0.1', '9')
+    try {
+      await expect(state.set('k', 2)).rejects.toThrow(/READONLY/)
+      await until(5000, 'it connects again', () => store.problem === undefined)
+    } finally {
+      await server.cli('replicaof', 'no', 'one')
+    }
+    await until(5000, 'it writes again', () =>
+      state.set('k', 3).then(
+        () => true,
+        () => false,
+      ),
+    )
+    expect(await state.get<number>('k')).toBe(3)
   })
 
   test('is full refuses writes, which is an outage', async () => {

@@ -13,6 +13,8 @@ import { until } from './within.ts'
 export interface RedisServer {
   /** `redis://127.0.0.1:…`, with the password where there is one. */
   readonly url: string
+  /** `rediss://localhost:…`, with the certificate of `tls/`, which only those trust who were told to. */
+  readonly tlsUrl: string
   readonly port: number
   readonly pid: number
   /** Sends a signal: SIGSTOP makes it silent, SIGCONT lets it speak again. */
@@ -42,23 +44,28 @@ export const redisMissing =
 /** Starts a server and waits until it answers. */
 export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
   const dir = mkdtempSync(join(tmpdir(), 'headgate-redis-'))
-  const port = freePort()
+  const [port, tlsPort] = freePorts()
+  const tls = join(import.meta.dir, 'tls')
+  const credentials = options.password === undefined ? '' : `:${encodeURIComponent(options.password)}@`
   const secret = options.password === undefined ? [] : ['--requirepass', options.password]
   const login = options.password === undefined ? [] : ['-a', options.password, '--no-auth-warning']
   let child: ReturnType<typeof spawn> | undefined
-  const spawn = () =>
-    Bun.spawn(
-      ['redis-server', '--port', `${port}`, '--bind', '127.0.0.1', '--dir', dir, '--save', '', '--appendonly', 'yes'].concat([
-        '--appendfsync',
-        'always',
-        '--loglevel',
-        'warning',
-        '--daemonize',
-        'no',
-        ...secret,
-      ]),
-      { stdout: 'ignore', stderr: 'ignore', stdin: 'ignore' },
-    )
+  const settings = {
+    port,
+    bind: '127.0.0.1',
+    dir,
+    save: '',
+    appendonly: 'yes',
+    appendfsync: 'always',
+    loglevel: 'warning',
+    daemonize: 'no',
+    'tls-port': tlsPort,
+    'tls-auth-clients': 'no',
+    'tls-cert-file': join(tls, 'cert.pem'),
+    'tls-key-file': join(tls, 'key.pem'),
+  }
+  const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, `${value}`])
+  const spawn = () => Bun.spawn(['redis-server', ...args, ...secret], { stdout: 'ignore', stderr: 'ignore', stdin: 'ignore' })
   const cli = async (...args: readonly string[]) => {
     const run = Bun.spawn(['redis-cli', '-h', '127.0.0.1', '-p', `${port}`, ...login, ...args], { stdout: 'pipe', stderr: 'pipe' })
     const text = await new Response(run.stdout).text()
@@ -66,7 +73,8 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
     return text.trim()
   }
   const server: RedisServer = {
-    url: `redis://${options.password === undefined ? '' : `:${encodeURIComponent(options.password)}@`}127.0.0.1:${port}`,
+    url: `redis://${credentials}127.0.0.1:${port}`,
+    tlsUrl: `rediss://${credentials}localhost:${tlsPort}`,
     port,
     get pid() {
       return child?.pid ?? 0
@@ -95,9 +103,10 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   return server
 }
 
-function freePort(): number {
-  const listener = rawServer(() => {})
-  const { port } = listener
-  listener[Symbol.dispose]()
-  return port
+function freePorts(): [number, number] {
+  const [one, two] = [rawServer(() => {}), rawServer(() => {})]
+  const ports: [number, number] = [one.port, two.port]
+  one[Symbol.dispose]()
+  two[Symbol.dispose]()
+  return ports
 }
