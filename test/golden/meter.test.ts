@@ -3,11 +3,12 @@
 import { describe, expect, test } from 'bun:test'
 import { anthropicMessages } from '../../src/dialect/anthropic-messages/index.ts'
 import { openaiChat } from '../../src/dialect/openai-chat/index.ts'
+import { openaiResponses } from '../../src/dialect/openai-responses/index.ts'
 import { SseReader } from '../../src/dialect/sse.ts'
 import { Meter } from '../../src/upstream/meter.ts'
 import { hasRecordings, randomFrom, recordings } from './recordings.ts'
 
-for (const dialect of [openaiChat, anthropicMessages]) {
+for (const dialect of [openaiChat, anthropicMessages, openaiResponses]) {
   describe.skipIf(!hasRecordings)(`the meter on ${dialect.name}`, () => {
     const all = hasRecordings ? recordings(dialect.name) : []
 

@@ -123,3 +123,110 @@ export function tellMessages(sse: string): Told {
   }
   return told
 }
+
+/** What parts of a response were told by deltas, by item and part. */
+type Parts = Map<string, string>
+
+/** Deltas, done frames and the final response tell the same three times; it throws where they differ. */
+export function tellResponses(sse: string): Told {
+  const told = empty()
+  const parts: Parts = new Map()
+  const calls = new Map<number, Told['calls'][number]>()
+  let number = -1
+  const agree = (key: string, text: string): void => {
+    const said = parts.get(key)
+    if (said === undefined) parts.set(key, text)
+    else if (said !== text) throw new Error(`${key} is ${JSON.stringify(text)} where the deltas said ${JSON.stringify(said)}`)
+  }
+  const late = (key: string, text: string, kind: 'text' | 'reasoning'): void => {
+    if (!parts.has(key)) told[kind] += text
+    agree(key, text)
+  }
+  const item = (index: number, value: Loose): void => {
+    for (const [i, part] of (value.content ?? []).entries()) {
+      late(`${index}/c${i}`, part.text ?? part.refusal, value.type === 'reasoning' ? 'reasoning' : 'text')
+    }
+    for (const [i, part] of (value.summary ?? []).entries()) late(`${index}/s${i}`, part.text, 'reasoning')
+    if (value.call_id && (value.type === 'function_call' || value.type === 'custom_tool_call')) {
+      const args = value.arguments ?? value.input
+      const call = calls.get(index)
+      if (!call) throw new Error(`call ${index} was not begun`)
+      if (!parts.has(`${index}/a`)) call.arguments = args
+      agree(`${index}/a`, args)
+      if (call.name !== value.name || call.id !== value.call_id) throw new Error(`call ${index} changed its name`)
+    }
+  }
+  for (const data of dataOf(sse)) {
+    if (data.trim() === '[DONE]') continue
+    const frame: Loose = JSON.parse(data)
+    if (typeof frame.sequence_number === 'number') {
+      if (frame.sequence_number <= number) throw new Error(`number ${frame.sequence_number} after ${number}`)
+      number = frame.sequence_number
+    }
+    const index: number = frame.output_index
+    const add = (key: string, kind: 'text' | 'reasoning'): void => {
+      parts.set(key, (parts.get(key) ?? '') + frame.delta)
+      told[kind] += frame.delta
+    }
+    switch (frame.type) {
+      case 'response.output_item.added':
+        if (frame.item.type === 'function_call' || frame.item.type === 'custom_tool_call') {
+          const call = { id: frame.item.call_id, name: frame.item.name, arguments: '' }
+          calls.set(index, call)
+          told.calls.push(call)
+        }
+        break
+      case 'response.output_text.delta':
+      case 'response.refusal.delta':
+        add(`${index}/c${frame.content_index}`, 'text')
+        break
+      case 'response.reasoning_text.delta':
+        add(`${index}/c${frame.content_index}`, 'reasoning')
+        break
+      case 'response.reasoning_summary_text.delta':
+        add(`${index}/s${frame.summary_index}`, 'reasoning')
+        break
+      case 'response.function_call_arguments.delta':
+      case 'response.custom_tool_call_input.delta':
+        parts.set(`${index}/a`, (parts.get(`${index}/a`) ?? '') + frame.delta)
+        calls.get(index)!.arguments += frame.delta
+        break
+      case 'response.output_text.done':
+      case 'response.refusal.done':
+        late(`${index}/c${frame.content_index}`, frame.text ?? frame.refusal, 'text')
+        break
+      case 'response.reasoning_summary_text.done':
+        late(`${index}/s${frame.summary_index}`, frame.text, 'reasoning')
+        break
+      case 'response.function_call_arguments.done':
+      case 'response.custom_tool_call_input.done': {
+        const args = frame.arguments ?? frame.input
+        if (!parts.has(`${index}/a`)) calls.get(index)!.arguments = args
+        agree(`${index}/a`, args)
+        break
+      }
+      case 'response.output_item.done':
+        if (!calls.has(index) && frame.item.call_id && /^(function|custom_tool)_call$/.test(frame.item.type)) {
+          const call = { id: frame.item.call_id, name: frame.item.name, arguments: '' }
+          calls.set(index, call)
+          told.calls.push(call)
+        }
+        item(index, frame.item)
+        told.signatures += frame.item.type === 'reasoning' ? (frame.item.encrypted_content ?? '') : ''
+        break
+      case 'response.completed':
+      case 'response.incomplete':
+        if (frame.response.output.length > 0) for (const [i, value] of frame.response.output.entries()) item(i, value)
+        told.stops.push(frame.response.incomplete_details?.reason ?? frame.response.status)
+        told.usage = frame.response.usage
+        told.ended = true
+        break
+      case 'response.failed':
+        told.error ??= frame.response.error.message
+        break
+      case 'error':
+        told.error = frame.error?.message ?? frame.message
+    }
+  }
+  return told
+}

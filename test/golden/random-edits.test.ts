@@ -9,9 +9,10 @@ import fc from 'fast-check'
 import { anthropicMessages } from '../../src/dialect/anthropic-messages/index.ts'
 import type { Dialect } from '../../src/dialect/codec.ts'
 import { openaiChat } from '../../src/dialect/openai-chat/index.ts'
+import { openaiResponses } from '../../src/dialect/openai-responses/index.ts'
 import { SseReader } from '../../src/dialect/sse.ts'
 import type { StreamEvent } from '../../src/plugin/events.ts'
-import { type Told, tellChat, tellMessages } from './naive.ts'
+import { type Told, tellChat, tellMessages, tellResponses } from './naive.ts'
 
 const head = { id: 'random', model: 'm', created: 1, includeUsage: true }
 const usage = {
@@ -57,6 +58,7 @@ function eventsOf(list: readonly Turn[]): StreamEvent[] {
 /** What a list of events says; a call's id names it. */
 function said(events: readonly StreamEvent[], signatures: boolean): Pick<Told, 'text' | 'reasoning' | 'signatures' | 'calls'> {
   const told = { text: '', reasoning: '', signatures: '', calls: [] as Told['calls'] }
+  const open = new Map<number, Told['calls'][number]>()
   for (const event of events) {
     if (event.type === 'text') told.text += event.text
     if (event.type === 'reasoning') {
@@ -64,8 +66,12 @@ function said(events: readonly StreamEvent[], signatures: boolean): Pick<Told, '
       if (signatures) told.signatures += event.signature ?? ''
     }
     if (event.type === 'tool_call') {
-      if (event.id !== undefined) told.calls.push({ id: event.id, name: event.name ?? '', arguments: event.arguments })
-      else told.calls.at(-1)!.arguments += event.arguments
+      const call = { id: event.id ?? '', name: event.name ?? '', arguments: event.arguments }
+      if (event.id === undefined) open.get(event.index)!.arguments += event.arguments
+      else {
+        told.calls.push(call)
+        open.set(event.index, call)
+      }
     }
   }
   return told
@@ -75,15 +81,17 @@ const pick = ({ text, reasoning, signatures, calls }: Pick<Told, 'text' | 'reaso
   text,
   reasoning,
   signatures,
-  calls: calls.toSorted((a, b) => a.id.localeCompare(b.id)),
+  // C06: no arguments are an empty object
+  calls: calls.map((call) => ({ ...call, arguments: call.arguments || '{}' })).toSorted((a, b) => a.id.localeCompare(b.id)),
 })
 
 const dialects: [Dialect, (sse: string) => Told][] = [
   [openaiChat, tellChat],
   [anthropicMessages, tellMessages],
+  [openaiResponses, tellResponses],
 ]
 for (const [dialect, tell] of dialects) {
-  const signatures = dialect.family === 'anthropic'
+  const signatures = dialect !== openaiChat
   const write = (events: readonly StreamEvent[]): string => {
     const encoder = dialect.encoder(head)
     return events.map((event) => encoder.encode([event])).join('')

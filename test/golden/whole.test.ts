@@ -4,6 +4,7 @@ import { describe, expect, test } from 'bun:test'
 import { anthropicCountTokens, anthropicMessages } from '../../src/dialect/anthropic-messages/index.ts'
 import type { Dialect } from '../../src/dialect/codec.ts'
 import { openaiChat } from '../../src/dialect/openai-chat/index.ts'
+import { openaiResponses } from '../../src/dialect/openai-responses/index.ts'
 import { SseReader } from '../../src/dialect/sse.ts'
 import { JsonDocument } from '../../src/json/document.ts'
 import type { StreamEvent } from '../../src/plugin/events.ts'
@@ -38,6 +39,7 @@ function told(reply: Loose): { text: string; reasoning: string; calls: [string, 
       stop: choice.finish_reason || null,
     }
   }
+  if (reply.output) return toldByItems(reply)
   const blocks: Loose[] = reply.content
   return {
     text: blocks
@@ -53,6 +55,31 @@ function told(reply: Loose): { text: string; reasoning: string; calls: [string, 
   }
 }
 
+/** The word of the reply's end; a response that still runs in the background has none. */
+function stopWord(reply: Loose): string | undefined {
+  if (reply.choices) return reply.choices[0].finish_reason || undefined
+  return reply.status === 'queued' ? undefined : reply.stop_reason || reply.status || undefined
+}
+
+function toldByItems(reply: Loose): ReturnType<typeof told> {
+  const items: Loose[] = reply.output
+  const texts = (list: Loose[]): string => list.map((part) => part.text ?? part.refusal ?? '').join('')
+  return {
+    text: items
+      .filter((item) => item.type === 'message')
+      .map((item) => texts(item.content))
+      .join(''),
+    reasoning: items
+      .filter((item) => item.type === 'reasoning')
+      .map((item) => texts(item.summary ?? []) + texts(item.content ?? []))
+      .join(''),
+    calls: items
+      .filter((item) => item.type === 'function_call' || item.type === 'custom_tool_call')
+      .map((item) => [item.call_id, item.name, argumentsOf(item.arguments ?? item.input)]),
+    stop: reply.incomplete_details?.reason ?? reply.status,
+  }
+}
+
 /** A reply cut off by its token limit has half an argument. */
 function argumentsOf(text: string): Loose {
   try {
@@ -62,7 +89,7 @@ function argumentsOf(text: string): Loose {
   }
 }
 
-for (const dialect of [openaiChat, anthropicMessages]) {
+for (const dialect of [openaiChat, anthropicMessages, openaiResponses]) {
   const good = of(dialect).filter((recording) => recording.status === 200)
   const replies = good.map((recording) => ({ recording, bytes: Buffer.from(recording.body), reply: JSON.parse(recording.body) as Loose }))
   const isOne = ({ reply }: { reply: Loose }): boolean => (reply.choices?.length ?? 1) === 1
@@ -78,7 +105,7 @@ for (const dialect of [openaiChat, anthropicMessages]) {
           true,
           reply.id || undefined,
           reply.model || undefined,
-          (reply.choices ? reply.choices[0].finish_reason : reply.stop_reason) || undefined,
+          stopWord(reply),
           undefined,
         ])
         // The same reply with 100 KB of blanks in front of a member must be read the other way, with the same result.
@@ -92,8 +119,9 @@ for (const dialect of [openaiChat, anthropicMessages]) {
         for (const value of Object.values(usage)) if (typeof value === 'number') expect(value).toBeGreaterThanOrEqual(0)
         expect(JSON.parse(usage.raw!)).toEqual(vendor)
         if (dialect.family === 'openai') {
-          expect(inputTokens(usage)).toBe(vendor.prompt_tokens)
-          expect(outputTokens(usage)).toBe(Math.max(vendor.completion_tokens, vendor.total_tokens - vendor.prompt_tokens))
+          const input = vendor.prompt_tokens ?? vendor.input_tokens
+          expect(inputTokens(usage)).toBe(input)
+          expect(outputTokens(usage)).toBe(Math.max(vendor.completion_tokens ?? vendor.output_tokens, vendor.total_tokens - input))
         } else {
           expect(inputTokens(usage)).toBe(
             vendor.input_tokens + (vendor.cache_read_input_tokens ?? 0) + (vendor.cache_creation_input_tokens ?? 0),
@@ -142,7 +170,9 @@ for (const dialect of [openaiChat, anthropicMessages]) {
         const { events } = dialect.decodeWhole(bytes)!
         const again: Loose = JSON.parse(dialect.encodeWhole(events, head))
         const before = told(reply)
+        if (before.stop === 'queued') continue
         // A reply without a stop reason gets the one that fits.
+        if (before.stop === 'complete') before.stop = 'completed'
         before.stop ??= before.calls.length > 0 ? 'tool_calls' : 'stop'
         expect([recording.id, told(again)]).toEqual([recording.id, before])
         const encoder = dialect.encoder(head)

@@ -1,0 +1,28 @@
+/** The dialect of OpenAI Responses. */
+
+import type { Dialect } from '../codec.ts'
+import { openaiErrorBody } from '../openai-chat/errors.ts'
+import { readUpstreamError } from '../upstream-error.ts'
+import { responsesDecoder } from './decode.ts'
+import { responsesEncoder } from './encode.ts'
+import { encodeResponsesWhole } from './encode-whole.ts'
+import { responsesErrorFrames } from './errors.ts'
+import { responsesInteresting } from './interesting.ts'
+import { responsesParts } from './parts.ts'
+import { decodeResponsesWhole, responsesSummary } from './whole.ts'
+
+export const openaiResponses: Dialect = {
+  name: 'openai-responses',
+  family: 'openai',
+  parts: responsesParts,
+  interesting: responsesInteresting,
+  terminal: 'end',
+  decoder: responsesDecoder,
+  encoder: responsesEncoder,
+  summary: responsesSummary,
+  decodeWhole: decodeResponsesWhole,
+  encodeWhole: encodeResponsesWhole,
+  errorBody: openaiErrorBody,
+  errorFrames: responsesErrorFrames,
+  readError: readUpstreamError,
+}
