@@ -10,6 +10,7 @@ import { anthropicCountTokens, anthropicMessages } from './anthropic-messages/in
 import type { Dialect, Family } from './codec.ts'
 import { countReply, geminiCountTokens, geminiGenerate, geminiPath } from './gemini/index.ts'
 import { openaiChat } from './openai-chat/index.ts'
+import { openaiResponses } from './openai-responses/index.ts'
 
 export interface OperationSpec {
   readonly operation: Operation
@@ -34,7 +35,10 @@ export interface FamilyApi {
 export const families: Readonly<Record<Family, FamilyApi>> = {
   openai: {
     name: 'openai',
-    operations: [{ operation: 'chat', suffix: '/chat/completions', dialect: openaiChat }],
+    operations: [
+      { operation: 'chat', suffix: '/chat/completions', dialect: openaiChat },
+      { operation: 'responses', suffix: '/responses', dialect: openaiResponses },
+    ],
   },
   anthropic: {
     name: 'anthropic',
