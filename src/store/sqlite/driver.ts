@@ -42,14 +42,19 @@ export function sqliteDriver(options: SqliteOptions): RecordsDriver {
   const run = (text: string, values: readonly SqlValue[] = []) => current().run(text, values)
   const durable = () => sync?.durable() ?? Promise.resolve()
 
+  /** Since when the file was found locked: who comes later does not wait for another full time. */
+  let lockedSince: number | undefined
   /** Runs what may find the file locked, again and again until it does not. */
   const patiently = async <T>(work: () => T): Promise<T> => {
-    const end = Date.now() + patience
     for (let pause = 2; ; pause = Math.min(pause * 2, 100)) {
       try {
-        return work()
+        const result = work()
+        lockedSince = undefined
+        return result
       } catch (error) {
-        if (!(error instanceof Busy) || Date.now() + pause > end) throw error
+        if (!(error instanceof Busy)) throw error
+        lockedSince ??= Date.now()
+        if (Date.now() + pause > lockedSince + patience) throw error
         await Bun.sleep(pause * (0.5 + Math.random()))
       }
     }
