@@ -204,3 +204,19 @@ describe('a request', () => {
     expect(Buffer.compare(bytes, large)).toBe(0)
   })
 })
+
+test('a host is shown as it would be called, and nobody is asked for its credential', async () => {
+  const hosted = `version: 1
+upstreams:
+  aws: { dialect: anthropic, host: bedrock, bedrock: { region: us-east-1, profile: not-on-this-machine } }
+models: { claude: { targets: [{ upstream: aws, model: "eu.claude-v1:0" }] } }
+plugins: [{ use: router }]
+`
+  const file = await dir.write('hosted.yaml', hosted)
+  const asked = await dir.write('hosted.json', '{"model":"claude","max_tokens":5,"messages":[]}')
+  const { out, code } = await cli(['explain', '--config', file, '--request', asked, '--path', '/v1/messages'])
+  expect(code).toBe(0)
+  expect(out).toContain('POST https://bedrock-runtime.us-east-1.amazonaws.com/model/eu.claude-v1%3A0/invoke')
+  expect(out).toMatch(/authorization:\s+\*\*\*/)
+  expect(out).toContain('{"max_tokens":5,"messages":[],"anthropic_version":"bedrock-2023-05-31"}')
+})

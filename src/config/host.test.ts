@@ -2,6 +2,7 @@
 /** Upstreams behind a host: what follows from what is written, and every mistake at its place. */
 
 import { describe, expect, test } from 'bun:test'
+import { loadConfig } from './load.ts'
 import { load, router } from './load-text.fixture.ts'
 
 const loaded = (upstream: string) => load(`version: 1\n${router}upstreams:\n  a: ${upstream}\n`)
@@ -43,6 +44,19 @@ describe('what follows from the host', () => {
     const { secrets } = loaded(`{ dialect: anthropic, host: bedrock, ${bedrock} }`)
     expect([...secrets]).toEqual(expect.arrayContaining(['aws-secret', 'aws-token']))
   })
+})
+
+test('the example in the README of hosts is good', async () => {
+  const readme = await Bun.file(`${import.meta.dir}/../upstream/host/README.md`).text()
+  const example = /```yaml\n([\s\S]*?)```/.exec(readme)![1]!
+  const { config, diagnostics } = loadConfig({
+    path: 'gateway.yaml',
+    text: `version: 1\n${router}${example}`,
+    env: { AZURE_OPENAI_API_KEY: 'k' },
+    readFile: () => '{}',
+  })
+  expect(diagnostics).toEqual([])
+  expect(config!.upstreams).toHaveLength(4)
 })
 
 describe('mistakes', () => {

@@ -19,6 +19,8 @@ export interface UpstreamWorld {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Milliseconds since the epoch. */
   readonly now: () => number
+  /** Nothing is sent and nobody is asked for a credential (`check`, `explain`). */
+  readonly rehearsal: boolean
 }
 
 /** @throws TypeError when a header of an upstream can't be sent */
@@ -27,7 +29,7 @@ export async function defineUpstreams(configs: readonly UpstreamConfig[], world:
   return configs.map((u) => defineUpstream(u, world.demoUrl, hosts?.(u)))
 }
 
-async function hostMaker({ env, now }: UpstreamWorld): Promise<(u: UpstreamConfig) => UpstreamHost | undefined> {
+async function hostMaker({ env, now, rehearsal }: UpstreamWorld): Promise<(u: UpstreamConfig) => UpstreamHost | undefined> {
   const [{ createHost }, { surroundings }] = await Promise.all([
     import('../upstream/host/create.ts'),
     import('../upstream/credential/surroundings.ts'),
@@ -36,7 +38,8 @@ async function hostMaker({ env, now }: UpstreamWorld): Promise<(u: UpstreamConfi
   return ({ host, key, auth, azure, vertex, bedrock }) => {
     if (host === undefined) return undefined
     const keyed = key !== undefined && auth !== 'none'
-    return createHost({ host, keyed, ...(azure && { azure }), ...(vertex && { vertex }), ...(bedrock && { bedrock }) }, around)
+    const made = createHost({ host, keyed, ...(azure && { azure }), ...(vertex && { vertex }), ...(bedrock && { bedrock }) }, around)
+    return rehearsal && !keyed ? { ...made, authorize: () => ({ set: [['authorization', '***']] }) } : made
   }
 }
 

@@ -154,7 +154,8 @@ export class Gateway {
     let upstreams: readonly UpstreamDefinition[]
     try {
       if (load.config.upstreams.some((u) => u.base_url === demoBase)) this.demo ??= await this.options.startDemo()
-      upstreams = await defineUpstreams(load.config.upstreams, { demoUrl: this.demo?.url, env, now: this.services.now })
+      const rehearsal = this.options.rehearsal !== undefined
+      upstreams = await defineUpstreams(load.config.upstreams, { demoUrl: this.demo?.url, env, now: this.services.now, rehearsal })
     } catch (error) {
       undo()
       await closeUnused(built.live)
