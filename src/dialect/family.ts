@@ -10,6 +10,8 @@ import { anthropicCountTokens, anthropicMessages } from './anthropic-messages/in
 import type { Dialect, Family } from './codec.ts'
 import { countReply, geminiCountTokens, geminiGenerate, geminiPath } from './gemini/index.ts'
 import { openaiChat } from './openai-chat/index.ts'
+import { openaiCompletions } from './openai-completions/index.ts'
+import { openaiEmbeddings } from './openai-embeddings/index.ts'
 import { openaiResponses } from './openai-responses/index.ts'
 
 export interface OperationSpec {
@@ -38,6 +40,8 @@ export const families: Readonly<Record<Family, FamilyApi>> = {
     operations: [
       { operation: 'chat', suffix: '/chat/completions', dialect: openaiChat },
       { operation: 'responses', suffix: '/responses', dialect: openaiResponses },
+      { operation: 'completions', suffix: '/completions', dialect: openaiCompletions },
+      { operation: 'embeddings', suffix: '/embeddings', dialect: openaiEmbeddings },
     ],
   },
   anthropic: {

@@ -1,7 +1,8 @@
 /**
  * Neutral turns as Chat messages.
  *
- * Results stand directly behind the message with their calls (`pair-results.ts`); what only a user message can hold follows them. Thoughts go back to their maker alone (D01, D03), or as plain text to servers that want it (D02).
+ * Results stand directly behind the message with their calls (`pair-results.ts`); what only a user message can hold follows them. Thoughts go
+ * back to their maker alone (D01, D03), or as plain text to servers that want it (D02).
  */
 
 import { uniqueCallIds } from '../call-ids.ts'
@@ -41,10 +42,11 @@ export function writeMessages(conversation: Conversation, target: WriteTarget, r
 }
 
 function writeSystem({ target, out }: Writing, turn: Turn, leading: boolean): void {
-  const content = systemContent(turn.content, target.can.cacheMarks)
+  const placed = leading || target.can.midSystem
+  const content = systemContent(turn.content, placed && target.can.cacheMarks)
   if (content === undefined) return
-  if (!leading && !target.can.midSystem) {
-    out.push({ role: 'user', content: typeof content === 'string' ? markedSystemText(content) : content })
+  if (!placed && typeof content === 'string') {
+    out.push({ role: 'user', content: markedSystemText(content) })
     return
   }
   const role = turn.role === 'developer' && !target.can.developer ? 'system' : turn.role
