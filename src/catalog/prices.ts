@@ -1,7 +1,7 @@
 /**
  * The price book: what the price list says of a model, by the name that a provider gives it.
  *
- * Exact ids win over globs, globs are tried in the order of the list. Answers are kept, so that the ids of globs cost a walk once.
+ * Exact ids win over globs, globs are tried in the order of the list; a star may stand for nothing. Answers are kept, so that the ids of globs cost a walk once.
  */
 
 import type { ListedModel } from '../config/price-schema.ts'
@@ -26,7 +26,7 @@ export function createPriceBook(list: readonly ListedModel[]): PriceBook {
   const byGlob = (name: string): ListedModel | undefined => {
     if (kept.has(name)) return kept.get(name)
     const found = globs.find(
-      ({ before, after }) => name.length > before.length + after.length && name.startsWith(before) && name.endsWith(after),
+      ({ before, after }) => name.length >= before.length + after.length && name.startsWith(before) && name.endsWith(after),
     )?.listed
     if (kept.size >= maxKept) kept.clear()
     kept.set(name, found)
