@@ -122,6 +122,7 @@ export function stateSuite(name: string, open: () => Promise<StateUnderTest>): v
           { key: 'a', limit: 5, window: 1000, kind: 'bucket', burst: 8 },
           { key: 'b', limit: 3, window: 7001, kind: 'bucket' },
           { key: 'c', limit: 1_000_003, window: 86_400_000, kind: 'bucket', burst: 20 },
+          { key: 'e', limit: 1_000_003, window: 86_400_000, kind: 'bucket', burst: 20_000_000 },
           { key: 'd', limit: 0, window: 1000, kind: 'bucket', burst: 4 },
         ]
         const kind = fc.integer({ min: 0, max: kinds.length - 1 })
