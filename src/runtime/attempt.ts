@@ -43,7 +43,7 @@ export function callUpstream(exchange: InferenceExchange, signal: AbortSignal | 
     model: body.model,
     url: upstream.baseUrl + route.suffix,
     startedAt: core.elapsed(),
-    ...(price && { price }),
+    price,
   }
   // a client that left while plugins were thinking is not worth a call
   if (attempt.startedAt > patience && core.signal.aborted) return refuse(exchange, clientGone)
