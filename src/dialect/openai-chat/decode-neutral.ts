@@ -120,7 +120,8 @@ export function neutralReader(): (body: JsonObject, holder: 'delta' | 'message')
 function thoughtEvents(message: JsonObject, choice: number, plain: string, told: Told, out: StreamEvent[]): void {
   const details = listOf(message.reasoning_details)
   const detailed = details.map((item) => textOf(objectOf(item)?.text) || textOf(objectOf(item)?.summary))
-  const spoken = plain !== '' ? detailed.join('').replace(/\s/g, '') === plain.replace(/\s/g, '') : !told.plainThought
+  const joined = detailed.join('')
+  const spoken = plain !== '' ? joined !== '' && joined.replace(/\s/g, '') === plain.replace(/\s/g, '') : !told.plainThought
   if (plain !== '') told.plainThought = true
   if (plain !== '' && !spoken) {
     told.thought = true

@@ -96,7 +96,9 @@ function readReasoning(reading: Reading, set: (key: 'reasoning', member: string,
     reading.unknown(object, 'reasoning', new Set(['effort', 'max_tokens', 'enabled', 'exclude', 'summary']))
   }
   const effort = wordOf(take('reasoning_effort'))
-  if (effort !== undefined) set('reasoning', 'reasoning_effort', effort === 'none' ? { effort, off: true } : { effort })
+  // Groq's `default` asks for nothing
+  if (effort !== undefined && effort !== 'default')
+    set('reasoning', 'reasoning_effort', effort === 'none' ? { effort, off: true } : { effort })
 }
 
 function readFormat(reading: Reading, set: (format: OutputFormat) => void): void {
