@@ -25,5 +25,5 @@ export async function forAll<T>(
     }
   }
   await Promise.all(Array.from({ length: parallel }, work))
-  if (failures.length > 0) throw new Error(`${failures.length} of ${items.length} failed\n\n${failures.slice(0, 6).join('\n\n')}`)
+  if (failures.length > 0) throw new Error(`${failures.length} of ${items.length} failed\n\n${failures.slice(0, Number(process.env.SHOW ?? 6)).join('\n\n')}`)
 }
