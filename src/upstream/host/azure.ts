@@ -10,6 +10,7 @@ import type { AccessToken } from '../credential/oauth.ts'
 import type { CredentialSource } from '../credential/source.ts'
 import { bearer, noEdit, rejecting } from './bearer.ts'
 import { type HostCall, HostError, type UpstreamHost } from './host.ts'
+import { segment } from './segment.ts'
 
 /** Path below the API's root, by dialect. */
 const paths: Readonly<Record<string, string>> = {
@@ -41,5 +42,5 @@ function pathOf({ dialect, model }: HostCall, apiVersion: string | undefined): s
   if (apiVersion === undefined) return `/openai/v1${path}`
   const query = `?api-version=${encodeURIComponent(apiVersion)}`
   if (besideDeployments.has(dialect)) return `/openai${path}${query}`
-  return `/openai/deployments/${encodeURIComponent(model)}${path}${query}`
+  return `/openai/deployments/${segment(model)}${path}${query}`
 }

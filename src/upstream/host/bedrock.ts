@@ -17,7 +17,8 @@ import { bedrockReplies } from './bedrock-replies.ts'
 import { bedrockFlags, denyMore } from './beta-flags.ts'
 import { type ClaudeHost, claudeBody, movedHeaders } from './claude-body.ts'
 import { type HeaderEdit, type HostCall, HostError, type HostRequest, type PreparedCall, type UpstreamHost } from './host.ts'
-import { encode, signRequest } from './sigv4.ts'
+import { segment } from './segment.ts'
+import { signRequest } from './sigv4.ts'
 
 export interface BedrockPlace {
   readonly region: string
@@ -46,8 +47,13 @@ export function bedrockHost(
         return { path: modelPath(call.model, stream ? 'converse-stream' : 'converse'), body: call.body, headers }
       }
       if (!dialect.startsWith('anthropic')) throw new HostError(`Bedrock does not serve the ${dialect} API.`)
-      const made = claudeBody(call.body, call.headers.get('anthropic-beta'), claude)
-      return { path: modelPath(call.model, stream ? 'invoke-with-response-stream' : 'invoke'), ...made, headers }
+      const { body, dropped } = claudeBody(call, claude)
+      return {
+        path: modelPath(call.model, stream ? 'invoke-with-response-stream' : 'invoke'),
+        body: profiled(body, call),
+        dropped,
+        headers,
+      }
     },
     authorize(request) {
       if (!credentials) return unsigned
@@ -61,7 +67,7 @@ export function bedrockHost(
 function headersFor(stream: boolean): HeaderEdit {
   const accept = stream ? 'application/vnd.amazon.eventstream' : 'application/json'
   return {
-    remove: movedHeaders,
+    remove: [...movedHeaders, profileHeader],
     set: [
       ['accept', accept],
       ['content-type', 'application/json'],
@@ -72,7 +78,18 @@ function headersFor(stream: boolean): HeaderEdit {
 /** A model id or ARN as one segment; one that was given encoded is not encoded twice. */
 function modelPath(model: string, action: string): string {
   const id = model.replaceAll(/%3a/gi, ':').replaceAll(/%2f/gi, '/')
-  return `/model/${encode(id)}/${action}`
+  return `/model/${segment(id)}/${action}`
+}
+
+const profileHeader = 'anthropic-user-profile-id'
+
+/** Bedrock reads the profile of a user in the body only. */
+function profiled(body: Uint8Array, { headers }: HostCall): Uint8Array {
+  const id = headers.get(profileHeader)
+  if (id === null) return body
+  const document = new JsonDocument(body)
+  if (document.at('/user_profile_id') === undefined) document.set('/user_profile_id', id)
+  return document.output()
 }
 
 /** Inference profiles of regions have no count of their own: the model behind them has. */
@@ -89,7 +106,7 @@ function counting(call: HostCall, claude: ClaudeHost): PreparedCall {
     return { path, body: Buffer.from(`{"input":{"converse":${text}}}`), headers }
   }
   if (!call.dialect.startsWith('anthropic')) throw new HostError(`Bedrock does not count tokens of the ${call.dialect} API.`)
-  const made = claudeBody(call.body, call.headers.get('anthropic-beta'), claude)
+  const made = claudeBody(call, claude)
   const body = new JsonDocument(made.body)
   if (body.at('/max_tokens') === undefined) body.set('/max_tokens', 1) // a request to count has none, one to invoke must
   const input = Buffer.from(body.output()).toString('base64')

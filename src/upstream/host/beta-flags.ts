@@ -33,6 +33,7 @@ const notElsewhere: readonly FlagRule[] = [
   { flag: 'code-execution' },
   { flag: 'files-api' },
   { flag: 'web-fetch' },
+  { flag: 'web-search' }, // the tool needs none; a count with it is a 400
   { flag: 'fast-mode', wishes: ['/speed'] },
   { flag: 'prompt-caching-scope', cacheMember: 'scope' },
   { flag: 'mcp-client', needs: ['mcp_servers'] },
@@ -43,10 +44,12 @@ const renamed = { 'advanced-tool-use-2025-11-20': 'tool-search-tool-2025-10-19' 
 
 export const bedrockFlags: FlagRules = {
   host: 'Bedrock',
-  denied: [...notElsewhere, { flag: 'claude-code' }, { flag: 'web-search' }],
+  denied: [...notElsewhere, { flag: 'claude-code' }],
   renamed,
 }
 export const vertexFlags: FlagRules = { host: 'Vertex', denied: notElsewhere, renamed }
+/** Flags that Vertex takes in the body only: in the header they are a 400 (BerriAI/litellm#31607); the others it reads there (#22321). */
+export const vertexBodyOnly = /^context-1m-/
 
 /** The rules with flags that the operator denies as well. */
 export function denyMore(rules: FlagRules, flags: readonly string[]): FlagRules {

@@ -8,8 +8,9 @@ import { HostError } from './host.ts'
 const bedrock: ClaudeHost = { version: 'bedrock-2023-05-31', flags: bedrockFlags, without: ['model', 'stream'] }
 const vertex: ClaudeHost = { version: 'vertex-2023-10-16', flags: vertexFlags, without: ['model'] }
 
-const made = (body: string, header: string | null = null, host = bedrock) => {
-  const { body: bytes, dropped } = claudeBody(Buffer.from(body), header, host)
+const made = (body: string, header: string | null = null, host = bedrock, version?: string) => {
+  const headers = new Headers({ ...(header !== null && { 'anthropic-beta': header }), ...(version && { 'anthropic-version': version }) })
+  const { body: bytes, dropped } = claudeBody({ body: Buffer.from(body), headers }, host)
   return { text: Buffer.from(bytes).toString(), dropped }
 }
 
@@ -27,6 +28,11 @@ describe('the body', () => {
     expect(made('{"anthropic_version":"bedrock-2099-01-01","max_tokens":1}').text).toBe(
       '{"anthropic_version":"bedrock-2099-01-01","max_tokens":1}',
     )
+  })
+
+  test('the host has its own name for the old version; a later one is the client’s choice (H03)', () => {
+    expect(made('{}', null, vertex, '2023-06-01').text).toBe('{"anthropic_version":"vertex-2023-10-16"}')
+    expect(made('{}', null, vertex, '2026-10-21').text).toBe('{"anthropic_version":"2026-10-21"}')
   })
 
   test('what is no JSON is told to the client', () => {

@@ -8,10 +8,10 @@
 import { JsonDocument, JsonSyntaxError } from '../../json/document.ts'
 import type { Json } from '../../plugin/request.ts'
 import { type FlagRules, flagsOf, sortFlags } from './beta-flags.ts'
-import { HostError } from './host.ts'
+import { type HostCall, HostError } from './host.ts'
 
 export interface ClaudeHost {
-  /** Value of `anthropic_version`. */
+  /** What the host calls the API version 2023-06-01. Later ones have the same name everywhere. */
   readonly version: string
   readonly flags: FlagRules
   /** Top-level members that the host does not take. */
@@ -21,31 +21,37 @@ export interface ClaudeHost {
 /** Headers that have moved into the body. */
 export const movedHeaders = ['anthropic-version', 'anthropic-beta'] as const
 
-/**
- * @param header the client's `anthropic-beta`
- * @throws HostError when the body is no JSON, or needs what the host does not have
- */
-export function claudeBody(
-  bytes: Uint8Array,
-  header: string | null,
-  host: ClaudeHost,
-): { readonly body: Uint8Array; readonly dropped: readonly string[] } {
+export interface ClaudeBody {
+  readonly body: Uint8Array
+  readonly dropped: readonly string[]
+  /** The beta flags that are in it. */
+  readonly flags: readonly string[]
+}
+
+/** @throws HostError when the body is no JSON, or needs what the host does not have */
+export function claudeBody({ body, headers }: Pick<HostCall, 'body' | 'headers'>, host: ClaudeHost): ClaudeBody {
   try {
-    return edited(bytes, header, host)
+    return edited(body, headers, host)
   } catch (error) {
     if (error instanceof JsonSyntaxError) throw new HostError(`The body is not valid JSON: ${error.message}`)
     throw error
   }
 }
 
-function edited(bytes: Uint8Array, header: string | null, host: ClaudeHost): ReturnType<typeof claudeBody> {
+/** The version that clients have named for years, and that is meant when they name none. */
+const longStanding = '2023-06-01'
+
+function edited(bytes: Uint8Array, headers: Headers, host: ClaudeHost): ClaudeBody {
   const document = new JsonDocument(bytes)
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   /** A member by name; a search tells that there is none without parsing. */
   const member = (name: string): Json | undefined => (text.includes(`"${name}"`) ? document.at(`/${name}`) : undefined)
 
   const inside = member('anthropic_beta')
-  const given = [...flagsOf(header), ...(Array.isArray(inside) ? inside.filter((flag) => typeof flag === 'string') : [])]
+  const given = [
+    ...flagsOf(headers.get('anthropic-beta')),
+    ...(Array.isArray(inside) ? inside.filter((flag) => typeof flag === 'string') : []),
+  ]
   const { kept, denied, wishes, cacheMembers } = sortFlags(given, host.flags, (name) => member(name) !== undefined)
   const removed = [...wishes.filter((pointer) => member(pointer.slice(1)) !== undefined)]
   for (const name of cacheMembers) if (text.includes(`"${name}"`)) removed.push(...cachePointers(document.value, name))
@@ -54,10 +60,13 @@ function edited(bytes: Uint8Array, header: string | null, host: ClaudeHost): Ret
   for (const pointer of removed) document.remove(pointer)
   // last: it moves what comes behind in its list
   if (text.includes(attribution)) for (const pointer of attributions(document.value)) document.remove(pointer)
-  if (member('anthropic_version') === undefined) document.set('/anthropic_version', host.version)
+  if (member('anthropic_version') === undefined) {
+    const version = headers.get('anthropic-version') ?? longStanding
+    document.set('/anthropic_version', version === longStanding ? host.version : version)
+  }
   if (kept.length > 0) document.set('/anthropic_beta', kept)
   else if (inside !== undefined) document.remove('/anthropic_beta')
-  return { body: document.output(), dropped: [...denied, ...removed] }
+  return { body: document.output(), dropped: [...denied, ...removed], flags: kept }
 }
 
 /**

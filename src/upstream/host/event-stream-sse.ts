@@ -41,7 +41,7 @@ function invokeFrame(message: EventMessage): string {
   if (typeof bytes !== 'string') return '' // nothing of the model's
   const data = Buffer.from(bytes, 'base64').toString()
   const type = /^\{"type":"([a-z_]+)"/.exec(data)?.[1] ?? (JSON.parse(data) as { type?: unknown } | null)?.type
-  return frame(typeof type === 'string' ? type : '', data)
+  return typeof type === 'string' ? frame(type, data) : '' // a keep-alive
 }
 
 function frame(event: string, data: string): string {

@@ -101,7 +101,7 @@ describe('as server-sent events', () => {
   })
 
   test("invoke: the model's own event under its own name", () => {
-    const bytes = Buffer.concat([chunk({ type: 'ping' }), chunk({ index: 0, type: 'content_block_stop' }), event('other', {})])
+    const bytes = Buffer.concat([chunk({ type: 'ping' }), chunk({ index: 0, type: 'content_block_stop' }), event('other', {}), chunk({})])
     expect(textOf(invokeTranscoder(), [bytes])).toBe(
       'event: ping\ndata: {"type":"ping"}\n\nevent: content_block_stop\ndata: {"index":0,"type":"content_block_stop"}\n\n',
     )

@@ -60,6 +60,7 @@ describe('Vertex', () => {
     ['gemini-count-tokens', { operation: 'count_tokens' }, `/v1beta1${base}/publishers/google/models/m:countTokens`],
     ['gemini', { operation: 'embeddings' }, `/v1beta1${base}/publishers/google/models/m:embedContent`],
     ['gemini', { model: 'endpoints/123' }, `/v1beta1${base}/endpoints/123:generateContent`],
+    ['gemini', { model: 'models/..%2Fx' }, `/v1beta1${base}/publishers/google/models/..%252Fx:generateContent`],
     ['gemini', { model: 'models/../x' }, `/v1beta1${base}/publishers/google/models/..%2Fx:generateContent`],
     ['anthropic-messages', { stream: true, model: 'c@1' }, `/v1${base}/publishers/anthropic/models/c@1:streamRawPredict`],
     ['openai-chat', {}, `/v1${base}/endpoints/openapi/chat/completions`],
@@ -78,6 +79,13 @@ describe('Bedrock', () => {
     ['anthropic-messages', { model: '50%off' }, '/model/50%25off/invoke'],
   ] as [string, Partial<HostCall>, string][])('%s %p', (dialect, more, path) => {
     expect(pathOf(bedrock, dialect, more)).toBe(path)
+  })
+
+  test('the profile of a user moves into the body', () => {
+    const headers = new Headers({ 'anthropic-user-profile-id': 'up_1' })
+    const { body, headers: edit } = bedrock.prepare(call('anthropic-messages', { headers }))
+    expect(Buffer.from(body).toString()).toBe('{"anthropic_version":"bedrock-2023-05-31","user_profile_id":"up_1"}')
+    expect(edit!.remove).toContain('anthropic-user-profile-id')
   })
 
   test('counting by Converse takes what is counted', () => {
@@ -113,6 +121,28 @@ test('a dialect that a host does not serve is said to be so', () => {
   ]
   for (const [host, dialect] of wrong) expect(() => host.prepare(call(dialect))).toThrow(HostError)
   expect(() => bedrock.prepare(call('openai-chat', { operation: 'count_tokens' }))).toThrow(HostError)
+})
+
+test('no name of a model leads elsewhere', () => {
+  const old = azureHost('v', undefined)
+  for (const model of ['..', '.', '', '\ud800']) {
+    expect(() => bedrock.prepare(call('bedrock-converse', { model }))).toThrow(HostError)
+    expect(() => old.prepare(call('openai-chat', { model }))).toThrow(HostError)
+  }
+  for (const model of ['endpoints/../../../../other', 'publishers//x'])
+    expect(() => pathOf(vertex(), 'gemini', { model })).toThrow(HostError)
+  expect(pathOf(bedrock, 'bedrock-converse', { model: '../../x;y?z#' })).toBe('/model/..%2F..%2Fx%3By%3Fz%23/converse')
+})
+
+test('Vertex reads flags in the header, but some only in the body (H05)', () => {
+  const headers = new Headers({ 'anthropic-beta': 'context-1m-2025-08-07,context-management-2025-06-27,web-search-2025-03-05' })
+  const prepared = vertex().prepare(call('anthropic-messages', { headers }))
+  expect(JSON.parse(Buffer.from(prepared.body).toString()).anthropic_beta).toEqual([
+    'context-1m-2025-08-07',
+    'context-management-2025-06-27',
+  ])
+  expect(editHeaders(headers, prepared.headers!).get('anthropic-beta')).toBe('context-management-2025-06-27')
+  expect(prepared.dropped).toEqual(['web-search-2025-03-05'])
 })
 
 test('header edits remove, then set, and leave the original as it is', () => {

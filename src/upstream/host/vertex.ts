@@ -5,15 +5,17 @@
  *   anthropic-messages  v1/…/publishers/anthropic/models/M:rawPredict | :streamRawPredict, and models/count-tokens:rawPredict
  *   openai-chat         v1/…/endpoints/openapi/chat/completions
  *
- * Claude's bodies lose `model`, gain `anthropic_version` and carry the beta flags that Vertex knows (H05).
+ * Claude's bodies lose `model` and gain `anthropic_version`. The beta flags that Vertex knows stand in the header, which it reads, and in the body, where
+ * some of them must stand; both lists agree (H05).
  */
 
 import type { GoogleToken } from '../credential/google.ts'
 import type { CredentialSource } from '../credential/source.ts'
 import { bearer, noEdit, rejecting } from './bearer.ts'
-import { denyMore, vertexFlags } from './beta-flags.ts'
+import { denyMore, vertexBodyOnly, vertexFlags } from './beta-flags.ts'
 import { type ClaudeHost, claudeBody, movedHeaders } from './claude-body.ts'
 import { type HostCall, HostError, type PreparedCall, type UpstreamHost } from './host.ts'
+import { segment } from './segment.ts'
 
 export interface VertexPlace {
   readonly project: string
@@ -46,12 +48,13 @@ export function vertexHost(place: VertexPlace, tokens: CredentialSource<GoogleTo
 }
 
 function prepareClaude(call: HostCall, models: string, host: ClaudeHost): PreparedCall {
-  const made = claudeBody(call.body, call.headers.get('anthropic-beta'), host)
+  const { body, dropped, flags } = claudeBody(call, host)
+  const header = flags.filter((flag) => !vertexBodyOnly.test(flag)).join(',')
   const path =
     call.operation === 'count_tokens'
       ? `${models}count-tokens:rawPredict`
       : `${models}${modelSegment(call.model)}:${call.stream ? 'streamRawPredict' : 'rawPredict'}`
-  return { path, ...made, headers: { remove: movedHeaders } }
+  return { path, body, dropped, headers: { remove: movedHeaders, set: header === '' ? [] : [['anthropic-beta', header]] } }
 }
 
 function geminiPath({ operation, model, stream }: HostCall): string {
@@ -67,5 +70,5 @@ function geminiPath({ operation, model, stream }: HostCall): string {
 
 /** One segment of a path. `@` stands in names of versions and may stand in a path as it is. */
 function modelSegment(name: string): string {
-  return encodeURIComponent(name).replaceAll('%40', '@')
+  return segment(name).replaceAll('%40', '@')
 }
