@@ -1,7 +1,7 @@
 /**
  * How a Messages request says how much to think (PROTOCOL §1.3, D04), and what of the other parameters that forbids.
  *
- * Thinking is a hint: where it can't be, it is left out and disclosed. What it never does is to make a forced tool call impossible.
+ * Thinking is a hint: where it can't be, it is left out and disclosed. A forced tool call is none: of the two it stays.
  */
 
 import type { WriteTarget } from '../codec.ts'
@@ -24,7 +24,7 @@ export const defaultMaxTokens = 8192
 const minBudget = 1024
 
 export interface ThinkingLimits {
-  /** A tool call is forced, which the provider refuses beside thinking. */
+  /** A tool call is forced, which the provider refuses beside a budget (recorded traffic: not beside adaptive thinking). */
   readonly forced: boolean
   /** The model's last turn made calls without a thought before them, which the provider refuses beside a budget. */
   readonly loopWithoutThought: boolean
@@ -57,7 +57,7 @@ export function writeThinking(
   if (wordless) return none // only says how thoughts are to be shown
   const justEffort = limits.own && asked.effort !== undefined && asked.budget === undefined && !asked.adaptive
   if (justEffort) return { ...none, effort: effortOf(asked.effort, target, field, report) }
-  if (limits.forced || (!can.adaptiveThinking && !can.thinkingBudget)) {
+  if (!can.adaptiveThinking && !can.thinkingBudget) {
     report.drop(field)
     return none
   }
@@ -69,7 +69,7 @@ export function writeThinking(
     return { ...none, thinking: { type: 'adaptive', ...display }, effort: effortOf(word, target, field, report), on: true }
   }
 
-  if (limits.loopWithoutThought) {
+  if (limits.forced || limits.loopWithoutThought) {
     report.drop(field)
     return none
   }

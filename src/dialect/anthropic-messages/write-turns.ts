@@ -1,7 +1,7 @@
 /**
  * The turns of a conversation as `system` and `messages` of a Messages request (PROTOCOL §1.1, §1.2).
  *
- * Speakers alternate, results come first in the turn behind their calls, no text is empty, and the first message is the user's.
+ * Speakers alternate, results come first in the turn behind their calls, and no text is empty.
  */
 
 import { uniqueCallIds } from '../call-ids.ts'
@@ -20,7 +20,7 @@ export interface TurnsWritten {
   readonly loopWithoutThought: boolean
 }
 
-/** Stands where a conversation has no word of the user's before the model's first: the provider demands one. */
+/** Stands where a conversation holds nothing but system texts, which other dialects allow: the provider demands a message. */
 const opening = '(start of the conversation)'
 
 export function writeTurns(conversation: Conversation, target: WriteTarget, content: ContentWriter, report: LossReport): TurnsWritten {
@@ -42,7 +42,7 @@ export function writeTurns(conversation: Conversation, target: WriteTarget, cont
     if (messages.at(-1)?.role === role && role !== 'system') last.push(...blocks)
     else messages.push({ role, content: (last = blocks) })
   }
-  if (messages[0]?.role !== 'user') messages.unshift({ role: 'user', content: opening })
+  if (messages.length === 0) messages.push({ role: 'user', content: opening })
   return { system, messages, loopWithoutThought: inLoopWithoutThought(messages) }
 }
 
