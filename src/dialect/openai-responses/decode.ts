@@ -126,7 +126,7 @@ export function responsesDecoder(purpose: Purpose = 'relay'): StreamDecoder {
       }
     }
     const called = output.some((item) => /^(function|custom_tool)_call$/.test(textOf(objectOf(item)?.type)))
-    const stop = responsesStop({ ...response, status: statusOf(body, response) }, called)
+    const stop = responsesStop({ ...response, status: statusOf(body, response) }, called || (translate && calls > 0))
     if (stop) events.push(stop)
     const usage = responsesUsage(response.usage)
     if (usage) events.push({ type: 'usage', usage })

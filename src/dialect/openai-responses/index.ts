@@ -10,11 +10,13 @@ import { responsesErrorFrames } from './errors.ts'
 import { responsesInteresting } from './interesting.ts'
 import { responsesParts } from './parts.ts'
 import { decodeResponsesWhole, responsesSummary } from './whole.ts'
+import { responsesRequest } from './write.ts'
 
 export const openaiResponses: Dialect = {
   name: 'openai-responses',
   family: 'openai',
   parts: responsesParts,
+  request: responsesRequest,
   interesting: responsesInteresting,
   terminal: 'end',
   decoder: responsesDecoder,
