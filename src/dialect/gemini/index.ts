@@ -5,14 +5,18 @@ import { countReply, countTokensDialect } from './count-tokens.ts'
 import { geminiDecoder } from './decode.ts'
 import { geminiEncoder } from './encode.ts'
 import { geminiErrorBody, geminiErrorFrames, readGeminiError } from './errors.ts'
+import { foreignParts } from './foreign.ts'
 import { geminiInteresting } from './interesting.ts'
 import { geminiParts } from './parts.ts'
+import { readGeminiRequest } from './read.ts'
 import { decodeGeminiWhole, encodeGeminiWhole, geminiSummary } from './whole.ts'
+import { writeGeminiRequest } from './write.ts'
 
 export const geminiGenerate: Dialect = {
   name: 'gemini-generate',
   family: 'gemini',
   parts: geminiParts,
+  request: { read: readGeminiRequest, write: writeGeminiRequest, foreign: foreignParts },
   interesting: geminiInteresting,
   terminal: 'stop',
   decoder: geminiDecoder,
