@@ -1,11 +1,13 @@
 /** Several gateways on one Redis, as real processes: exact limits across them, a start without Redis, its death and return. */
 
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { join } from 'node:path'
 import { type GatewayProcess, runGateway, startGateway } from '../support/gateway.ts'
 import { gatewayConfig } from '../support/gateway-config.ts'
 import { type RedisServer, redisMissing, startRedis } from '../support/redis-server.ts'
 import { until, within } from '../support/within.ts'
+
+setDefaultTimeout(60_000)
 
 /** Takes one of `limit` that never come back; says by the status whether it got it (the gate below admits with 409). */
 const limiter = (limit: number) => `import { definePlugin } from 'headgate/plugin'
