@@ -1,8 +1,8 @@
 /**
  * Appending rows that may not be lost: many small appends share a commit, and a spool stands in while the store is down.
  *
- *     append ──▶ waits 1 ms for company ──▶ store up and spool empty? ──▶ one transaction ──▶ resolved
- *                                        └▶ else, or it fails there ──▶ spool ──▶ resolved
+ *     append ──▶ waits for the commit before it ──▶ store up and spool empty? ──▶ one transaction ──▶ resolved
+ *                                                └▶ else, or it fails there ──▶ spool ──▶ resolved
  *
  * Everything that touches the spool runs one after the other here, so rows never overtake those that wait.
  */
@@ -11,8 +11,6 @@ import { type Logger, StoreUnavailable } from '../plugin/host.ts'
 import type { RecordsDriver, TableRows } from './records-driver.ts'
 import type { Spool } from './spool.ts'
 
-/** Milliseconds that the first of a batch waits for others. */
-const company = 1
 /** Rows of one commit: more would hold up the process for too long. */
 const batchRows = 200
 /** Rows that may wait in memory. */
@@ -48,7 +46,8 @@ export function createAppender(options: AppenderOptions): Appender {
   const { driver, up, down, log } = options
   let waiting: Waiting[] = []
   let count = 0
-  let timer: ReturnType<typeof setTimeout> | undefined
+  /** A flush is due or under way. */
+  let flushing = false
   let last: Promise<unknown> = Promise.resolve()
 
   /** Runs jobs one after the other. */
@@ -59,7 +58,6 @@ export function createAppender(options: AppenderOptions): Appender {
   }
 
   const flush = () => {
-    timer = undefined
     void inOrder(async () => {
       const batch = take()
       try {
@@ -67,7 +65,8 @@ export function createAppender(options: AppenderOptions): Appender {
       } catch (error) {
         for (const w of batch) w.reject(error)
       }
-      if (waiting.length > 0 && !timer) flush()
+      if (waiting.length > 0) flush()
+      else flushing = false
     })
   }
   const take = (): Waiting[] => {
@@ -135,18 +134,18 @@ export function createAppender(options: AppenderOptions): Appender {
       count += rows.rows.length
       const { promise, resolve, reject } = Promise.withResolvers<void>()
       waiting.push({ rows, resolve, reject })
-      if (waiting.length === 1) timer = setTimeout(flush, company)
+      if (!flushing) {
+        flushing = true
+        setImmediate(flush) // what is appended in the same turn goes along
+      }
       return promise
     },
     async replay() {
       while (await inOrder(replayStep));
     },
     async close() {
-      while (waiting.length > 0 || timer) {
-        if (timer) {
-          clearTimeout(timer)
-          flush()
-        }
+      while (flushing) {
+        await new Promise((resolve) => setImmediate(resolve))
         await last
       }
       await last

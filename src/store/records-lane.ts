@@ -9,8 +9,8 @@ import { StoreBusy } from './records-driver.ts'
 const longest = 10_000
 
 export interface Lane {
-  /** Free at this moment: what is synchronous may simply run. */
-  readonly free: boolean
+  /** How many wait. */
+  readonly waiting: number
   /** Runs `work` alone. */
   run<T>(work: () => T | Promise<T>): Promise<T>
 }
@@ -24,8 +24,8 @@ export function createLane(): Lane {
     else held = false
   }
   return {
-    get free() {
-      return !held
+    get waiting() {
+      return waiting.length
     },
     async run(work) {
       if (held) {
