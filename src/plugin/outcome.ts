@@ -81,7 +81,8 @@ export interface Attempt {
   readonly upstream: string
   /** Model name as sent. */
   readonly model: string
-  readonly url: string
+  /** Without a query. */
+  url: string
   readonly startedAt: number
   /** The price that was in force for it; absent = not known. `attemptCost` counts with it. */
   readonly price?: Price | undefined

@@ -49,9 +49,15 @@ export function callUpstream(exchange: InferenceExchange, signal: AbortSignal | 
   if (attempt.startedAt > patience && core.signal.aborted) return refuse(exchange, clientGone)
   const call = outgoing(exchange, upstream, route)
   if ('type' in call) return refuse(exchange, call)
+  if (route.path) attempt.url = urlOf(upstream, call.path)
   core.attempts.push(attempt)
   if (core.plan.attempt.length > 0 || upstream.host) return assembled(exchange, upstream, attempt, call, signal)
   return start(exchange, upstream, attempt, call, signal)
+}
+
+function urlOf({ origin }: Pick<UpstreamDefinition, 'origin'>, path: string): string {
+  const query = path.indexOf('?')
+  return `${origin.protocol}//${origin.host}${query < 0 ? path : path.slice(0, query)}`
 }
 
 function unserved(upstream: UpstreamDefinition): Refusal {
@@ -163,6 +169,7 @@ async function assembled(
     return made
   }
   const url = parseUrl(made.url)
+  attempt.url = urlOf({ origin: url.origin }, url.path)
   const where = url.origin === upstream.origin ? upstream : { ...upstream, origin: url.origin }
   let signed = made.headers
   if (host) {
@@ -179,7 +186,9 @@ async function assembled(
     } catch (error) {
       attempt.failure = 'refused'
       attempt.message = error instanceof Error ? error.message : String(error)
-      const message = `The gateway has no credential for the upstream ${upstream.name}: ${attempt.message}`
+      // why is the operator's business: the reason may name accounts and files
+      exchange.services.log.error('no credential for an upstream', { upstream: upstream.name, error: attempt.message })
+      const message = `The gateway has no credential for the upstream ${upstream.name} at the moment. Name the request id to its operator.`
       return exchange.refused({ type: 'refusal', code: 'upstream_auth', message })
     }
   }
