@@ -185,8 +185,9 @@ const taken = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Respo
 taken.unref()
 
 test('the config that comes with Headgate starts with nothing but Bun', async () => {
-  const shipped = readFileSync(new URL('../../config/gateway.yaml', import.meta.url), 'utf8')
-  await dir.write('config/gateway.yaml', shipped)
+  for (const name of ['gateway.yaml', 'models.yaml']) {
+    await dir.write(`config/${name}`, readFileSync(new URL(`../../config/${name}`, import.meta.url), 'utf8'))
+  }
   path = dir.file('config/gateway.yaml')
   const { said } = await up(['--listen', '127.0.0.1:0', '--admin', 'off'])
   const banner = await said('"Hello!"}]}\'')

@@ -17,6 +17,7 @@ describe('the default file', () => {
           { upstream: 'demo', model: 'demo' },
           { upstream: 'demo-anthropic', model: 'demo' },
         ],
+        price: [{ input: 0n, output: 0n }],
       },
     ])
     expect(result.config!.plugins.map((p) => p.id)).toEqual(['audit', 'auth', 'rate-limit', 'router'])

@@ -117,3 +117,26 @@ test('gateway.yaml: prices of targets are checked like those of models', () => {
     'etc/gateway.yaml:5:71 models.m.targets[0].price[1].from: a price is in force from that date already (number 1); remove one of the two',
   ])
 })
+
+describe('the list that comes with Headgate', () => {
+  const { config } = loadConfig({ path: `${import.meta.dir}/../../config/gateway.yaml`, env: {} })
+  const models = config!.priceList!.models
+
+  test('is without mistakes, and states input and output of every model', () => {
+    expect(models.length).toBeGreaterThan(40)
+    for (const { id, price } of models) {
+      for (const one of price!) expect([id, one.input !== undefined, one.output !== undefined]).toEqual([id, true, true])
+    }
+  })
+  test('prices no pattern that could take in a later version: only dates follow a name', () => {
+    for (const { id } of models) if (id.includes('*')) expect(id).toEndWith('-202*')
+  })
+  test('cache reads cost no more than input, cache writes no less, an hour no less than five minutes', () => {
+    for (const { id, price } of models) {
+      for (const one of price!.flatMap((p) => [p, ...(p.longContext ? [p.longContext] : [])])) {
+        const { input = 0n, cache_read = input, cache_write = input, cache_write_1h = cache_write } = one
+        expect([id, cache_read <= input, cache_write >= input, cache_write_1h >= cache_write]).toEqual([id, true, true, true])
+      }
+    }
+  })
+})

@@ -23,7 +23,7 @@ let key: string
 
 beforeAll(async () => {
   mkdirSync(join(home, 'config'))
-  copyFileSync(join(import.meta.dir, '../../config/gateway.yaml'), configPath)
+  for (const name of ['gateway.yaml', 'models.yaml']) copyFileSync(join(import.meta.dir, '../../config', name), join(home, 'config', name))
   gateway = await startGateway({ configPath })
   await until(2000, 'the banner is whole', () => gateway.out().includes('curl'))
   key = /sk-hg-\S+/.exec(gateway.out())![0].replace(/"$/, '')
