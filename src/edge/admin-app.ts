@@ -4,9 +4,16 @@ import { isIP } from 'node:net'
 import { Elysia } from 'elysia'
 import { formatDiagnostics } from '../config/diagnostics.ts'
 import { redact } from '../config/secrets.ts'
+import { formatUsd } from '../plugin/money.ts'
+import { perMillion } from '../plugin/price.ts'
 import type { BuildResult, Gateway } from '../runtime/gateway.ts'
 import { readiness } from './public-app.ts'
 import type { RouteTable } from './route-table.ts'
+
+/** A price as the file says it: USD per million tokens. */
+function asWritten(_key: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? formatUsd(perMillion(value)) : value
+}
 
 /** Builds the application. `reload` builds and swaps, including this application's own routes. */
 export function adminApp(
@@ -27,7 +34,10 @@ export function adminApp(
     '/metrics',
     () => new Response(gateway.services.metrics.text(), { headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' } }),
   )
-  app.get('/config', () => Response.json(redact(gateway.snapshot.config, gateway.secrets)))
+  app.get('/config', () => {
+    const text = JSON.stringify(redact(gateway.snapshot.config, gateway.secrets), asWritten)
+    return new Response(text, { headers: { 'content-type': 'application/json' } })
+  })
   app.post('/reload', async () => {
     const result = await reload()
     return new Response(result.ok ? 'reloaded\n' : formatDiagnostics(result.diagnostics), {
