@@ -2,7 +2,7 @@
  * A bounded map whose entries end: the memory of shared state.
  *
  * What is over is never seen. It is also removed without a timer: each insertion looks at the next two entries in turn, so that dead
- * entries never outnumber the living for long. When the map is full the oldest tenth goes; a limit that forgets is better than a
+ * entries never outnumber the living for long. When the map is full the oldest hundredth goes; a limit that forgets is better than a
  * process that dies, and the bound is far above what a healthy gateway holds.
  */
 
@@ -41,7 +41,7 @@ export class ExpiringMap<T extends Expiring> {
     this.delete(key)
     this.sweep(now)
     if (entry.size > this.mostSize / 4) return // not worth forgetting all others for
-    if (this.map.size >= this.most || this.total + entry.size > this.mostSize) this.makeRoom(now, entry.size)
+    if (this.map.size >= this.most || this.total + entry.size > this.mostSize) this.makeRoom(entry.size)
     this.map.set(key, entry)
     this.total += entry.size
   }
@@ -70,11 +70,10 @@ export class ExpiringMap<T extends Expiring> {
     }
   }
 
-  /** Drops what is over; when that is too little, the oldest tenth. Linear, and called at most once per tenth of the bound. */
-  private makeRoom(now: number, wanted: number): void {
-    for (const [key, entry] of this.map) if (entry.endsAt <= now) this.delete(key)
-    const count = Math.floor(this.most * 0.9)
-    const size = Math.floor(this.mostSize * 0.9) - wanted
+  /** Drops the oldest hundredth: few of what is left are over, since the sweep goes round faster than the map fills. */
+  private makeRoom(wanted: number): void {
+    const count = Math.floor(this.most * 0.99)
+    const size = Math.floor(this.mostSize * 0.99) - wanted
     for (const key of this.map.keys()) {
       if (this.map.size <= count && this.total <= size) break
       this.delete(key)
