@@ -47,7 +47,7 @@ export function writeTools(conversation: Conversation, target: WriteTarget, repo
   return {
     tools: written,
     ...(choice !== undefined && { tool_choice: choice }),
-    ...(parallelCalls !== undefined && can.parallelCalls && { parallel_tool_calls: parallelCalls }),
+    ...(parallelCalls === false && can.parallelCalls && { parallel_tool_calls: false }),
   }
 }
 
