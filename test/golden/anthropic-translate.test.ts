@@ -4,12 +4,14 @@ import { describe, expect, test } from 'bun:test'
 import { anthropicMessages } from '../../src/dialect/anthropic-messages/index.ts'
 import { messagesRequest } from '../../src/dialect/anthropic-messages/request.ts'
 import { capabilitiesOf } from '../../src/dialect/capabilities.ts'
+import { estimateTokens } from '../../src/dialect/estimate.ts'
 import { jsonSource } from '../../src/dialect/json-source.ts'
 import { writeJson } from '../../src/dialect/json-text.ts'
 import { LossReport } from '../../src/dialect/loss.ts'
 import { tagProof } from '../../src/dialect/proof.ts'
 import { SseReader } from '../../src/dialect/sse.ts'
 import type { StreamEvent } from '../../src/plugin/events.ts'
+import { inputTokens } from '../../src/plugin/outcome.ts'
 import { hasRecordings, type Recording, randomFrom, recordings } from './recordings.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: recorded JSON of unknown shape
@@ -250,5 +252,31 @@ describe.skipIf(!hasRecordings)(`anthropic-messages: ${replies.length} recorded 
       expect(foreign.length > 0).toBe(made.length > 0)
     }
     expect(proofs).toBeGreaterThan(20)
+  })
+})
+
+describe.skipIf(!hasRecordings)('H09: estimates against the figures of the provider', () => {
+  test('are near enough to show how full a context is', () => {
+    const errors: number[] = []
+    const large: number[] = []
+    for (const recording of [...replies, ...recordings('anthropic-count-tokens')]) {
+      const body = recording.request as Loose
+      const counted = recording.stream ? undefined : JSON.parse(recording.body).input_tokens
+      const usage = counted === undefined ? decodeReply(recording).findLast((event) => event.type === 'usage')?.usage : undefined
+      const real: number = counted ?? (usage ? inputTokens(usage) : 0)
+      const conversation = messagesRequest.read(jsonSource(Buffer.from(JSON.stringify(body)))!, new LossReport())
+      // what the provider's own tools add nobody can know, and requests that were made up to fit a reply have other figures
+      if ((recording as Loose).kind !== 'exchange' || real < 300 || conversation.extras.some((extra) => extra.weight !== 'hint')) continue
+      const error = Math.abs(estimateTokens(conversation, body.model) / real - 1)
+      errors.push(error)
+      if (real > 1000) large.push(error)
+    }
+    const at = (list: number[], share: number): number => list.sort((a, b) => a - b)[Math.floor(list.length * share)] ?? 1
+    const shown = (list: number[]): string =>
+      `p50 ${(100 * at(list, 0.5)).toFixed(1)} %, p95 ${(100 * at(list, 0.95)).toFixed(1)} % of ${list.length}`
+    console.log(`estimated tokens: ${shown(errors)}; above 1000 tokens: ${shown(large)}`)
+    expect(errors.length).toBeGreaterThan(80)
+    expect(at(errors, 0.5)).toBeLessThan(0.12)
+    expect(at(errors, 0.9)).toBeLessThan(0.35)
   })
 })

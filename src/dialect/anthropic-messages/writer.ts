@@ -206,7 +206,7 @@ export function messagesWriter(head: ReplyIdentity): MessagesWriter {
   }
   /** The event as soon as the name of its call is known. One that never gets a name can't be called, and is not written. */
   const withName = (event: ToolCallEvent): ToolCallEvent | undefined => {
-    if (event.id === undefined && event.name === undefined && named.has(event.index)) return event
+    if (continues(event) || (event.id === undefined && event.name === undefined && named.has(event.index))) return event
     const held = event.id === undefined || nameless.get(event.index)?.id === event.id ? nameless.get(event.index) : undefined
     const known = held ? { ...held, ...event, arguments: held.arguments + event.arguments } : event
     if (known.name !== undefined || nameless.size >= maxNameless) {
