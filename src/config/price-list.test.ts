@@ -118,6 +118,14 @@ test('gateway.yaml: prices of targets are checked like those of models', () => {
   ])
 })
 
+test('prices can be written as JSON, as they stand in the file', () => {
+  const { config } = load('models: { a: { price: { input: 0.10, long_context: { above: 7, input: 2 } } } }')
+  expect(JSON.parse(JSON.stringify(config!.priceList!.models[0]))).toEqual({
+    id: 'a',
+    price: [{ input: '0.1', long_context: { above: 7, input: '2' } }],
+  })
+})
+
 describe('the list that comes with Headgate', () => {
   const { config } = loadConfig({ path: `${import.meta.dir}/../../config/gateway.yaml`, env: {} })
   const models = config!.priceList!.models

@@ -5,21 +5,22 @@
  */
 
 import { type Static, Type } from 'typebox'
-import { type Price, type PriceList, type PriceRates, parsePrice, priceClasses } from '../plugin/price.ts'
+import { formatUsd } from '../plugin/money.ts'
+import { type Price, type PriceList, type PriceRates, parsePrice, perMillion, priceClasses } from '../plugin/price.ts'
 import { Moment, PriceText } from './kinds.ts'
 
 const strict = { additionalProperties: false } as const
-const perMillion = (what: string) => Type.Optional(PriceText({ description: `USD per million tokens: ${what}.` }))
+const rate = (what: string) => Type.Optional(PriceText({ description: `USD per million tokens: ${what}.` }))
 
 const rates = {
-  input: perMillion('input that is not cached'),
-  output: perMillion('output'),
-  cache_read: perMillion('input read from the cache. The input price when absent'),
-  cache_write: perMillion('input written to the cache, for 5 minutes or no stated time. Unknown when absent'),
-  cache_write_1h: perMillion('input written to the cache for an hour. Unknown when absent'),
-  reasoning: perMillion('reasoning. The output price when absent'),
-  audio_input: perMillion('audio input. Unknown when absent'),
-  audio_output: perMillion('audio output. Unknown when absent'),
+  input: rate('input that is not cached'),
+  output: rate('output'),
+  cache_read: rate('input read from the cache. The input price when absent'),
+  cache_write: rate('input written to the cache, for 5 minutes or no stated time. Unknown when absent'),
+  cache_write_1h: rate('input written to the cache for an hour. Unknown when absent'),
+  reasoning: rate('reasoning. The output price when absent'),
+  audio_input: rate('audio input. Unknown when absent'),
+  audio_output: rate('audio output. Unknown when absent'),
   request: Type.Optional(PriceText({ description: 'USD per million requests, added to the tokens. None when absent.' })),
 }
 
@@ -86,11 +87,13 @@ export function resolvePrices(from: FilePrices): PriceList {
 
 function resolvePrice(from: FilePrice): Price {
   const { long_context: long } = from
-  return {
+  const made: Price = {
     ...(from.from !== undefined && { from: from.from }),
     ...resolveRates(from),
     ...(long && { longContext: { above: long.above, ...resolveRates(long) } }),
   }
+  // an attempt carries its price: who writes an outcome as JSON may not fail on it
+  return Object.defineProperty(made, 'toJSON', { value: () => writtenPrices([made])[0] })
 }
 
 function resolveRates(from: Partial<Record<(typeof priceClasses)[number], string>>): PriceRates {
@@ -110,4 +113,22 @@ export function resolveListed(file: PriceListFile): ListedModel[] {
     ...(model.max_output !== undefined && { maxOutput: model.max_output }),
     ...(model.price !== undefined && { price: resolvePrices(model.price) }),
   }))
+}
+
+/** Prices as they would be written: USD per million tokens as decimal texts. For people and JSON, which knows no exact integers. */
+export function writtenPrices(list: PriceList): readonly object[] {
+  return list.map(({ from, longContext, ...own }) => ({
+    ...(from !== undefined && { from: new Date(from).toISOString() }),
+    ...writtenRates(own),
+    ...(longContext && { long_context: { above: longContext.above, ...writtenRates(longContext) } }),
+  }))
+}
+
+function writtenRates(from: PriceRates): Record<string, string> {
+  const made: Record<string, string> = {}
+  for (const name of priceClasses) {
+    const own = from[name]
+    if (own !== undefined) made[name] = formatUsd(perMillion(own))
+  }
+  return made
 }

@@ -85,3 +85,26 @@ plugins: [{ use: x, with: { where: "see \${env:MY_TOKEN}!" } }]\n`,
     expect(shown('memory').state).toBe('memory')
   })
 })
+
+test('the config as printed is JSON, its prices as they are written', () => {
+  const text = `version: 1
+upstreams: { a: { dialect: openai, base_url: builtin:demo } }
+models:
+  m:
+    targets: [{ upstream: a, price: { input: 0.075 } }]
+    price: [{ from: 2026-01-31, input: 3, long_context: { above: 200000, input: 6 } }]
+plugins: [{ use: router }]
+`
+  const { config } = load(text)
+  const printed = JSON.parse(
+    JSON.stringify(redact({ ...config!, priceList: { file: '/x', models: [{ id: 'l', price: [{ output: 1n }] }] } }, new Set())),
+  )
+  expect(printed.models).toEqual([
+    {
+      id: 'm',
+      targets: [{ upstream: 'a', model: 'm', price: [{ input: '0.075' }] }],
+      price: [{ from: '2026-01-31T00:00:00.000Z', input: '3', long_context: { above: 200_000, input: '6' } }],
+    },
+  ])
+  expect(printed.priceList).toEqual({ file: '/x', models: [{ id: 'l', price: [{ output: '0.000001' }] }] })
+})

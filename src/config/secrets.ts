@@ -5,7 +5,9 @@
  * excerpt of the file also hides what merely looks like a key.
  */
 
+import type { PriceList } from '../plugin/price.ts'
 import type { GatewayConfig } from './model.ts'
+import { writtenPrices } from './price-schema.ts'
 import { maskUrl } from './store-url.ts'
 
 const mask = '***'
@@ -47,20 +49,35 @@ function isReference(value: string): boolean {
   return value.startsWith('$') || (/^["']\$\{(env|file):[^}]+\}["']$/.test(value) && !value.includes(':-'))
 }
 
-/** A deep copy of any value in which no string holds a secret. */
+/** A deep copy of any value in which no string holds a secret, and that JSON can write: exact integers become texts. */
 export function maskValue(value: unknown, secrets: ReadonlySet<string>): unknown {
+  if (typeof value === 'bigint') return value.toString()
   if (typeof value === 'string') return maskText(value, secrets)
   if (Array.isArray(value)) return value.map((item) => maskValue(item, secrets))
   if (value === null || typeof value !== 'object') return value
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, maskValue(item, secrets)]))
 }
 
-/** The config as it may be printed: keys, and every known secret wherever it stands, are `***`. */
+/** The config as it may be printed, prices as they are written in a file: keys, and every known secret wherever it stands, are `***`. */
 export function redact(config: GatewayConfig, secrets: ReadonlySet<string>): unknown {
   const upstreams = config.upstreams.map((upstream) => ({
     ...upstream,
     ...(upstream.key === undefined ? {} : { key: mask }),
     headers: Object.fromEntries(Object.entries(upstream.headers).map(([name, value]) => [name, soundsSecret(name) ? mask : value])),
   }))
-  return maskValue({ ...config, state: maskUrl(config.state), records: maskUrl(config.records), upstreams }, secrets)
+  const { priceList } = config
+  const shown = {
+    ...config,
+    state: maskUrl(config.state),
+    records: maskUrl(config.records),
+    upstreams,
+    models: config.models.map((model) => ({ ...withWrittenPrice(model), targets: model.targets.map(withWrittenPrice) })),
+    ...(priceList && { priceList: { ...priceList, models: priceList.models.map(withWrittenPrice) } }),
+  }
+  return maskValue(shown, secrets)
+}
+
+function withWrittenPrice<T extends { readonly price?: PriceList }>(from: T): Omit<T, 'price'> & { price?: unknown } {
+  const { price, ...rest } = from
+  return price === undefined ? rest : { ...rest, price: writtenPrices(price) }
 }

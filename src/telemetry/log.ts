@@ -36,9 +36,14 @@ function format(
   options: LogOptions,
 ): string {
   const time = new Date(options.now()).toISOString()
-  if (options.json) return JSON.stringify({ time, level, component, message, ...fields })
-  const rest = fields ? Object.entries(fields).map(([k, v]) => ` ${k}=${typeof v === 'string' ? v : JSON.stringify(v)}`) : []
+  if (options.json) return JSON.stringify({ time, level, component, message, ...fields }, exact)
+  const rest = fields ? Object.entries(fields).map(([k, v]) => ` ${k}=${typeof v === 'string' ? v : JSON.stringify(v, exact)}`) : []
   return `${time.slice(11, 19)} ${level.padEnd(5)} ${component}: ${message}${rest.join('')}`
+}
+
+/** Amounts of money are bigints, which JSON does not know. */
+function exact(_key: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? value.toString() : value
 }
 
 /** Replaces every secret of at least six characters by `***`. */
