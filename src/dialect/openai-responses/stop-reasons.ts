@@ -40,7 +40,7 @@ export function responsesStop(response: JsonObject, called: boolean): StopEvent 
 export function statusOfStop(stop: StopEvent | undefined): { status: FinalStatus; reason: string | undefined } {
   switch (stop?.reason) {
     case 'length':
-      return { status: 'incomplete', reason: incomplete.get(stop.raw) === 'length' ? stop.raw : 'max_output_tokens' }
+      return { status: 'incomplete', reason: 'max_output_tokens' }
     case 'filter':
       return { status: 'incomplete', reason: 'content_filter' }
     case 'fault':
