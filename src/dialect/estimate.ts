@@ -11,7 +11,7 @@ import { imageSize } from './image-size.ts'
 /** The words around each turn. */
 const perTurn = 4
 /** The words around a call or a result, ids included. */
-const perCall = 12
+const perCall = 10
 /** Providers shrink pictures to about this many tokens; one of unknown size counts as a middling one. */
 const largestImage = 1600
 const smallestImage = 85
@@ -34,7 +34,7 @@ interface Habits {
   /** Schemas are shown to the model in a shorter form than JSON. */
   readonly schema: number
 }
-const usual: Habits = { ratio: 1, perTools: 45, perTool: 5, schema: 0.6 }
+const usual: Habits = { ratio: 1, perTools: 20, perTool: 5, schema: 0.55 }
 const habits: readonly (readonly [RegExp, Habits])[] = [
   [/claude/i, { ratio: 1.12, perTools: 460, perTool: 25, schema: 1 }],
   [/llama-?4/i, { ratio: 1, perTools: 600, perTool: 10, schema: 1 }],
