@@ -23,6 +23,11 @@ describe('G05 G11: the words of an upstream', () => {
       code: '400',
       status: 400,
     })
+    expect(read(200, '{"type":"response.failed","response":{"error":{"code":"invalid_prompt","message":"no"}}}')).toEqual({
+      message: 'no',
+      code: 'invalid_prompt',
+      status: 400,
+    })
     expect(read(400, '{"message":"too long"}').message).toBe('too long')
     expect(read(401, '{"detail":"Not authenticated"}').message).toBe('Not authenticated')
     expect(read(422, '{"detail":[{"loc":["body","messages",0],"msg":"field required"},{"msg":"b"}]}').message).toBe(

@@ -37,6 +37,9 @@ export function errorIn(value: Json): UpstreamError | undefined {
   const body = objectOf(value)
   if (!body) return undefined
   if (body.error !== undefined && body.error !== null && body.error !== false) return errorOf(body.error, body)
+  // Responses: the frame of a response that failed
+  const response = objectOf(body.response)
+  if (response?.error !== undefined && response.error !== null) return errorOf(response.error, response)
   const detail = body.detail
   if (typeof detail === 'string') return { message: detail }
   if (Array.isArray(detail)) return { message: detail.map(detailText).filter(Boolean).join('; ') || excerpt(jsonText(detail)) }
@@ -118,6 +121,7 @@ const statuses: Readonly<Record<string, number>> = {
   deadline_exceeded: 504,
   invalid_request_error: 400,
   invalid_request: 400,
+  invalid_prompt: 400,
   invalid_argument: 400,
   failed_precondition: 400,
   bad_request: 400,
