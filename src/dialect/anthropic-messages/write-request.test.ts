@@ -182,15 +182,25 @@ describe('tools', () => {
   test('schemas as sent; what none has gets an empty object', () => {
     const { body } = write({
       tools: [
-        tool('a', { description: 'd', schema: '{"type":"object","properties":{"z":{},"a":{}}}', strict: true }),
+        tool('a', {
+          description: 'd',
+          schema: '{"type":"object","properties":{"z":{},"a":{}},"additionalProperties":false}',
+          strict: true,
+        }),
         tool('b'),
         tool('c', { schema: '{"properties":{}}' }),
       ],
     })
     expect(JSON.stringify(body.tools)).toBe(
-      '[{"name":"a","description":"d","input_schema":{"type":"object","properties":{"z":{},"a":{}}},"strict":true},' +
+      '[{"name":"a","description":"d","input_schema":{"type":"object","properties":{"z":{},"a":{}},"additionalProperties":false},"strict":true},' +
         '{"name":"b","input_schema":{"type":"object","properties":{}}},{"name":"c","input_schema":{"properties":{},"type":"object"}}]',
     )
+    const open = '{"type":"object","properties":{"n":{"type":"integer","minimum":1}}}'
+    expect(write({ tools: [tool('a', { strict: true, schema: open })] }).body.tools[0].input_schema).toEqual({
+      type: 'object',
+      properties: { n: { type: 'integer', description: '{"minimum":1}' } },
+      additionalProperties: false,
+    })
     expect(write({ tools: [tool('a', { strict: true, schema: '{}' })] }, { strict: false }).dropped).toEqual(['tools[0].strict'])
     expect(write({ tools: [tool('a')] }, { tools: false }).refusal?.field).toBe('tools')
   })

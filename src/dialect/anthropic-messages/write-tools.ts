@@ -12,6 +12,8 @@ import type { LossReport } from '../loss.ts'
 import { objectOf, parseJson, textOf } from '../shape.ts'
 import { jsonOutputTool } from '../translate.ts'
 import type { Block, CacheMarks } from './cache-marks.ts'
+import { outputSchema as strictSchema } from './output-schema.ts'
+import { dialectName } from './read-content.ts'
 
 export interface ToolsWritten {
   readonly tools: Block[]
@@ -43,7 +45,7 @@ export function writeTools(
     offered = offered.filter((tool) => names.includes(tool.name))
     wanted = { type: mode }
   }
-  const tools = offered.map((tool) => writeTool(tool, target, marks, report))
+  const tools = offered.map((tool) => writeTool(tool, target, marks, report, conversation.source === dialectName))
   if (outputSchema) {
     tools.push({
       name: jsonOutputTool,
@@ -64,7 +66,7 @@ export function writeTools(
   return { tools, choice, forced: choice?.type === 'any' || choice?.type === 'tool' }
 }
 
-function writeTool(tool: Tool, target: WriteTarget, marks: CacheMarks, report: LossReport): Block {
+function writeTool(tool: Tool, target: WriteTarget, marks: CacheMarks, report: LossReport, own: boolean): Block {
   const name = target.toolName(tool.name, tool.namespace)
   if (tool.kind === 'custom') {
     const schema = { type: 'object', properties: { input: { type: 'string' } }, required: ['input'], additionalProperties: false }
@@ -72,7 +74,9 @@ function writeTool(tool: Tool, target: WriteTarget, marks: CacheMarks, report: L
   }
   const strict = tool.strict === true && target.can.strict
   if (tool.strict === true && !strict) report.drop(`${tool.field}.strict`)
-  return marks.set({ name, description: tool.description, input_schema: inputSchema(tool.schema), ...(strict && { strict }) }, tool.cache)
+  // held to its schema like structured output: what the API refuses there it refuses here
+  const schema = strict && !own ? (strictSchema(tool.schema) ?? anyObject) : inputSchema(tool.schema)
+  return marks.set({ name, description: tool.description, input_schema: schema, ...(strict && { strict }) }, tool.cache)
 }
 
 /** The grammar of a custom tool, which no function can have, as words. */
