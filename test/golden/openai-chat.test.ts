@@ -44,7 +44,7 @@ function said(body: Loose): [string, string][] {
     const who = role === 'tool' ? `tool ${tool_call_id}` : role
     const last = out.at(-1)
     const text = words.join('').replace(/\s+/g, ' ')
-    if (last?.[0] === who && role !== 'tool') last[1] += text
+    if (last?.[0] === who && role !== 'tool') last![1] += text
     else if (text !== '' || role === 'tool') out.push([who, text])
   }
   return out
