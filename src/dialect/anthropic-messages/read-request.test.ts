@@ -283,7 +283,7 @@ describe('parameters', () => {
       {
         field: 'thread',
         weight: 'unsupported',
-        details: { details: { error_code: 'thread_unsupported_request', unsupported: ['model'] } },
+        details: { error_code: 'thread_unsupported_request', unsupported: ['model'] },
       },
     ])
   })

@@ -189,7 +189,7 @@ function readExtras(json: JsonObject, extras: Extra[]): void {
   }
   if (json.thread !== undefined && json.thread !== null) {
     const message = 'The model that was asked for keeps no message threads: send the full conversation without "thread".'
-    extras.push({ field: 'thread', weight: 'unsupported', message, details: { details: threadDetails } })
+    extras.push({ field: 'thread', weight: 'unsupported', message, details: threadDetails })
   }
   if (listOf(json.mcp_servers).length > 0)
     add('mcp_servers', 'hosted', "MCP servers are called by Anthropic; the model that was asked for can't.")
