@@ -8,7 +8,7 @@ import type { StreamEvent } from '../../plugin/events.ts'
 import type { Json } from '../../plugin/request.ts'
 import type { DecodedWhole, ReplyIdentity, WholeSummary } from '../codec.ts'
 import { type Splice, spliceBytes } from '../json-edits.ts'
-import { writeJson } from '../json-text.ts'
+import { RawJson, writeJson } from '../json-text.ts'
 import { reduceEvents } from '../reduce.ts'
 import { decodeText, jsonText, listOf, objectOf, parseJson, wordOf } from '../shape.ts'
 import { errorIn } from '../upstream-error.ts'
@@ -196,6 +196,7 @@ export function encodeMessagesWhole(events: readonly StreamEvent[], head: ReplyI
   const content = blocksOf(events, id.slice(-24))
   const stop = sum.choices[0]?.stop
   const called = sum.choices[0]?.pieces.some((piece) => piece.type === 'tool_call')
+  const counted = sum.usage && sum.usage.source !== 'unknown' ? withExtra(messagesUsageObject(sum.usage), sum.usageExtra) : noUsageObject
   return writeJson({
     id,
     type: 'message',
@@ -204,6 +205,6 @@ export function encodeMessagesWhole(events: readonly StreamEvent[], head: ReplyI
     content,
     stop_reason: stop ? messagesStopWord(stop) : called ? 'tool_use' : 'end_turn',
     stop_sequence: stop?.sequence ?? null,
-    usage: sum.usage && sum.usage.source !== 'unknown' ? withExtra(messagesUsageObject(sum.usage), sum.usageExtra) : noUsageObject,
+    usage: new RawJson(jsonText(counted)), // amounts of money keep their spelling
   })
 }
