@@ -18,6 +18,8 @@ interface Glob {
 }
 
 const noPrices: PriceList = []
+/** Models of globs that are kept for the next request. */
+const maxMade = 1000
 
 /** Builds the catalogue. `dialectOf` names the API family that an upstream speaks; `list` is the price list. */
 export function createCatalog(
@@ -34,16 +36,25 @@ export function createCatalog(
     if (star < 0) exact.set(model.id, priced({ ...model, targets }, model.id, book))
     else globs.push({ before: model.id.slice(0, star), after: model.id.slice(star + 1), model: { ...model, targets } })
   }
+  /** What globs stood for; clients choose the ids. */
+  const made = new Map<string, Model>()
   const known = [...exact.values()]
   const own = ownPrices(known)
   return {
     find(id) {
-      const found = exact.get(id)
+      const found = exact.get(id) ?? made.get(id)
       if (found) return found
       for (const { before, after, model } of globs) {
         if (id.length <= before.length + after.length || !id.startsWith(before) || !id.endsWith(after)) continue
         const matched = id.slice(before.length, id.length - after.length)
-        return priced({ ...model, targets: model.targets.map((t) => ({ ...t, model: t.model.replace('*', () => matched) })) }, id, book)
+        const own = priced(
+          { ...model, targets: model.targets.map((t) => ({ ...t, model: t.model.replace('*', () => matched) })) },
+          id,
+          book,
+        )
+        if (made.size >= maxMade) made.clear()
+        made.set(id, own)
+        return own
       }
       return undefined
     },

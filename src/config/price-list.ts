@@ -8,8 +8,9 @@
 import { check } from './check.ts'
 import { checkListed } from './check-prices.ts'
 import { type Diagnostic, hasErrors, pathText } from './diagnostics.ts'
+import { readPlainYaml } from './plain-yaml.ts'
 import { type ListedModel, type PriceListFile, priceListSchema, resolveListed } from './price-schema.ts'
-import { readSource } from './source.ts'
+import { type Places, readSource } from './source.ts'
 
 /** The price list in force. */
 export interface PriceListConfig {
@@ -43,6 +44,9 @@ export function loadPriceList(
     const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT'
     return { models: [], diagnostics: [unreadable(missing ? `${shown} does not exist` : `${shown} cannot be read`)], text: '' }
   }
+  const plain = readPlainYaml(text)
+  const quick = plain === undefined ? undefined : checkList(plain, nowhere(shown))
+  if (quick && quick.diagnostics.length === 0) return { models: resolveListed(quick.file), diagnostics: [], text }
   const source = readSource(shown, text, {
     env,
     readFile: () => {
@@ -51,13 +55,24 @@ export function loadPriceList(
   })
   const diagnostics = [...source.diagnostics, ...source.absent.map((one) => one.diagnostic)]
   if (source.broken) return { models: [], diagnostics, text }
-  const value = source.value ?? {}
-  const checked = check(priceListSchema, value, source)
-  diagnostics.push(...checked.diagnostics)
+  const { file, diagnostics: found } = checkList(source.value ?? {}, source)
+  diagnostics.push(...found)
+  return { models: hasErrors(diagnostics) ? [] : resolveListed(file), diagnostics, text }
+}
+
+/** `file` is meaningless after a mistake. */
+function checkList(value: unknown, places: Places): { readonly file: PriceListFile; readonly diagnostics: readonly Diagnostic[] } {
+  const checked = check(priceListSchema, value, places)
+  const diagnostics = [...checked.diagnostics]
   checkListed((value as { models?: unknown }).models, (path, message, fix, place = 'value') => {
-    const at = place === 'key' ? source.locateKey(path) : source.locate(path)
-    diagnostics.push({ severity: 'error', file: shown, ...at, path: pathText(path), message, fix })
+    const at = place === 'key' ? places.locateKey(path) : places.locate(path)
+    diagnostics.push({ severity: 'error', file: places.file, ...at, path: pathText(path), message, fix })
   })
-  const models = hasErrors(diagnostics) ? [] : resolveListed(checked.value as PriceListFile)
-  return { models, diagnostics, text }
+  return { file: checked.value as PriceListFile, diagnostics }
+}
+
+/** For a value whose places matter only if it is wrong: then it is read again with them. */
+function nowhere(file: string): Places {
+  const start = { line: 1, column: 1 }
+  return { file, locate: () => start, locateKey: () => start, scalar: () => undefined }
 }
