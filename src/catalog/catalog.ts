@@ -20,6 +20,7 @@ interface Glob {
 const noPrices: PriceList = []
 /** Models of globs that are kept for the next request. */
 const maxMade = 1000
+const longestMade = 200
 
 /** Builds the catalogue. `dialectOf` names the API family that an upstream speaks; `list` is the price list. */
 export function createCatalog(
@@ -53,7 +54,7 @@ export function createCatalog(
           book,
         )
         if (made.size >= maxMade) made.clear()
-        made.set(id, own)
+        if (id.length <= longestMade) made.set(id, own)
         return own
       }
       return undefined

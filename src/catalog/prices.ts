@@ -13,6 +13,7 @@ export interface PriceBook {
 
 /** Names that answers are kept for: clients choose some of them. */
 const maxKept = 2000
+const longestKept = 200
 
 export function createPriceBook(list: readonly ListedModel[]): PriceBook {
   const exact = new Map<string, ListedModel>()
@@ -29,7 +30,7 @@ export function createPriceBook(list: readonly ListedModel[]): PriceBook {
       ({ before, after }) => name.length >= before.length + after.length && name.startsWith(before) && name.endsWith(after),
     )?.listed
     if (kept.size >= maxKept) kept.clear()
-    kept.set(name, found)
+    if (name.length <= longestKept) kept.set(name, found)
     return found
   }
   return {
