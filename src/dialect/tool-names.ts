@@ -1,5 +1,5 @@
 /**
- * Names of tools as any upstream may spell them, and back (PROTOCOL §1.2 "Name").
+ * Names of tools in the spelling that every upstream takes, and back (PROTOCOL §1.2 "Name").
  *
  * A name that is legal everywhere stays. Others get an alias made of the name and a hash of it, the same for each turn of a conversation, so that the
  * provider's prompt cache holds. Replies get the client's own names again. One instance per exchange.

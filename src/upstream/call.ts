@@ -10,12 +10,12 @@
  * transport's), first byte, idle, total.
  */
 
-import type { LiveStream, StreamFailure, StreamSink } from '../pipeline/reply-core.ts'
-import { ReplyCore } from '../pipeline/reply-core.ts'
+import { type LiveStream, ReplyCore, type StreamFailure, type StreamSink } from '../pipeline/reply-core.ts'
 import type { StreamEvent } from '../plugin/events.ts'
 import type { AttemptFailure } from '../plugin/outcome.ts'
 import type { CallOptions } from './call-options.ts'
 import { type Answered, join, limits, looksLikeStream, replyOfError, replyOfNoStream, replyOfWhole } from './collected.ts'
+import { Collector } from './collector.ts'
 import { ahead, unwatch, type Watched, watch } from './deadlines.ts'
 import { DoneGuard } from './done-guard.ts'
 import { callFailed, failureOf, upstreamRefused } from './failure.ts'
@@ -54,7 +54,7 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
   private headers: Headers = noHeaders
   private sink: StreamSink | undefined = undefined
   private paused = false
-  private knownTranslated: TranslatedEvents | undefined = undefined
+  readonly translated: TranslatedEvents | undefined
   private knownGuard: DoneGuard | undefined = undefined
   /** The upstream ended inside a frame. */
   private cut = false
@@ -62,6 +62,7 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
 
   constructor(private readonly options: CallOptions) {
     const { timeouts } = options.upstream
+    this.translated = options.translation && new TranslatedEvents(options.dialect, options.translation)
     const now = performance.now()
     this.totalDeadline = timeouts.total > 0 ? now + timeouts.total : Number.POSITIVE_INFINITY
     this.deadline = Math.min(this.totalDeadline, timeouts.firstByte > 0 ? now + timeouts.firstByte : Number.POSITIVE_INFINITY)
@@ -211,12 +212,6 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
 
   // LiveStream
 
-  get translated(): TranslatedEvents | undefined {
-    const { dialect, translation } = this.options
-    if (translation) this.knownTranslated ??= new TranslatedEvents(dialect, translation)
-    return this.knownTranslated
-  }
-
   attach(sink: StreamSink): void {
     this.sink = sink
     const chunks = this.chunks
@@ -280,30 +275,29 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
   /** SSE for a client that asked for a whole reply (A15): read it to the end, then answer whole. */
   private collect(): void {
     const { meter, translated } = this
-    const events: StreamEvent[] = translated ? [] : [...meter.takeEvents()]
-    const add = (more: readonly StreamEvent[]) => {
-      for (const event of more) events.push(event)
-      if (events.length > 1_000_000) this.fail('bad_reply', 'upstream_bad_reply', 'The model provider sent too many events.')
-    }
-    for (const chunk of this.chunks) if (translated) add(translated.push(chunk))
+    const collector = new Collector({
+      take: (bytes) => translated?.push(bytes) ?? meter.takeEvents(),
+      rest: () => translated?.end() ?? meter.takeEvents(),
+      tooMany: () => this.fail('bad_reply', 'upstream_bad_reply', 'The model provider sent too many events.'),
+      done: (events, failure) => this.collected(events, failure),
+    })
+    if (translated) for (const chunk of this.chunks) collector.chunk(chunk)
+    else collector.add(meter.takeEvents())
+    this.chunks = []
     this.state = 'live'
     meter.keepAll = !translated
-    this.sink = {
-      chunk: (bytes) => add(translated ? translated.push(bytes) : meter.takeEvents()),
-      end: (failure) => {
-        const { attempt, family } = this.options
-        if (failure) return this.answer(callFailed(attempt, attempt.failure ?? 'truncated', failure.code, failure.message, family))
-        add(translated ? translated.end() : meter.takeEvents())
-        this.headers.delete('content-type')
-        this.answer(new ReplyCore(true, 200, this.headers, false, { kind: 'completed', events }, { attempt }))
-      },
-    }
-    this.chunks = []
+    this.sink = collector
+  }
+
+  private collected(events: readonly StreamEvent[], failure: StreamFailure | undefined): void {
+    const { attempt, family } = this.options
+    this.headers.delete('content-type')
+    if (failure) this.answer(callFailed(attempt, attempt.failure ?? 'truncated', failure.code, failure.message, family))
+    else this.answer(new ReplyCore(true, 200, this.headers, false, { kind: 'completed', events }, { attempt }))
   }
 
   private answered(): Answered {
-    const { attempt, dialect, family, stream, translation, upstream } = this.options
-    return { attempt, dialect, family, translation, status: this.status, headers: this.headers, stream, ownKey: upstream.ownKey }
+    return { ...this.options, status: this.status, headers: this.headers, ownKey: this.options.upstream.ownKey }
   }
 
   private failedInReply(): void {
@@ -316,12 +310,9 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
     const { attempt, family } = this.options
     this.request.abort()
     if (this.state === 'live') {
-      attempt.failure = failure
-      attempt.message = message
+      Object.assign(attempt, { failure, message })
       this.over({ code, message, told: false })
-      return
-    }
-    this.done(callFailed(attempt, failure, code, message, family))
+    } else this.done(callFailed(attempt, failure, code, message, family))
   }
 
   private unusable(error: unknown): void {
