@@ -13,6 +13,7 @@ import type { Spool } from './spool.ts'
 
 /** Rows of one commit: more would hold up the process for too long. */
 const batchRows = 200
+const replayRows = 500
 /** Rows that may wait in memory. */
 const maxWaiting = 20_000
 
@@ -30,8 +31,11 @@ export interface AppenderOptions {
 
 export interface Appender {
   append(rows: TableRows): Promise<void>
-  /** Moves all rows out of the spool into the store. @throws StoreUnavailable when that is down again */
-  replay(): Promise<void>
+  /**
+   * Moves all rows out of the spool into the store, then calls `done` before anything else is appended.
+   * @throws StoreUnavailable when the store is down again
+   */
+  replay(done: () => void): Promise<void>
   /** Waits until nothing is under way. */
   close(): Promise<void>
 }
@@ -102,11 +106,14 @@ export function createAppender(options: AppenderOptions): Appender {
     for (const w of batch) w.resolve()
   }
 
-  /** One step: false when nothing waits any more. */
-  const replayStep = async (): Promise<boolean> => {
+  /** One step: false when nothing waits any more. Larger than what may be spooled between two, so that it comes to an end. */
+  const replayStep = async (caughtUp: () => void): Promise<boolean> => {
     const spool = await options.spool()
-    const batch = await spool.read(batchRows)
-    if (!batch) return false
+    const batch = await spool.read(replayRows)
+    if (!batch) {
+      caughtUp()
+      return false
+    }
     try {
       await driver.insert(batch)
     } catch (error) {
@@ -114,7 +121,8 @@ export function createAppender(options: AppenderOptions): Appender {
       for (const { table, rows } of batch) for (const row of rows) await replayOne(spool, { table, rows: [row] })
     }
     await spool.done()
-    return true
+    if (spool.empty) caughtUp()
+    return !spool.empty
   }
   const replayOne = async (spool: Spool, row: TableRows): Promise<void> => {
     try {
@@ -140,8 +148,8 @@ export function createAppender(options: AppenderOptions): Appender {
       }
       return promise
     },
-    async replay() {
-      while (await inOrder(replayStep));
+    async replay(done) {
+      while (await inOrder(() => replayStep(done)));
     },
     async close() {
       while (flushing) {

@@ -82,6 +82,27 @@ describe('records while the store goes and comes', () => {
     expect(logged).toEqual(['the records store is down; it is tried again in the background', 'the records store is back'])
     await store.close()
   })
+  test('it comes back while rows are appended without a pause, and catches up', async () => {
+    const { store, records, fault, spool } = shaky({ spoolLimit: 1e7 })
+    await records.migrate(table)
+    fault.before = gone
+    let going = true
+    let n = 0
+    const work = Array.from({ length: 8 }, async () => {
+      while (going) await append(records, `r${n++}`)
+    })
+    while (n < 2000) await Bun.sleep(1)
+    fault.before = undefined
+    expect(await store.recover()).toBe(true)
+    expect(records.available).toBe(true)
+    const then = n
+    while (n < then + 100) await Bun.sleep(1)
+    expect(spool.empty).toBe(true)
+    going = false
+    await Promise.all(work)
+    expect(await records.sql`SELECT count(*) AS n FROM p_t`).toEqual([{ n: BigInt(n) }])
+    await store.close()
+  })
   test('it comes back by itself', async () => {
     const { store, records, fault } = shaky()
     await records.migrate(table)

@@ -50,6 +50,7 @@ export function createRecordsStore(options: RecordsStoreOptions): RecordsStore {
   let driver: RecordsDriver | undefined
   let started = false
   let state: 'idle' | 'up' | 'down' | 'closed' = 'idle'
+  let closing = false
   let opening: Promise<void> | undefined
   let problem: string | undefined
   let timer: ReturnType<typeof setTimeout> | undefined
@@ -134,11 +135,14 @@ export function createRecordsStore(options: RecordsStoreOptions): RecordsStore {
     try {
       await use().open()
       await migratePending()
-      if (started) await appender.replay()
+      const isUp = () => {
+        if (state === 'closed') return
+        state = 'up'
+        problem = undefined
+      }
+      if (started) await appender.replay(isUp)
+      else isUp()
       if (state === ('closed' as string)) return false
-      state = 'up'
-      problem = undefined
-      if (started) await appender.replay() // what was appended between the last step and this moment
       if (was === 'down') log.info('the records store is back')
       return true
     } catch (error) {
@@ -196,7 +200,7 @@ export function createRecordsStore(options: RecordsStoreOptions): RecordsStore {
           reached(plugin, (d) => d.sql<Row>(text, ...values)),
         transaction: <T>(run: (sql: SqlQuery) => Promise<T>) => reached(plugin, (d) => d.transaction(run)),
         async append(table, rows) {
-          if (state === 'closed') throw new StoreUnavailable('the records are closed')
+          if (closing) throw new StoreUnavailable('the records are closed')
           await appender.append(checkRows(table, rows))
         },
         migrate: (migrations) => migrate(plugin, migrations),
@@ -214,7 +218,8 @@ export function createRecordsStore(options: RecordsStoreOptions): RecordsStore {
     },
     recover,
     async close() {
-      if (state === 'closed') return
+      if (closing) return
+      closing = true
       if (timer) clearTimeout(timer)
       timer = undefined
       await opening
