@@ -166,7 +166,7 @@ export interface WireError {
   readonly message: string
   readonly requestId: string
   readonly param?: string
-  readonly extra?: Readonly<Record<string, string | number | boolean | null>>
+  readonly extra?: Readonly<Record<string, Json>>
   /** The upstream's own type word, which wins over the catalogue's where the family is the same. */
   readonly upstreamType?: string
   readonly upstreamCode?: string

@@ -5,6 +5,7 @@
 import type { StreamEvent } from './events.ts'
 import type { Attempt } from './outcome.ts'
 import type { RefusalCode } from './refusal.ts'
+import type { Json } from './request.ts'
 
 /** A refusal: an error that leaves in the client's own dialect. Made by `x.refuse`, returned from a hook. */
 export interface Refusal {
@@ -19,7 +20,7 @@ export interface Refusal {
   /** The request field at fault, as the client spells it. */
   readonly param?: string
   /** Extra members of the error object. */
-  readonly extra?: Readonly<Record<string, string | number | boolean | null>>
+  readonly extra?: Readonly<Record<string, Json>>
 }
 
 export interface RefusalOptions {
@@ -28,7 +29,7 @@ export interface RefusalOptions {
   retryAfter?: number
   headers?: Record<string, string>
   param?: string
-  extra?: Record<string, string | number | boolean | null>
+  extra?: Record<string, Json>
 }
 
 /** A complete answer made by a plugin; streamed if the client asked for a stream. Made by `x.reply`. */

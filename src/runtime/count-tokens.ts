@@ -17,7 +17,7 @@ export function countLocally(exchange: InferenceExchange): Promise<ReplyCore> {
   if (!source || !dialect.request || !spec.counted) {
     return Promise.resolve(exchange.refused({ type: 'refusal', code: 'invalid_json', message: 'The body is not valid JSON.' }))
   }
-  const tokens = estimateTokens(dialect.request.read(source, new LossReport()))
+  const tokens = estimateTokens(dialect.request.read(source, new LossReport()), core.body!.model)
   const headers = new Headers({ 'x-gateway-estimated': 'true' })
   const events = [{ type: 'native', data: spec.counted(tokens) }] as const
   return Promise.resolve(new ReplyCore(true, 200, headers, false, { kind: 'completed', events }))

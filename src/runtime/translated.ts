@@ -35,8 +35,7 @@ export function translated(exchange: InferenceExchange, upstream: UpstreamDefini
   const { refusal, dropped } = made.report
   if (refusal) {
     const { field, message, details } = refusal
-    const extra = details === undefined ? undefined : { details }
-    return { type: 'refusal', code: 'unsupported_parameter', message, param: field, ...(extra && { extra: extra as never }) }
+    return { type: 'refusal', code: 'unsupported_parameter', message, param: field, ...(details !== undefined && { extra: { details } }) }
   }
   if (dropped.length > 0) {
     if (upstream.onDrop === 'refuse') {
