@@ -10,6 +10,7 @@ import { parseDuration, parseSize } from '../plugin/units.ts'
 import type { Checked, Checking } from './check.ts'
 import type { Path } from './diagnostics.ts'
 import { type Read, readBaseUrl, readDecimal, readListen, readMoment, readPrice } from './kinds.ts'
+import { readNetwork } from './network.ts'
 import { soundsSecret } from './secrets.ts'
 import { kindOf, noun, type Shape, word } from './shape.ts'
 import { maskUrl, readRecordsUrl, readStateUrl, urlSecrets } from './store-url.ts'
@@ -67,6 +68,8 @@ function readUnit(unit: string, text: string, number: boolean, ofDefault: boolea
       return readPrice(text)
     case 'moment':
       return readMoment(text)
+    case 'network':
+      return readNetwork(text)
     case 'base-url':
       return readBaseUrl(text)
     case 'state-url':

@@ -31,6 +31,11 @@ export function BaseUrl(options: TSchemaOptions = {}): TUnsafe<string> {
   return Unsafe({ ...options, type: 'string', 'x-unit': 'base-url' })
 }
 
+/** An IP address or a network: `10.0.0.0/8`. Stays the text. */
+export function NetworkText(options: TSchemaOptions = {}): TUnsafe<string> {
+  return Unsafe({ ...options, type: 'string', 'x-unit': 'network' })
+}
+
 /** An exact decimal number such as `0.30`, kept as the text in the file: money is never a float. */
 export function Decimal(options: TSchemaOptions = {}): TUnsafe<string> {
   return Unsafe({ ...options, type: 'string', pattern: '^[0-9]+(\\.[0-9]+)?$', 'x-unit': 'decimal' })

@@ -46,6 +46,8 @@ describe('defaults and conversion', () => {
       server: {
         listen: { host: '127.0.0.1', port: 8787 },
         admin: { host: '127.0.0.1', port: 8788 },
+        trusted_proxies: [],
+        proxy_header: 'x-forwarded-for',
         body_limit: 32 * 1024 * 1024,
         drain: 30_000,
         max_depth: 200,

@@ -11,7 +11,7 @@ import type { Model } from '../plugin/host.ts'
 import { Duration, Secret, Size } from '../plugin/units.ts'
 import { type CapabilitiesConfig, capabilities } from './capabilities.ts'
 import { type HostName, hostFields } from './host-config.ts'
-import { BaseUrl, Listen, RecordsUrl, StateUrl, Texts } from './kinds.ts'
+import { BaseUrl, Listen, NetworkText, RecordsUrl, StateUrl, Texts } from './kinds.ts'
 import type { PriceListConfig } from './price-list.ts'
 import { priceSchema } from './price-schema.ts'
 
@@ -24,6 +24,16 @@ const server = Type.Object(
       off: true,
       default: '127.0.0.1:8788',
       description: 'Where the operator connects (health, metrics, plugin admin pages): host:port, or `off`. Keep it private.',
+    }),
+    trusted_proxies: Type.Array(NetworkText(), {
+      default: [],
+      maxItems: 256,
+      description:
+        "Addresses and networks of your own proxies, such as 10.0.0.0/8. Only a request that comes from one of them may say in `proxy_header` whose it is: its right-most address that is not one of these is the client's.",
+    }),
+    proxy_header: Type.Enum(['x-forwarded-for', 'forwarded'], {
+      default: 'x-forwarded-for',
+      description: 'The header in which your proxies write whose request it is. The other one is not read: clients can write it.',
     }),
     body_limit: Size({ default: '32mb', description: 'Largest request body. Larger ones are refused with 413.' }),
     drain: Duration({ default: '30s', description: 'How long open exchanges may go on after a stop signal.' }),

@@ -70,6 +70,7 @@ const unitNouns: Readonly<Record<string, string>> = {
   decimal: 'a plain decimal number such as 0.30',
   price: 'a plain decimal number such as 0.30',
   moment: 'a date such as 2026-01-31',
+  network: 'an address or network such as 10.0.0.0/8',
   'base-url': 'a URL such as https://api.openai.com/v1',
   'records-url': 'a place such as sqlite:./data/headgate.db or postgres://localhost:5432/headgate',
   'state-url': 'memory, or a URL such as redis://localhost:6379',
