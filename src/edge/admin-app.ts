@@ -7,6 +7,7 @@ import { redact } from '../config/secrets.ts'
 import { formatUsd } from '../plugin/money.ts'
 import { perMillion } from '../plugin/price.ts'
 import type { BuildResult, Gateway } from '../runtime/gateway.ts'
+import { newRequestId } from './errors.ts'
 import { readiness } from './public-app.ts'
 import type { RouteTable } from './route-table.ts'
 
@@ -46,9 +47,14 @@ export function adminApp(
     })
   })
   for (const { route } of table.admin) {
-    app.route(route.method, route.path, ({ request, params }) => route.handler(request, params as Record<string, string>), {
-      parse: 'none',
-    })
+    app.route(
+      route.method,
+      route.path,
+      ({ request, params }) => route.handler(request, params as Record<string, string>, { id: newRequestId() }),
+      {
+        parse: 'none',
+      },
+    )
   }
   app.onError(({ code, error }) => {
     if (code === 'NOT_FOUND')

@@ -11,9 +11,12 @@ import type { Catalog, Model } from '../plugin/host.ts'
 /** Largest page that Anthropic's and Gemini's clients may ask for. */
 const maxPage = 1000
 
-/** The body of `GET /models`. `query` pages Anthropic's list (`limit`, `after_id`, `before_id`) and Gemini's (`pageSize`, `pageToken`). */
-export function modelList(catalog: Catalog, family: Family, query: URLSearchParams): object {
-  const models = catalog.list()
+/** Whether a caller may use a model; undefined = any. */
+export type Allowed = ((model: string) => boolean) | undefined
+
+/** The body of `GET /models`, with only the models that the caller may use. `query` pages Anthropic's list (`limit`, `after_id`, `before_id`) and Gemini's (`pageSize`, `pageToken`). */
+export function modelList(catalog: Catalog, family: Family, query: URLSearchParams, allowed?: Allowed): object {
+  const models = allowed ? catalog.list().filter((m) => allowed(m.id)) : catalog.list()
   switch (family) {
     case 'openai':
       return { object: 'list', data: models.map(openaiModel) }
@@ -40,9 +43,9 @@ export function modelList(catalog: Catalog, family: Family, query: URLSearchPara
   }
 }
 
-/** The body of `GET /models/{id}`; undefined when there is no such model. Ids that a pattern serves are models too. */
-export function modelDetail(catalog: Catalog, family: Family, id: string): object | undefined {
-  const found = catalog.find(id)
+/** The body of `GET /models/{id}`; undefined when there is no such model, or none that the caller may use. Ids that a pattern serves are models too. */
+export function modelDetail(catalog: Catalog, family: Family, id: string, allowed?: Allowed): object | undefined {
+  const found = allowed?.(id) === false ? undefined : catalog.find(id)
   if (!found) return undefined
   const model = { ...found, id }
   return family === 'openai' ? openaiModel(model) : family === 'anthropic' ? anthropicModel(model) : geminiModel(model)

@@ -8,14 +8,16 @@ import { Elysia } from 'elysia'
 import type { Family } from '../dialect/codec.ts'
 import { families } from '../dialect/family.ts'
 import type { Arrival } from '../pipeline/core.ts'
+import { globMatcher } from '../pipeline/match.ts'
 import type { Operation } from '../plugin/exchange.ts'
 import { runEndpoint } from '../runtime/endpoint.ts'
 import type { Gateway } from '../runtime/gateway.ts'
 import { InferenceExchange } from '../runtime/handle.ts'
 import type { Snapshot } from '../runtime/snapshot.ts'
+import { type ClientAddress, clientAddress } from './client-address.ts'
 import { edgeError, familyOfRequest, newRequestId } from './errors.ts'
 import { asJsonArray } from './json-array.ts'
-import { modelDetail, modelList } from './models.ts'
+import { type Allowed, modelDetail, modelList } from './models.ts'
 import { type FoundRoute, type RouteTable, routeTable } from './route-table.ts'
 
 export type BunServer = Bun.Server<undefined>
@@ -31,6 +33,7 @@ export interface PublicApp {
  */
 export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): PublicApp {
   const table = routeTable(snapshot)
+  const addressOf = clientAddress(snapshot.config.server)
   const services = { transport: gateway.transport, log: gateway.log, now: gateway.services.now }
   let server: BunServer
   // set again after each exchange, or connections that clients forgot would stay for ever; the last of an answer may still be on its way
@@ -43,7 +46,7 @@ export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): P
       snapshot,
       services,
       spec,
-      new RequestArrival(request, server, spec.operation, spec.dialect.name),
+      new RequestArrival(request, server, addressOf, spec.operation, spec.dialect.name),
       request,
       (thinking) => server.timeout(request, thinking ? 0 : afterwards),
       outside,
@@ -61,22 +64,26 @@ export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): P
     )
   }
   for (const [path, byPath] of table.models) {
-    const endpoint = (request: Request, answer: (family: Family) => Response) => {
+    const endpoint = (request: Request, answer: (family: Family, allowed: Allowed) => Response) => {
       const family = familyOfRequest(request, byPath)
       const { dialect } = families[family].operations[0]!
-      const arrival = new RequestArrival(request, server, 'models', dialect.name)
-      return runEndpoint(snapshot, services, dialect, arrival, () => answer(family))
+      const arrival = new RequestArrival(request, server, addressOf, 'models', dialect.name)
+      return runEndpoint(snapshot, services, dialect, arrival, ({ principal }) =>
+        answer(family, principal?.models && globMatcher(principal.models)),
+      )
     }
     app.get(path, ({ request }) =>
-      endpoint(request, (family) => Response.json(modelList(snapshot.catalog, family, new URL(request.url).searchParams))),
+      endpoint(request, (family, allowed) =>
+        Response.json(modelList(snapshot.catalog, family, new URL(request.url).searchParams, allowed)),
+      ),
     )
     // an id may hold slashes, plain or encoded
     app.get(`${path}/*`, ({ request }) =>
-      endpoint(request, (family) => {
+      endpoint(request, (family, allowed) => {
         const id = decodedPath(pathOf(request.url).slice(path.length + 1))
-        const model = modelDetail(snapshot.catalog, family, id)
+        const model = modelDetail(snapshot.catalog, family, id, allowed)
         if (model) return Response.json(model)
-        const [near] = snapshot.catalog.similar(id)
+        const near = snapshot.catalog.similar(id).find((other) => allowed?.(other) !== false)
         const message = `This gateway does not serve the model ${JSON.stringify(id.slice(0, 100))}.${near === undefined ? '' : ` Did you mean ${JSON.stringify(near)}?`}`
         return edgeError(family, 'model_not_found', newRequestId(), message)
       }),
@@ -88,8 +95,8 @@ export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): P
       route.path,
       ({ request, params }) => {
         const { dialect } = families[familyOfRequest(request, table.familyOf(route.path))].operations[0]!
-        return runEndpoint(snapshot, services, dialect, new RequestArrival(request, server, 'route', dialect.name), () =>
-          route.handler(request, params as Record<string, string>),
+        return runEndpoint(snapshot, services, dialect, new RequestArrival(request, server, addressOf, 'route', dialect.name), (call) =>
+          route.handler(request, params as Record<string, string>, call),
         )
       },
       { parse: 'none' },
@@ -177,6 +184,7 @@ class RequestArrival implements Arrival {
   constructor(
     private readonly request: Request,
     private readonly server: BunServer,
+    private readonly addressOf: ClientAddress,
     readonly operation: Operation,
     readonly dialect: string,
   ) {
@@ -195,6 +203,6 @@ class RequestArrival implements Arrival {
     return this.request.signal
   }
   peer(): string {
-    return this.server.requestIP(this.request)?.address ?? ''
+    return this.addressOf(this.server.requestIP(this.request)?.address ?? '', this.request.headers)
   }
 }

@@ -3,6 +3,7 @@
  */
 
 import type { Price, PriceList } from './price.ts'
+import type { PrincipalValue } from './slots.ts'
 
 /** Where one upstream call can go. */
 export interface Target {
@@ -166,13 +167,21 @@ export interface Histogram {
   observe(value: number, labels?: Readonly<Record<string, string>>): void
 }
 
+/** What is known of a call to an extra endpoint, besides its request. */
+export interface RouteCall {
+  /** Request id; leaves as `x-request-id`. */
+  readonly id: string
+  /** Who calls; absent where no plugin says so, and on the admin listener. */
+  readonly principal?: PrincipalValue | undefined
+}
+
 /** A handler of an extra endpoint. `path` may contain `:name` segments. */
 export interface RouteSpec {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** Absolute path on the listener. */
   path: string
   summary: string
-  handler(request: Request, params: Readonly<Record<string, string>>): Response | Promise<Response>
+  handler(request: Request, params: Readonly<Record<string, string>>, call: RouteCall): Response | Promise<Response>
 }
 
 export interface Host {

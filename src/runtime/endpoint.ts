@@ -9,6 +9,7 @@ import { type Arrival, ExchangeCore } from '../pipeline/core.ts'
 import { descend, type Stop } from '../pipeline/descend.ts'
 import { messageOf } from '../pipeline/fence.ts'
 import { ReplyCore, refusalReply } from '../pipeline/reply-core.ts'
+import type { RouteCall } from '../plugin/host.ts'
 import { unknownUsage } from '../plugin/outcome.ts'
 import type { Refusal } from '../plugin/reply.ts'
 import { statusOf } from '../upstream/failure.ts'
@@ -16,13 +17,13 @@ import { wireError } from '../upstream/wire-error.ts'
 import type { HandleServices } from './handle.ts'
 import type { Snapshot } from './snapshot.ts'
 
-/** Admits the request, lets `handler` answer it, settles. Never rejects. `dialect` spells the errors. */
+/** Admits the request, lets `handler` answer it, who is told who calls, settles. Never rejects. `dialect` spells the errors. */
 export async function runEndpoint(
   snapshot: Snapshot,
   services: HandleServices,
   dialect: Dialect,
   arrival: Arrival,
-  handler: () => Response | Promise<Response>,
+  handler: (call: RouteCall) => Response | Promise<Response>,
 ): Promise<Response> {
   const core = new ExchangeCore(arrival, snapshot.plan, services.now())
   snapshot.enter()
@@ -76,12 +77,12 @@ async function answer(
   core: ExchangeCore,
   services: HandleServices,
   dialect: Dialect,
-  handler: () => Response | Promise<Response>,
+  handler: (call: RouteCall) => Response | Promise<Response>,
 ): Promise<{ reply: ReplyCore; response?: Response }> {
   try {
     const stop = await descend(core, core.plan.admit)
     if (stop) return { reply: refused(core, dialect, stop.answer as Refusal, stop.index) } // admit can only refuse
-    const response = await handler()
+    const response = await handler(core)
     if (!(response instanceof Response)) throw new TypeError('the handler gave no Response')
     const { status } = response
     return { response, reply: new ReplyCore(status < 400, status, new Headers(response.headers), false, { kind: 'completed', events: [] }) }

@@ -8,7 +8,7 @@
 import { families } from '../dialect/family.ts'
 import type { Plugin } from '../plugin/define.ts'
 import type { AnySlot } from '../plugin/exchange.ts'
-import type { RouteSpec } from '../plugin/host.ts'
+import type { RouteCall, RouteSpec } from '../plugin/host.ts'
 import type { Outcome } from '../plugin/outcome.ts'
 import { runEndpoint } from '../runtime/endpoint.ts'
 import { Gateway } from '../runtime/gateway.ts'
@@ -228,7 +228,7 @@ export async function testPlugin(plugin: Plugin, options: TestPluginOptions = {}
     for (const live of gateway.snapshot.live) {
       for (const spec of live.host[kind]) {
         const params = spec.method === request.method ? matchPath(spec, pathname) : undefined
-        if (params) return () => spec.handler(request, params)
+        if (params) return (call: RouteCall) => spec.handler(request, params, call)
       }
     }
     throw new Error(`no plugin serves ${request.method} ${pathname}`)
@@ -250,7 +250,7 @@ export async function testPlugin(plugin: Plugin, options: TestPluginOptions = {}
       return await runEndpoint(gateway.snapshot, services, dialectNamed('openai-chat'), { ...arrival, peer: () => '192.0.2.1' }, handler)
     },
     async admin(path, init) {
-      return await route('adminRoutes', new Request(`http://gateway.test${path}`, init))()
+      return await route('adminRoutes', new Request(`http://gateway.test${path}`, init))({ id: `req_test_${++count}` })
     },
     async health() {
       return await gateway.snapshot.live.find((l) => l.id === list.id)?.hooks.health?.()
