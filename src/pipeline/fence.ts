@@ -10,6 +10,7 @@
  */
 
 import { JsonSyntaxError } from '../json/document.ts'
+import { StoreUnavailable } from '../plugin/host.ts'
 import { refusalCodes } from '../plugin/refusal.ts'
 import type { Completed, Refusal } from '../plugin/reply.ts'
 import type { CoreMark, ExchangeCore } from './core.ts'
@@ -88,6 +89,10 @@ export function failed(core: ExchangeCore, instance: Instance, hook: string, err
   instance.failed(hook, error, core.id)
   core.verdict(instance, hook, instance.failure === 'open' ? 'failed-open' : 'failed-closed', messageOf(error))
   if (instance.failure === 'open') return undefined
+  if (error instanceof StoreUnavailable) {
+    const message = `The plugin "${instance.id}" of this gateway can't reach its store now. Try again in a moment.`
+    return { type: 'refusal', code: 'plugin_failed', status: 503, retryAfter: 1, message }
+  }
   return {
     type: 'refusal',
     code: 'plugin_failed',

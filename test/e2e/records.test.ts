@@ -100,7 +100,7 @@ test('without its PostgreSQL a gateway starts, says so, spools, and hands the ro
   expect(await ready.json()).toMatchObject({ status: 'degraded', problems: { records: expect.stringContaining('PostgreSQL') } })
   const { id, status } = await call('openai', gateway.url, body)
   expect(status).toBe(200)
-  expect((await call('openai', gateway.url, body, { 'x-strict': '1' })).status).toBe(500)
+  expect((await call('openai', gateway.url, body, { 'x-strict': '1' })).status).toBe(503)
   await until(5000, 'rows are spooled', () => existsSync(spool) && readdirSync(spool).length === 1)
   // a reload that changes nothing here keeps the store; one that names another replaces it
   gateway.write('gateway.yaml', configOf({ records, log: { level: 'debug' } }))
