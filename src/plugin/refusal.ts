@@ -6,6 +6,8 @@ export const refusalCodes = [
   'unsupported_parameter',
   'invalid_api_key',
   'missing_api_key',
+  'expired_api_key',
+  'invalid_signature',
   'insufficient_balance',
   'permission_denied',
   'model_not_found',
