@@ -69,7 +69,8 @@ export function createAppender(options: AppenderOptions): Appender {
       } catch (error) {
         for (const w of batch) w.reject(error)
       }
-      if (waiting.length > 0) flush()
+      if (waiting.length > 0)
+        setImmediate(flush) // others get their turn in between
       else flushing = false
     })
   }

@@ -91,7 +91,7 @@ describe('records while the store goes and comes', () => {
     const work = Array.from({ length: 8 }, async () => {
       while (going) await append(records, `r${n++}`)
     })
-    while (n < 2000) await Bun.sleep(1)
+    while (n < 500) await Bun.sleep(1)
     fault.before = undefined
     expect(await store.recover()).toBe(true)
     expect(records.available).toBe(true)
