@@ -65,7 +65,7 @@ function echoOf(request: JsonObject): JsonObject {
     prompt_cache_key: request.prompt_cache_key ?? null,
     reasoning: { effort: reasoning?.effort ?? null, summary: reasoning?.summary ?? null },
     safety_identifier: request.safety_identifier ?? null,
-    service_tier: 'default',
+    service_tier: null,
     store: false,
     temperature: request.temperature ?? 1,
     text: { format: { type: 'text' }, ...objectOf(request.text) },
