@@ -129,7 +129,7 @@ export type SqlQuery = <Row = SqlRow>(text: TemplateStringsArray, ...values: rea
 
 /**
  * Durable records: SQLite, or PostgreSQL when several instances share them. The text is the portable subset of both (see `src/store/README.md`);
- * integers come back as `bigint` when they were declared `BIGINT`.
+ * columns come back as declared (`BIGINT` as bigint, `INTEGER` as number); a whole number that is no column, such as `count(*)`, is a bigint.
  *
  * A call fails with {@link StoreUnavailable} within seconds when the store can't be reached: then the plugin's failure mode decides.
  */

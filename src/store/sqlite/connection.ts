@@ -20,6 +20,8 @@ interface Prepared {
 }
 
 export interface Connection {
+  /** Commits go to a write-ahead log that is still to be synced; false on file systems that can't: then each commit syncs itself. */
+  readonly wal: boolean
   /** Runs one statement. `wrote` tells whether it could have written. @throws StoreUnavailable, Busy or the statement's error */
   run(text: string, values: readonly SqlValue[]): { readonly rows: SqlRow[]; readonly wrote: boolean }
   close(): void
@@ -30,7 +32,7 @@ export class Busy extends StoreBusy {}
 
 /** @param path of the file, or `:memory:`. Folders are made; the file can be read by its owner only. @throws StoreUnavailable */
 export function connect(path: string): Connection {
-  const db = open(path)
+  const { db, wal } = open(path)
   const statements = new Map<string, Prepared>()
   const prepare = (text: string): Prepared => {
     let prepared = statements.get(text)
@@ -48,6 +50,7 @@ export function connect(path: string): Connection {
     return prepared
   }
   return {
+    wal,
     run(text, values) {
       try {
         const { statement, convert } = prepare(text)
@@ -65,7 +68,7 @@ export function connect(path: string): Connection {
   }
 }
 
-function open(path: string): Database {
+function open(path: string): { readonly db: Database; readonly wal: boolean } {
   try {
     if (path !== ':memory:' && !existsSync(path)) {
       mkdirSync(dirname(path), { recursive: true })
@@ -74,16 +77,17 @@ function open(path: string): Database {
     const db = new Database(path, { safeIntegers: true, create: true, readwrite: true })
     try {
       db.run('PRAGMA busy_timeout = 20')
-      db.run('PRAGMA journal_mode = WAL')
-      db.run('PRAGMA synchronous = NORMAL')
+      const { journal_mode: mode } = db.query('PRAGMA journal_mode = WAL').get() as { journal_mode: string }
+      const wal = mode === 'wal'
+      db.run(`PRAGMA synchronous = ${wal ? 'NORMAL' : 'FULL'}`)
       db.run('PRAGMA foreign_keys = ON')
       db.run('PRAGMA case_sensitive_like = ON') // as in PostgreSQL
       db.run('PRAGMA journal_size_limit = 67108864')
+      return { db, wal }
     } catch (error) {
       db.close()
       throw error
     }
-    return db
   } catch (error) {
     throw meaning(error, path)
   }

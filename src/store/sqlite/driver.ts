@@ -30,7 +30,6 @@ export interface SqliteOptions {
 
 export function sqliteDriver(options: SqliteOptions): RecordsDriver {
   const { path, now = Date.now, patience = 2000 } = options
-  const memory = path === ':memory:'
   const lane = createLane()
   let connection: Connection | undefined
   let sync: WalSync | undefined
@@ -101,7 +100,7 @@ export function sqliteDriver(options: SqliteOptions): RecordsDriver {
         // the write makes the log, and tells whether the file may be written
         await patiently(() => run('BEGIN IMMEDIATE'))
         run('COMMIT')
-        if (!memory) sync ??= walSync(path)
+        if (connection.wal) sync ??= walSync(path)
       })
     },
     transaction: (work) =>
