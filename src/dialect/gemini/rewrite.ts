@@ -91,7 +91,7 @@ export function rewriteBody(
     const part = site && partIndex(site)
     const candidate = part === undefined || !('choice' in site!) ? undefined : candidates.get(site.choice)
     if (candidate && part !== undefined) candidate.last = part
-    for (const event of fate.slice(0, Math.max(0, own))) insert(event, true)
+    for (const event of fate.slice(0, Math.max(0, own))) insert(event, candidate !== undefined)
     if (site && candidate && part !== undefined) candidate.fates.set(part, changesOf(site, old, now))
     else if (site) memberEdits(site, old, now, edits)
     for (const event of fate.slice(own + 1)) insert(event, false)
