@@ -64,6 +64,21 @@ describe.skipIf(!hasRecordings)('openai-completions', () => {
     }
   })
 
+  test('interesting() misses no frame with usage, stop, error or end, and skips most others', () => {
+    const matters = new Set(['usage', 'stop', 'error', 'end'])
+    let dull = 0
+    for (const recording of all.filter((one) => one.stream)) {
+      const decoder = openaiCompletions.decoder()
+      for (const frame of new SseReader().push(Buffer.from(recording.body))) {
+        const found = decoder.decode(frame).some((event) => matters.has(event.type))
+        const looks = openaiCompletions.interesting(frame.raw, 0) >= 0
+        if (found) expect(looks).toBe(true)
+        else if (!looks) dull++
+      }
+    }
+    expect(dull).toBeGreaterThan(20)
+  })
+
   test('whole replies: texts, stops and usage; unchanged, edited and written anew', () => {
     const good = all.filter((recording) => !recording.stream && recording.status === 200)
     expect(good.length).toBeGreaterThan(3)
