@@ -203,6 +203,28 @@ describe('a stream', () => {
   })
 })
 
+describe('a reply that is translated', () => {
+  const elsewhere = (upstream: string) =>
+    definePlugin({
+      api: 1,
+      name: 'elsewhere',
+      summary: 'Chooses an upstream of another dialect',
+      failure: 'closed',
+      setup: () => ({ request: (x) => x.setTarget({ upstream, model: 'test-model' }) }),
+    })
+  test.each([
+    ['chat', 'anthropic', false],
+    ['chat', 'anthropic', true],
+    ['messages', 'openai', false],
+    ['messages', 'openai', true],
+  ] as const)('%s served by %s, stream %p, says what it cost', async (call, upstream, stream) => {
+    const kit = await kitOf({ body: { cost_usd: 'usage.cost' } }, { below: [elsewhere(upstream)] })
+    const { body, status } = await kit[call]({ stream })
+    expect(status).toBe(200)
+    expect(body.split(`"cost":${cost}`)).toHaveLength(2)
+  })
+})
+
 test('a refusal carries who and what, and no money', async () => {
   const kit = await kitOf(everything, { upstream: { status: 400 }, slots: [[Principal, { ...Principal.example, tier: 'paid' }]] })
   const { headers, status } = await kit.chat()
