@@ -107,8 +107,8 @@ export interface ReplyIdentity {
   readonly created: number
   /** Chat: the client asked for the usage-only chunk. */
   readonly includeUsage?: boolean
-  /** The request as it was read, for dialects that repeat parts of it in the reply (Responses). Absent when nothing was translated. */
-  readonly request?: JsonObject
+  /** The request, for dialects that repeat parts of it in the reply (Responses). Asked for only when needed: it may have to be parsed. */
+  readonly request?: JsonObject | undefined
 }
 
 /** Decodes the frames of one stream, in order. May be given only the interesting ones (then only usage, stop, error and end count). */

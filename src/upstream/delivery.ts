@@ -1,6 +1,7 @@
 /** What everybody who delivers a reply needs: the exchange, the reply, how it ended, and who the reply says it is from. */
 
 import type { Dialect, ReplyIdentity } from '../dialect/codec.ts'
+import { objectOf } from '../dialect/shape.ts'
 import type { ExchangeCore } from '../pipeline/core.ts'
 import type { ReplyCore } from '../pipeline/reply-core.ts'
 import type { StreamEvent } from '../plugin/events.ts'
@@ -44,5 +45,17 @@ export function identityOf(o: DeliveryOptions, events: readonly StreamEvent[]): 
     model: (start?.type === 'start' && start.model) || o.reply.attempt?.modelServed || o.core.modelAsked || '',
     created: Math.floor(o.core.receivedAt / 1000),
     includeUsage: o.includeUsage(),
+    get request() {
+      return requestOf(o)
+    },
+  }
+}
+
+/** What the client asked; undefined when its body is no JSON: one that was not translated is not checked whole. */
+function requestOf(o: DeliveryOptions): ReplyIdentity['request'] {
+  try {
+    return objectOf(o.core.body?.document.value)
+  } catch {
+    return undefined
   }
 }

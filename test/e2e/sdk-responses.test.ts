@@ -23,6 +23,7 @@ const of = (stream: boolean, ok: boolean) => (entries ?? []).filter((e) => e.str
 function config(upstream: string): string {
   const usual = JSON.parse(gatewayConfig({ upstream, prefix: modelPrefix }))
   usual.upstreams.openai.apis = ['chat', 'responses']
+  usual.models['claude/*'] = { targets: [{ upstream: 'anthropic', model: `${modelPrefix}*` }] }
   return JSON.stringify(usual)
 }
 
@@ -168,6 +169,16 @@ describe.skipIf(entries === undefined)('the openai SDK on recorded Responses tra
         error: { message: expect.stringContaining('Slow down.'), code: 'rate_limit_exceeded' },
       })
     }
+  })
+
+  test('B14: a reply of another API comes as a response that repeats what was asked', async () => {
+    const [entry] = findRecordings({ dialect: 'anthropic-messages', stream: false, status: 200, kind: 'exchange', limit: 1 }) ?? []
+    const id = replay.add(readRecording(entry!))
+    const asked = { model: `claude/${id}`, input: 'hi', temperature: 0.5, tools: [{ type: 'function', name: 'f', parameters: {} }] }
+    const response = await post(asked)
+    expect(response.status).toBe(200)
+    const { input: _, model: __, ...repeated } = asked
+    expect(await response.json()).toMatchObject({ object: 'response', status: 'completed', ...repeated })
   })
 
   test('G05: error replies arrive with their status, and their body byte for byte', async () => {

@@ -24,9 +24,10 @@ export interface ResponseState {
 }
 
 /** Makes the response objects of one reply. */
-export function responseObjects(request: ReplyIdentity['request']): (state: ResponseState) => JsonObject {
-  const echo = echoOf(request ?? {})
+export function responseObjects(head: ReplyIdentity): (state: ResponseState) => JsonObject {
+  let echo: JsonObject | undefined
   return (state) => {
+    echo ??= echoOf(head.request ?? {})
     const { usage } = state
     return {
       id: state.id,

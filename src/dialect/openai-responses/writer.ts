@@ -39,7 +39,7 @@ export interface ResponsesWriter {
 export function responsesWriter(head: ReplyIdentity, emit: Emit): ResponsesWriter {
   let id = responseId(head.id)
   let { model, created } = head
-  const object = responseObjects(head.request)
+  const object = responseObjects(head)
   const items: { index: number; item: JsonObject }[] = []
   const calls = new Map<number, OpenCall>()
   let message: OpenMessage | undefined
