@@ -1,8 +1,8 @@
 /**
  * Chat replies to events for another dialect: everything that has a neutral word, for the frames themselves are dropped.
  *
- * What a relayed reply carries along as `native` is told here: refusals, proofs of thoughts, texts and calls, citations, media, custom calls
- * and the function call of old. One reader per reply; layout of the common members stays the business of `sites.ts`.
+ * What a relayed reply carries along as `native` is told here: refusals, proofs of thoughts, texts and calls, citations, media, custom
+ * calls and the function call of old. One reader per reply; layout of the common members stays the business of `sites.ts`.
  */
 
 import type { StreamEvent, ToolCallEvent } from '../../plugin/events.ts'
@@ -114,8 +114,8 @@ export function neutralReader(): (body: JsonObject, holder: 'delta' | 'message')
 }
 
 /**
- * The thoughts of a message and their proofs. A proof follows the text that it proves: where `reasoning_details` says the same as the plain
- * member, its order counts.
+ * The thoughts of a message and their proofs. A proof follows the text that it proves: where `reasoning_details` says the same as the
+ * plain member, its order counts.
  */
 function thoughtEvents(message: JsonObject, choice: number, plain: string, told: Told, out: StreamEvent[]): void {
   const details = listOf(message.reasoning_details)

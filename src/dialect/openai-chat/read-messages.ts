@@ -1,8 +1,9 @@
 /**
  * Messages of a Chat request to neutral turns.
  *
- * `tool` messages that follow one another become the results of one user turn (C08). An assistant message becomes thoughts, text and calls, in this
- * order, for Chat tells no other. Functions of old have no call ids: they get some, and their results find them by name.
+ * `tool` messages that follow one another become the results of one user turn (C08). An assistant message becomes thoughts, text and
+ * calls, in this order, for Chat tells no other. Functions of old have no call ids: they get some, and their results find them by
+ * name.
  */
 
 import type { Json } from '../../plugin/request.ts'

@@ -67,7 +67,7 @@ export function readParams(reading: Reading): ReadParams {
 
 type NumberKey = 'maxOutput' | 'temperature' | 'topP' | 'topK' | 'frequencyPenalty' | 'presencePenalty' | 'seed' | 'n'
 
-/** `reasoning_effort`, OpenRouter's `reasoning` object, and the `thinking` switch of several vendors. The first that says something wins. */
+/** The `thinking` switch of several vendors, OpenRouter's `reasoning` object, `reasoning_effort`: the last that says something wins. */
 function readReasoning(reading: Reading, set: (key: 'reasoning', member: string, value: ReasoningRequest) => void): void {
   const { take } = reading
   const thinking = objectOf(take('thinking'))

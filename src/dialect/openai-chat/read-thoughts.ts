@@ -1,4 +1,7 @@
-/** The thoughts of an assistant message and their proofs, out of `reasoning_details` and the plain members (PROTOCOL §1.3; D01, D03, C19). */
+/**
+ * The thoughts of an assistant message and their proofs, out of `reasoning_details` and the plain members (PROTOCOL §1.3; D01, D03,
+ * C19).
+ */
 
 import type { ReasoningContent } from '../conversation.ts'
 import { isTagged, readProof } from '../proof.ts'

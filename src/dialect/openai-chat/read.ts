@@ -1,4 +1,7 @@
-/** Chat Completions requests to the neutral conversation (PROTOCOL §1.1–1.4). Odd shapes are refused by name or told as extras, never thrown. */
+/**
+ * Chat Completions requests to the neutral conversation (PROTOCOL §1.1–1.4). Odd shapes are refused by name or told as extras, never
+ * thrown.
+ */
 
 import type { Conversation } from '../conversation.ts'
 import type { JsonSource } from '../json-source.ts'

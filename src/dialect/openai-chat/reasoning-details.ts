@@ -1,8 +1,9 @@
 /**
  * `reasoning_details`: how Chat carries proofs of thoughts. The form is OpenRouter's, which clients send back as they got it.
  *
- * Towards clients a proof of any maker stands in `signature` (beside the whole text that it proves) or in `data` (a hidden thought). From an
- * upstream a whole entry is the proof, for it can be given back only with its format and id: it travels packed (§1.3; D01, D03).
+ * Towards clients a proof of any maker stands in `signature` (beside the whole text that it proves) or in `data` (a hidden thought).
+ * From an upstream a whole entry is the proof, for it can be given back only with its format and id: it travels packed (§1.3; D01,
+ * D03).
  */
 
 import type { Json } from '../../plugin/request.ts'

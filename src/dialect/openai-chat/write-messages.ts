@@ -1,8 +1,8 @@
 /**
  * Neutral turns as Chat messages.
  *
- * Results stand directly behind the message with their calls (`pair-results.ts`); what only a user message can hold follows them. Thoughts go
- * back to their maker alone (D01, D03), or as plain text to servers that want it (D02).
+ * Results stand directly behind the message with their calls (`pair-results.ts`); what only a user message can hold follows them.
+ * Thoughts go back to their maker alone (D01, D03), or as plain text to servers that want it (D02).
  */
 
 import { uniqueCallIds } from '../call-ids.ts'

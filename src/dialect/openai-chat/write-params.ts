@@ -1,4 +1,7 @@
-/** Neutral parameters for a Chat upstream: hints that it does not know are dropped and disclosed, what changes the answer is refused (§1.4). */
+/**
+ * Neutral parameters for a Chat upstream: hints that it does not know are dropped and disclosed, what changes the answer is refused
+ * (§1.4).
+ */
 
 import type { WriteTarget } from '../codec.ts'
 import type { Conversation, OutputFormat, Params, ReasoningRequest } from '../conversation.ts'

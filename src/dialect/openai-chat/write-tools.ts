@@ -1,4 +1,7 @@
-/** Neutral tools and the choice among them for a Chat upstream; a forced tool where it knows no schema for its output (PROTOCOL §1.2, §1.4). */
+/**
+ * Neutral tools and the choice among them for a Chat upstream; a forced tool where it knows no schema for its output (PROTOCOL §1.2,
+ * §1.4).
+ */
 
 import type { WriteTarget } from '../codec.ts'
 import type { Conversation, Tool, ToolChoice } from '../conversation.ts'

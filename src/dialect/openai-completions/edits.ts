@@ -1,8 +1,8 @@
 /**
  * The edits that make a chunk or a whole completion say what hooks made of its events; every other byte stays as received.
  *
- * Text and stop of a choice stand side by side in one object, so all texts that hooks left of a choice become its text. Log probabilities spell
- * the text out token by token: they go when it changes.
+ * Text and stop of a choice stand side by side in one object, so all texts that hooks left of a choice become its text. Log
+ * probabilities spell the text out token by token: they go when it changes.
  */
 
 import type { StreamEvent } from '../../plugin/events.ts'

@@ -1,8 +1,8 @@
 /**
  * The dialect of OpenAI's legacy Completions: a bare prompt in, text out.
  *
- * Its requests are passed on to upstreams that have the endpoint, and translated for those that have not, as far as a conversation can say the same.
- * Nothing is translated into it.
+ * Its requests are passed on to upstreams that have the endpoint, and translated for those that have not, as far as a conversation can
+ * say the same. Nothing is translated into it.
  */
 
 import type { Dialect } from '../codec.ts'

@@ -1,6 +1,6 @@
 /**
- * Completions requests to the neutral conversation: one prompt is one user turn (PROTOCOL §1.9). What a conversation can't say (tokens, several
- * prompts, a suffix, an echo, the best of several, log probabilities in the shape of old) is refused.
+ * Completions requests to the neutral conversation: one prompt is one user turn (PROTOCOL §1.9). What a conversation can't say
+ * (tokens, several prompts, a suffix, an echo, the best of several, log probabilities in the shape of old) is refused.
  */
 
 import type { Conversation } from '../conversation.ts'

@@ -1,6 +1,7 @@
 /**
- * The dialect of OpenAI's Embeddings, which many others speak, too. Requests and replies pass as they are: a vector asked for as base64 stays
- * base64 (H18). It can't be translated; replies are whole, and nothing of them but the usage means anything to the gateway.
+ * The dialect of OpenAI's Embeddings, which many others speak, too. Requests and replies pass as they are: a vector asked for as
+ * base64 stays base64 (H18). It can't be translated; replies are whole, and nothing of them but the usage means anything to the
+ * gateway.
  */
 
 import type { Usage } from '../../plugin/outcome.ts'
