@@ -4,34 +4,19 @@
  * Each event leaves as an element of the array when it arrives. Answers that are no stream of events pass as they are.
  */
 
-import { type SseFrame, SseReader } from '../dialect/sse.ts'
-
-const text = new TextEncoder()
+import { sseToJsonArray } from '../dialect/gemini/json-array.ts'
 
 /** The response with its stream of events as an array. */
 export async function asJsonArray(pending: Promise<Response>): Promise<Response> {
   const response = await pending
   if (!response.body || !response.headers.get('content-type')?.startsWith('text/event-stream')) return response
-  const reader = new SseReader()
-  let begun = false
-  const elements = (frames: readonly SseFrame[]): string => {
-    let out = ''
-    for (const { data } of frames) {
-      if (data === '') continue
-      out += `${begun ? ',\r\n' : '['}${data}`
-      begun = true
-    }
-    return out
-  }
+  const form = sseToJsonArray()
   const array = new TransformStream<Uint8Array, Uint8Array>({
     transform(chunk, controller) {
-      const out = elements(reader.push(chunk))
-      if (out !== '') controller.enqueue(text.encode(out))
+      const out = form.push(chunk)
+      if (out.length > 0) controller.enqueue(out)
     },
-    flush(controller) {
-      const out = elements(reader.end())
-      controller.enqueue(text.encode(`${out}${begun ? '' : '['}]`))
-    },
+    flush: (controller) => controller.enqueue(form.end()),
   })
   const headers = new Headers(response.headers)
   headers.set('content-type', 'application/json; charset=UTF-8')
