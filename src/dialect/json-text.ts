@@ -14,9 +14,11 @@ export type Writable = Json | RawJson | undefined | readonly Writable[] | { read
 
 /** The text of a value. @throws RangeError when it is nested too deep. */
 export function writeJson(value: Writable): string {
-  if (value instanceof RawJson) return value.text
+  // a line break in JSON text is white space only, and would end the line of an SSE frame
+  if (value instanceof RawJson)
+    return value.text.includes('\n') || value.text.includes('\r') ? value.text.replace(/[\r\n]+/g, ' ') : value.text
   if (value === undefined) return 'null'
-  if (value === null || typeof value !== 'object') return JSON.stringify(value)
+  if (value === null || typeof value !== 'object' || JSON.isRawJSON(value)) return JSON.stringify(value)
   let text = ''
   if (Array.isArray(value)) {
     for (const item of value as readonly Writable[]) text += `${text === '' ? '' : ','}${writeJson(item)}`

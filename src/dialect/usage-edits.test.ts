@@ -3,9 +3,13 @@ import type { StreamEvent, UsageEvent } from '../plugin/events.ts'
 import { exactNumber } from '../plugin/exact-number.ts'
 import { anthropicMessages } from './anthropic-messages/index.ts'
 import type { Dialect } from './codec.ts'
+import { geminiGenerate } from './gemini/index.ts'
 import { openaiChat } from './openai-chat/index.ts'
+import { openaiCompletions } from './openai-completions/index.ts'
+import { openaiResponses } from './openai-responses/index.ts'
 import { SseReader } from './sse.ts'
 
+const dialects = [openaiChat, openaiCompletions, openaiResponses, anthropicMessages, geminiGenerate]
 const head = { id: 'x', model: 'm', created: 1 }
 const cost = exactNumber('0.00000000123')
 const add = (event: StreamEvent): StreamEvent => (event.type === 'usage' ? { ...event, extra: { cost, 'a/b~': true } } : event)
@@ -85,10 +89,21 @@ describe('members that a plugin adds to usage', () => {
     usage,
     { type: 'end' },
   ]
-  test.each([openaiChat, anthropicMessages])('in answers made of events alone: $name', (dialect) => {
-    expect(JSON.parse(dialect.encodeWhole(events, head)).usage.cost).toBe(1.23e-9)
+  test.each(dialects)('in answers made of events alone: $name', (dialect) => {
     expect(dialect.encodeWhole(events, head)).toContain('"cost":0.00000000123')
     expect(dialect.encoder(head).encode(events)).toContain('"cost":0.00000000123')
+  })
+  test.each(dialects)('in answers that are edited: $name', (dialect) => {
+    const { extra: _, ...plain } = usage
+    const bare = dialect.encodeWhole(
+      events.map((event) => (event === usage ? plain : event)),
+      head,
+    )
+    expect(bare).not.toContain('cost')
+    expect(whole(dialect, bare)).toContain('"cost":0.00000000123')
+    expect(JSON.parse(whole(dialect, bare))).toMatchObject(JSON.parse(bare))
+    const text = dialect.encoder({ ...head, includeUsage: true }).encode(events.map((event) => (event === usage ? plain : event)))
+    expect(streamed(dialect, text)).toContain('"cost":0.00000000123')
   })
   test('Chat: a client that did not ask for usage is told only what a plugin has to say', () => {
     const { extra: _, ...plain } = usage

@@ -5,6 +5,7 @@ import type { Json } from './request.ts'
 declare global {
   interface JSON {
     rawJSON(text: string): unknown
+    isRawJSON(value: unknown): boolean
   }
 }
 

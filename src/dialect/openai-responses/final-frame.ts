@@ -3,10 +3,11 @@
  * was dropped (B14).
  */
 
-import type { StreamEvent } from '../../plugin/events.ts'
+import type { StreamEvent, UsageEvent } from '../../plugin/events.ts'
 import type { Json } from '../../plugin/request.ts'
 import { sameContent } from '../align.ts'
 import { type JsonObject, listOf, objectOf } from '../shape.ts'
+import { withExtra } from '../usage-edits.ts'
 import { statusOfStop } from './stop-reasons.ts'
 import { patchedItem } from './tracked-items.ts'
 import type { UpstreamView } from './upstream-view.ts'
@@ -40,7 +41,7 @@ export function finalFrame(
   for (const [i, old] of before.entries()) {
     const now = kept[i]
     if (!now || sameContent(old, now)) continue
-    if (now.type === 'usage') response = { ...response, usage: responsesUsageObject(now.usage) }
+    if (now.type === 'usage') response = { ...response, usage: usageOf(response, old, now) }
     if (now.type === 'stop') {
       const { status, reason } = statusOfStop(now)
       response = { ...response, status, incomplete_details: reason === undefined ? null : { reason } }
@@ -48,6 +49,12 @@ export function finalFrame(
     }
   }
   return response === given ? body : { ...body, type: type ?? null, response }
+}
+
+/** The upstream's own object as long as its figures stay. */
+function usageOf(response: JsonObject, old: StreamEvent, now: UsageEvent): JsonObject {
+  const same = old.type === 'usage' && Bun.deepEquals(old.usage, now.usage)
+  return withExtra((same ? objectOf(response.usage) : undefined) ?? responsesUsageObject(now.usage), now.extra)
 }
 
 function finalResponse(value: JsonObject, view: UpstreamView, writer: ResponsesWriter): JsonObject {

@@ -4,10 +4,12 @@
  * Strict clients want all of it: what the request asked for is repeated, with the API's defaults where it asked for nothing.
  */
 
+import type { UsageEvent } from '../../plugin/events.ts'
 import type { Usage } from '../../plugin/outcome.ts'
 import type { Json } from '../../plugin/request.ts'
 import type { ReplyIdentity } from '../codec.ts'
 import { type JsonObject, objectOf } from '../shape.ts'
+import { withExtra } from '../usage-edits.ts'
 import { responsesUsageObject } from './usage.ts'
 
 /** What changes while a reply goes on. */
@@ -18,6 +20,8 @@ export interface ResponseState {
   readonly status: 'in_progress' | 'completed' | 'incomplete' | 'failed'
   readonly output: readonly Json[]
   readonly usage?: Usage | undefined
+  /** What plugins added to it. */
+  readonly usageExtra?: UsageEvent['extra']
   /** Why it is incomplete. */
   readonly reason?: string | undefined
   readonly error?: { readonly code: string; readonly message: string } | undefined
@@ -28,7 +32,8 @@ export function responseObjects(head: ReplyIdentity): (state: ResponseState) => 
   let echo: JsonObject | undefined
   return (state) => {
     echo ??= echoOf(head.request ?? {})
-    const { usage } = state
+    const { usage, usageExtra } = state
+    const counted = usage && usage.source !== 'unknown' ? withExtra(responsesUsageObject(usage), usageExtra) : undefined
     return {
       id: state.id,
       object: 'response',
@@ -40,7 +45,7 @@ export function responseObjects(head: ReplyIdentity): (state: ResponseState) => 
       model: state.model,
       output: [...state.output],
       ...echo,
-      usage: usage && usage.source !== 'unknown' ? responsesUsageObject(usage) : state.status === 'in_progress' ? null : noUsage,
+      usage: counted ?? (state.status === 'in_progress' ? null : noUsage),
     }
   }
 }

@@ -9,6 +9,7 @@ import type { StreamEvent } from '../../plugin/events.ts'
 import type { Json } from '../../plugin/request.ts'
 import { type Splice, spliceBytes } from '../json-edits.ts'
 import { type JsonObject, listOf, objectOf, parseJson, wordOf } from '../shape.ts'
+import { usageEdits } from '../usage-edits.ts'
 import { encodeResponsesWhole } from './encode-whole.ts'
 import { inReplyError } from './errors.ts'
 import type { Place } from './items.ts'
@@ -118,7 +119,7 @@ function itemEdits(item: JsonObject, site: WholeSite, old: StreamEvent, now: Str
 
 function replyEdits(old: StreamEvent, now: StreamEvent | undefined, edits: Splice[]): void {
   if (!now || Bun.deepEquals(old, now)) return
-  if (now.type === 'usage') edits.push({ pointer: '/usage', value: responsesUsageObject(now.usage) })
+  if (now.type === 'usage') edits.push(...usageEdits('/usage', old, now, responsesUsageObject))
   else if (now.type === 'stop') {
     const { status, reason } = statusOfStop(now)
     edits.push({ pointer: '/status', value: status }, { pointer: '/incomplete_details', value: reason === undefined ? null : { reason } })

@@ -6,7 +6,7 @@
  * each item has its own index, so nothing need wait.
  */
 
-import type { ReasoningEvent, StopEvent, StreamEvent, ToolCallEvent } from '../../plugin/events.ts'
+import type { ReasoningEvent, StopEvent, StreamEvent, ToolCallEvent, UsageEvent } from '../../plugin/events.ts'
 import type { Usage } from '../../plugin/outcome.ts'
 import type { Json } from '../../plugin/request.ts'
 import type { ReplyIdentity } from '../codec.ts'
@@ -45,6 +45,7 @@ export function responsesWriter(head: ReplyIdentity, emit: Emit): ResponsesWrite
   let message: OpenMessage | undefined
   let reasoning: OpenReasoning | undefined
   let usage: Usage | undefined
+  let usageExtra: UsageEvent['extra']
   let stop: StopEvent | undefined
   let begun = false
   let ended = false
@@ -52,7 +53,7 @@ export function responsesWriter(head: ReplyIdentity, emit: Emit): ResponsesWrite
 
   const output = (): Json[] => items.toSorted((a, b) => a.index - b.index).map(({ item }) => item)
   const response = (status: FinalStatus | 'in_progress', more: { reason?: string | undefined; error?: FailureWords } = {}): JsonObject =>
-    object({ id, model, created, status, output: output(), usage, ...more })
+    object({ id, model, created, status, output: output(), usage, usageExtra, ...more })
   const begin = (): void => {
     if (begun) return
     begun = true
@@ -209,6 +210,7 @@ export function responsesWriter(head: ReplyIdentity, emit: Emit): ResponsesWrite
           return native(event.data)
         case 'usage':
           usage = event.usage
+          usageExtra = event.extra
           return
         case 'stop':
           stop = callsMade > 0 && event.reason === 'end' ? { ...event, reason: 'tool_calls' } : event
