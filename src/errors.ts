@@ -110,6 +110,14 @@ export const errorCatalogue: Readonly<Record<RefusalCode, ErrorEntry>> = {
     'api_error',
     'A plugin of this gateway failed. Name the request id to the operator.',
   ),
+  store_unavailable: entry(
+    503,
+    'server_error',
+    'store_unavailable',
+    'overloaded_error',
+    'A store of this gateway is away. Try again in a moment.',
+    { anthropicStatus: 529 },
+  ),
   upstream_auth: entry(502, 'server_error', 'upstream_auth', 'api_error', "The model provider rejected the gateway's own key.", {
     retry: false,
   }),

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { type AnyHooks, forever, plug } from '../../test/support/plug.ts'
-import { Principal, type PrincipalValue } from '../plugin/index.ts'
+import { Principal, type PrincipalValue, StoreUnavailable } from '../plugin/index.ts'
 import { type PluginKit, testPlugin } from '../testkit/index.ts'
 
 const mallory: PrincipalValue = { id: 'mallory', kind: 'key', account: 'm', tags: [] }
@@ -62,6 +62,21 @@ describe('open or closed', () => {
       await ended(closed.kit)
     })
   }
+
+  test.each(['admit', 'request', 'around', 'attempt'])('a store that is away, in %s: what passes may be tried again', async (hook) => {
+    const away = () => Promise.reject(new StoreUnavailable('redis://10.0.0.1 can not be reached'))
+    const closed = await started({ [hook]: away }, 'refuse')
+    const refused = await closed.kit.chat()
+    expect(refused).toMatchObject({ status: 503, sent: [], json: { error: { code: 'store_unavailable' } } })
+    expect(refused.headers.get('retry-after')).toBe('1')
+    expect(refused.body).toContain('The plugin \\"failing\\" of this gateway can\'t reach its store now.')
+    expect(refused.body).not.toContain('10.0.0.1')
+    expect(await closed.kit.messages()).toMatchObject({ status: 529, json: { error: { type: 'overloaded_error' } } })
+    const open = await started({ [hook]: away }, 'skip')
+    expect(await open.kit.chat()).toMatchObject({ status: 200, verdicts: [{ hook, did: 'failed-open' }] })
+    await ended(closed.kit)
+    await ended(open.kit)
+  })
 
   test("the author's mode holds where the operator says nothing, and the operator's wins", async () => {
     for (const failure of ['open', 'closed'] as const) {

@@ -91,7 +91,7 @@ export function failed(core: ExchangeCore, instance: Instance, hook: string, err
   if (instance.failure === 'open') return undefined
   if (error instanceof StoreUnavailable) {
     const message = `The plugin "${instance.id}" of this gateway can't reach its store now. Try again in a moment.`
-    return { type: 'refusal', code: 'plugin_failed', status: 503, retryAfter: 1, message }
+    return { type: 'refusal', code: 'store_unavailable', retryAfter: 1, message }
   }
   return {
     type: 'refusal',

@@ -20,6 +20,7 @@ export const refusalCodes = [
   'content_filter',
   'internal_error',
   'plugin_failed',
+  'store_unavailable',
   'upstream_auth',
   'upstream_error',
   'upstream_bad_reply',
