@@ -7,6 +7,7 @@
 
 import type { Operation } from '../plugin/exchange.ts'
 import { anthropicCountTokens, anthropicMessages } from './anthropic-messages/index.ts'
+import { bedrockConverse } from './bedrock-converse/index.ts'
 import type { Dialect, Family } from './codec.ts'
 import { countReply, geminiCountTokens, geminiGenerate, geminiPath } from './gemini/index.ts'
 import { openaiChat } from './openai-chat/index.ts'
@@ -54,6 +55,8 @@ export const families: Readonly<Record<Family, FamilyApi>> = {
         dialect: anthropicCountTokens,
         counted: (tokens) => `{"input_tokens":${tokens}}`,
       },
+      // the host makes the path
+      { operation: 'converse', suffix: '/model/{model}/converse', dialect: bedrockConverse, upstreamOnly: true },
     ],
   },
   gemini: {
