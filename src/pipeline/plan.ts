@@ -33,6 +33,8 @@ export interface Instance {
   readonly plugin: Plugin
   readonly hooks: ErasedHooks
   readonly failure: FailureMode
+  /** It needs to know what every reply used. */
+  readonly usage: boolean
   /** Milliseconds that an asynchronous hook may take. */
   readonly timeout: number
   /** The operator's `when`; absent = always. */
@@ -90,7 +92,7 @@ export function compilePlan(instances: readonly Instance[]): Plan {
     reply,
     events: instances.filter((i) => i.hooks.event || i.hooks.inspect).reverse(),
     settle,
-    usage: instances.some((i) => i.plugin.usage === true),
+    usage: instances.some((i) => i.usage),
     conditional: instances.some((i) => i.condition),
   }
 }

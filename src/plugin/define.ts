@@ -40,9 +40,9 @@ export interface PluginDefinition<
   readonly failure: FailureMode
   /**
    * This plugin needs to know what every reply used. Streams of Chat Completions report that only when asked: with such a plugin in the list the
-   * gateway asks (`stream_options.include_usage`), and keeps from the client the one chunk that it did not ask for.
+   * gateway asks (`stream_options.include_usage`), and keeps from the client the one chunk that it did not ask for. A function says it of one config.
    */
-  readonly usage?: boolean
+  readonly usage?: boolean | ((config: Static<C>) => boolean)
   /** Makes this plugin's state for one exchange. */
   readonly state?: () => S
   /** Builds the instance. Throwing here is a start-up error. */
@@ -59,7 +59,8 @@ export interface Plugin {
   readonly wants: readonly AnySlot[]
   readonly provides: readonly AnySlot[]
   readonly failure: FailureMode
-  readonly usage?: boolean
+  // biome-ignore lint/suspicious/noExplicitAny: as with `setup`
+  readonly usage?: boolean | ((config: any) => boolean)
   readonly state?: () => unknown
   // biome-ignore lint/suspicious/noExplicitAny: the types were checked where the plugin was defined
   setup(host: Host, config: any): Hooks<any, any, any, any> | Promise<Hooks<any, any, any, any>>

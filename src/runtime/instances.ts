@@ -25,6 +25,8 @@ export interface LiveInstance {
   readonly plugin: Plugin
   readonly hooks: Hooks
   readonly host: HostHandle
+  /** With this config it needs to know what every reply used. */
+  readonly usage: boolean
   /** Equal keys mean: the same plugin with the same config. */
   readonly key: string
   /** File of an external plugin. */
@@ -128,7 +130,8 @@ async function setUp(
     running = Promise.resolve(plugin.setup(host.host, config) as Hooks | Promise<Hooks>)
     const hooks = await withTimeout(running, o.setupTimeout ?? setupTimeout)
     checkHooks(hooks)
-    return { id: entry.id, plugin, hooks, host, key, ...(file !== undefined && { file }), users: 0, closed: false }
+    const usage = typeof plugin.usage === 'function' ? plugin.usage(config) === true : plugin.usage === true
+    return { id: entry.id, plugin, hooks, host, usage, key, ...(file !== undefined && { file }), users: 0, closed: false }
   } catch (error) {
     // one that comes back late has opened things that only it can close
     if (error instanceof HookTimeout) running?.then((hooks) => hooks?.close?.()).then(undefined, () => {})
@@ -161,6 +164,7 @@ function toInstance(o: BuildOptions, entry: PluginEntry, made: LiveInstance, ind
     id: entry.id,
     plugin: made.plugin,
     hooks: eraseHooks(made.hooks),
+    usage: made.usage,
     failure: entry.on_error === 'skip' ? 'open' : entry.on_error === 'refuse' ? 'closed' : made.plugin.failure,
     timeout: entry.timeout ?? defaultTimeout,
     ...(entry.when && { condition: compileCondition(entry.when as When) }),

@@ -3,7 +3,7 @@
  */
 
 import { afterEach, describe, expect, test } from 'bun:test'
-import { definePlugin, exactNumber, type Outcome, type Plugin } from 'headgate/plugin'
+import { definePlugin, exactNumber, type Outcome, type Plugin, Type } from 'headgate/plugin'
 import { type PluginKit, testPlugin } from 'headgate/testkit'
 import { openaiChat } from '../../src/dialect/openai-chat/index.ts'
 import { askForUsage, withUsageAsked } from '../../src/runtime/ask-usage.ts'
@@ -31,6 +31,16 @@ const needing = (hooks: object = {}): Plugin =>
     usage: true,
     setup: () => ({ settle() {}, ...hooks }),
   })
+const needingOf = (usage: (config: { tokens?: number }) => boolean) =>
+  definePlugin({
+    api: 1,
+    name: 'needs-usage',
+    summary: 'Needs usage where its config says so',
+    failure: 'closed',
+    config: Type.Object({ tokens: Type.Optional(Type.Integer()) }),
+    usage,
+    setup: () => ({ settle() {} }),
+  })
 const plain = definePlugin({ api: 1, name: 'plain', summary: 'Needs none', failure: 'closed', setup: () => ({ settle() {} }) })
 
 async function kitOf(plugin: Plugin, options: Parameters<typeof testPlugin>[1] = {}): Promise<PluginKit> {
@@ -53,6 +63,17 @@ describe('a Chat stream, and a plugin that needs usage', () => {
     const kit = await kitOf(needing(), polite)
     const { sent } = await kit.chat(raw)
     expect(sent[0]!.text).toBe(raw.replace('test-model', 'test-model').replace(' }', ' ,"stream_options":{"include_usage":true}}'))
+  })
+
+  test('a config that needs none is not asked for, one that does is, and a reload changes it', async () => {
+    const kit = await kitOf(
+      needingOf((config) => config.tokens !== undefined),
+      polite,
+    )
+    const asked = async () => (await kit.chat({ stream: true })).sent[0]!.json as Record<string, unknown>
+    expect(await asked()).not.toHaveProperty('stream_options')
+    expect(await kit.reload({ with: { tokens: 5 } })).toEqual([])
+    expect(await asked()).toMatchObject({ stream_options: { include_usage: true } })
   })
 
   test('the usage-only chunk, and only that, is kept from the client; the record has the usage', async () => {
