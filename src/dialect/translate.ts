@@ -68,7 +68,7 @@ export class ReplyTranslation {
   private held: TextEvent[] = []
   private forced = -1
   private called = false
-  private open: { readonly event: ToolCallEvent; text: string } | undefined = undefined
+  private open: { readonly event: ToolCallEvent; text: string; readonly wrap?: true } | undefined = undefined
 
   constructor(
     private readonly maker: { readonly dialect: string; readonly upstream: string },
@@ -98,6 +98,11 @@ export class ReplyTranslation {
       case 'stop': {
         this.closeCall(out)
         const reason = event.reason
+        // a model that could not finish is a failure in every dialect, and no dialect but its own has a word for it (PROTOCOL §1.5)
+        if (reason === 'fault') {
+          out.push({ type: 'error', kind: 'upstream_error', message: `The model could not finish its answer (${event.raw}).` })
+          return
+        }
         if (this.forced >= 0) out.push(reason === 'tool_calls' ? { ...event, reason: 'end' } : event)
         else {
           this.release(out)
@@ -124,6 +129,12 @@ export class ReplyTranslation {
       return
     }
     this.called = true
+    if (event.kind === 'custom' && event.name !== undefined && !this.custom.has(event.name)) {
+      // free text for a client that offered no tool of that kind: its dialect may want an object
+      this.closeCall(out)
+      this.open = { event: { ...event, kind: 'function', arguments: '' }, text: event.arguments, wrap: true }
+      return
+    }
     const known = event.name === undefined ? undefined : this.names.original(event.name)
     if (this.open && event.index === this.open.event.index && known === undefined) {
       this.open.text += event.arguments
@@ -147,7 +158,7 @@ export class ReplyTranslation {
     const { open } = this
     if (!open) return
     this.open = undefined
-    const input = objectOf(parseJson(open.text))?.input
+    const input = open.wrap ? JSON.stringify({ input: open.text }) : objectOf(parseJson(open.text))?.input
     out.push({ ...open.event, arguments: typeof input === 'string' ? input : open.text })
   }
 

@@ -290,8 +290,10 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
   }
 
   private collected(events: readonly StreamEvent[], failure: StreamFailure | undefined): void {
-    const { attempt, family } = this.options
+    const { attempt, family, translation } = this.options
     this.headers.delete('content-type')
+    const fault = translation && events.find((event) => event.type === 'error')
+    if (fault?.type === 'error') failure ??= { code: 'upstream_error', message: fault.message, told: false }
     if (failure) this.answer(callFailed(attempt, attempt.failure ?? 'truncated', failure.code, failure.message, family))
     else this.answer(new ReplyCore(true, 200, this.headers, false, { kind: 'completed', events }, { attempt }))
   }

@@ -50,6 +50,8 @@ export function replyOfWhole(answered: Answered, body: Uint8Array, now: number):
     if (decoded) {
       headers.delete('content-type')
       const events = translation ? translatedWhole(decoded.events, translation) : decoded.events
+      const fault = translation && events.find((event) => event.type === 'error')
+      if (fault?.type === 'error') return callFailed(attempt, 'error_in_reply', 'upstream_error', fault.message, family)
       return new ReplyCore(true, 200, headers, stream, { kind: 'completed', events }, { attempt })
     }
     if (translation) return callFailed(attempt, 'bad_reply', 'upstream_bad_reply', 'The model provider answered with no reply.', family)

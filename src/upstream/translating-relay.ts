@@ -19,6 +19,8 @@ const text = new TextEncoder()
 export class TranslatingRelay extends Relay {
   private encoder: StreamEncoder | undefined = undefined
   private seenEnd = false
+  /** The model said of itself that it failed, though its stream ended well. */
+  private fault: StreamFailure | undefined = undefined
 
   constructor(
     o: DeliveryOptions,
@@ -40,7 +42,11 @@ export class TranslatingRelay extends Relay {
     let written = ''
     for (const event of events) {
       if (event.type === 'end') this.seenEnd = true
-      if (event.type === 'error') continue // told by `ending`, once, in the client's words
+      if (event.type === 'error') {
+        // told by `ending`, once, in the client's words
+        this.fault ??= { code: 'upstream_error', message: event.message, told: false }
+        continue
+      }
       written += this.encoder.encode(pass ? pass.pass(event) : [event])
       if (pass?.stopped) {
         this.stop(written)
@@ -71,7 +77,7 @@ export class TranslatingRelay extends Relay {
     } catch {
       failure = unsendable
     }
-    super.end(failure)
+    super.end(failure ?? this.fault)
   }
 
   protected override ending(failure: StreamFailure | undefined): string {

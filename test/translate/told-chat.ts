@@ -35,7 +35,7 @@ export function toldByChat(body: string): Told {
     told.calls.push({
       id: text(call.id),
       name: text(fn.name) || text(custom.name),
-      args: call.custom ? text(custom.input) : isObject(fn.arguments) ? fn.arguments : argsOf(text(fn.arguments)),
+      args: call.type === 'custom' ? text(custom.input) : isObject(fn.arguments) ? fn.arguments : argsOf(text(fn.arguments)),
     })
     if (typeof call.id !== 'string' || (call.function && typeof fn.arguments !== 'string'))
       told.wrong.push('call without id or text of arguments')
@@ -96,7 +96,11 @@ export function toldByChatStream(body: string): Told {
           if (index !== calls.length) told.wrong.push(`call index ${index} after ${calls.length} calls`)
           if (typeof call.id !== 'string' || !call.type || !(fn.name || custom.name))
             told.wrong.push('first part of a call without id, type or name')
-          calls[index] = { id: text(call.id), name: text(fn.name) || text(custom.name), args: text(fn.arguments) || text(custom.input) }
+          calls[index] = {
+            id: text(call.id),
+            name: text(fn.name) || text(custom.name),
+            args: isObject(fn.arguments) ? JSON.stringify(fn.arguments) : text(fn.arguments) || text(custom.input),
+          }
         } else {
           if (fn.name) told.wrong.push('a second name of a call')
           known.args += text(fn.arguments) || text(custom.input)

@@ -4,6 +4,9 @@ import { count, framesOf, isObject, list, nothingTold, object, parse, type Told,
 
 const stops: Readonly<Record<string, string>> = { STOP: 'end', MAX_TOKENS: 'length', FINISH_REASON_UNSPECIFIED: 'end' }
 
+/** The model could not finish: no other dialect may take that for an answer. */
+const faults = new Set(['MALFORMED_FUNCTION_CALL', 'UNEXPECTED_TOOL_CALL', 'OTHER'])
+
 export function toldByGemini(body: string): Told {
   const told = nothingTold()
   const value = parse(body)
@@ -36,12 +39,15 @@ function add(told: Told, value: Record<string, unknown>): void {
     if (isObject(part.functionCall)) {
       const call = part.functionCall
       if (call.args !== undefined && !isObject(call.args)) told.wrong.push('args are no object')
+      if (call.partialArgs !== undefined || call.willContinue !== undefined || text(call.name) === '') told.pieces = true
       told.calls.push({ id: text(call.id), name: text(call.name), args: call.args ?? {} })
     } else if (part.thought === true) told.reasoning += text(part.text)
     else told.text += text(part.text)
   }
-  if (typeof candidate?.finishReason === 'string') told.stop = stops[candidate.finishReason] ?? 'filter'
-  else if (object(value.promptFeedback).blockReason) told.stop = 'filter'
+  if (typeof candidate?.finishReason === 'string') {
+    if (faults.has(candidate.finishReason)) told.error = candidate.finishReason
+    told.stop = stops[candidate.finishReason] ?? 'filter'
+  } else if (object(value.promptFeedback).blockReason) told.stop = 'filter'
   if (isObject(value.usageMetadata)) {
     const { usageMetadata: usage } = value
     told.usage = {
@@ -49,6 +55,7 @@ function add(told: Told, value: Record<string, unknown>): void {
       output: count(usage.candidatesTokenCount) + count(usage.thoughtsTokenCount),
       cacheRead: count(usage.cachedContentTokenCount),
     }
+    if (told.usage.input + told.usage.output === 0) told.usage = undefined // says nothing
   }
 }
 

@@ -23,6 +23,8 @@ export interface Told {
   error: string | undefined
   /** The reply ended as its dialect says. */
   complete: boolean
+  /** Calls came in pieces that this parser does not put together (Vertex' `partialArgs`). */
+  pieces?: boolean
   /** Breaches of the dialect. */
   readonly wrong: string[]
 }
