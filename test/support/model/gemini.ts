@@ -85,7 +85,7 @@ export function writeGemini(model: string, said: Said, id: string): object {
 }
 
 export function* streamGemini(model: string, said: Said, id: string): Generator<string> {
-  const parts = partsOf(said)
+  const parts = partsOf(said).flatMap((part) => (part.text === said.text ? said.text.split(/(?<= )/).map((text) => ({ text })) : [part]))
   for (const [i, part] of parts.entries()) {
     const last = i === parts.length - 1
     const candidate = { content: { role: 'model', parts: [part] }, ...(last && { finishReason: 'STOP' }), index: 0 }

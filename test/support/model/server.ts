@@ -7,11 +7,13 @@
 import { readChat, streamChat, writeChat } from './chat.ts'
 import { faultOfGemini, readGemini, streamGemini, writeGemini } from './gemini.ts'
 import { faultOfMessages, readMessages, streamMessages, writeMessages } from './messages.ts'
+import { completionReply, embeddingsReply } from './others.ts'
 import { readResponses, streamResponses, writeResponses } from './responses.ts'
 import { type Arguments, type Asked, answer, proof, type Said } from './script.ts'
 
 export interface ModelRequest {
   readonly path: string
+  readonly search: string
   readonly headers: Headers
   readonly body: Record<string, unknown>
   readonly asked: Asked
@@ -28,6 +30,10 @@ export interface ScriptedModel {
   parallel: number
   /** Awaited between two frames of a stream; lets a test hold it. */
   between: (() => Promise<void>) | undefined
+  /** Answers instead of the script, while it is set: for errors. */
+  instead: ((request: Request, body: Record<string, unknown>) => Response | undefined) | undefined
+  /** False: the client is one that does not keep proofs, so that nothing is said of those that do not come back. */
+  proofs: boolean
   /** Streams that their reader left before the end. */
   readonly left: number
   clear(): void
@@ -46,7 +52,15 @@ interface Speech {
 
 export function startModel(): ScriptedModel {
   let made = 0
-  const state = { args: {} as Arguments, parallel: 1, between: undefined as (() => Promise<void>) | undefined, left: 0 }
+  const fresh = () => ({
+    args: {} as Arguments,
+    parallel: 1,
+    between: undefined as ScriptedModel['between'],
+    instead: undefined as ScriptedModel['instead'],
+    proofs: true,
+    left: 0,
+  })
+  const state = fresh()
   const requests: ModelRequest[] = []
   const problems: string[] = []
 
@@ -55,14 +69,18 @@ export function startModel(): ScriptedModel {
     hostname: '127.0.0.1',
     idleTimeout: 0,
     async fetch(request) {
-      const { pathname } = new URL(request.url)
+      const { pathname, search } = new URL(request.url)
       const body = (await request.json().catch(() => ({}))) as Record<string, unknown>
+      const instead = state.instead?.(request, body)
+      if (instead) return instead
+      if (pathname.endsWith('/embeddings')) return Response.json(embeddingsReply(body))
+      if (pathname.endsWith('/v1/completions')) return completionReply(body)
       const speech = speechOf(pathname, body)
       if (!speech)
         return Response.json({ error: { message: `nothing at ${pathname}`, type: 'not_found', code: 'no_endpoint' } }, { status: 404 })
       const { asked } = speech
-      requests.push({ path: pathname, headers: request.headers, body, asked })
-      if (asked.calls.length > 0 && speech.proves && !asked.proofs.includes(proof))
+      requests.push({ path: pathname, search, headers: request.headers, body, asked })
+      if (asked.calls.length > 0 && speech.proves && state.proofs && !asked.proofs.includes(proof))
         problems.push(`${pathname}: the proof did not come back, but ${JSON.stringify(asked.proofs)}`)
       if (speech.fault !== undefined) {
         problems.push(`${pathname}: ${speech.fault}`)
@@ -86,38 +104,17 @@ export function startModel(): ScriptedModel {
       return new Response(stream, { headers: { 'content-type': 'text/event-stream' } })
     },
   })
-  return {
+  return Object.assign(state, {
     url: `http://127.0.0.1:${server.port}`,
     requests,
     problems,
-    get args() {
-      return state.args
-    },
-    set args(args) {
-      state.args = args
-    },
-    get parallel() {
-      return state.parallel
-    },
-    set parallel(parallel) {
-      state.parallel = parallel
-    },
-    get between() {
-      return state.between
-    },
-    set between(between) {
-      state.between = between
-    },
-    get left() {
-      return state.left
-    },
     clear() {
       requests.length = 0
       problems.length = 0
-      Object.assign(state, { args: {}, parallel: 1, between: undefined, left: 0 })
+      Object.assign(state, fresh())
     },
     stop: () => server.stop(true),
-  }
+  })
 }
 
 function speechOf(path: string, body: Record<string, unknown>): Speech | undefined {
