@@ -236,8 +236,8 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
     return !this.cut && !this.guard.cut && !this.meter.inFrame
   }
   missingEnd(): string {
-    // only a Chat stream can be complete without its end (B02)
-    return this.meter.ended ? '' : 'data: [DONE]\n\n'
+    // only a stream of OpenAI's can be complete without its end (B02); Gemini's has none
+    return this.meter.ended || this.options.dialect.family !== 'openai' ? '' : 'data: [DONE]\n\n'
   }
   cancel(): void {
     if (this.state === 'over') return

@@ -84,8 +84,9 @@ function isEnvelope(body: Uint8Array, dialect: Dialect): boolean {
   try {
     const value = JSON.parse(new TextDecoder().decode(body)) as { type?: unknown; error?: unknown } | null
     if (typeof value?.error !== 'object' || value.error === null) return false
-    const error = value.error as { message?: unknown; type?: unknown; code?: unknown }
+    const error = value.error as { message?: unknown; type?: unknown; code?: unknown; status?: unknown }
     if (typeof error.message !== 'string') return false
+    if (dialect.family === 'gemini') return typeof error.code === 'number' && typeof error.status === 'string'
     return dialect.family === 'anthropic' ? value.type === 'error' && typeof error.type === 'string' : typeof error.code !== 'number'
   } catch {
     return false
