@@ -91,6 +91,28 @@ export function requestIn(client: Spoken, recording: Recording, model: string): 
   return report.refusal ? undefined : writeJson(written)
 }
 
+/** Texts shorter than this may stand anywhere. */
+const telling = 16
+const said = new Set(['text', 'content', 'system', 'instructions', 'input', 'output', 'arguments', 'description'])
+
+/** What a request says to the model: its texts, wherever its dialect puts them. Thoughts are left out: they are no part of a prompt. */
+export function textsOf(value: unknown, key = ''): string[] {
+  if (typeof value === 'string') return said.has(key) && value.trim().length >= telling ? [value.trim()] : []
+  if (Array.isArray(value)) return value.flatMap((item) => textsOf(item, key))
+  if (typeof value !== 'object' || value === null) return []
+  const object = value as Record<string, unknown>
+  if (/thinking|reasoning/.test(String(object.type)) || object.thought === true) return []
+  return Object.entries(object).flatMap(([name, item]) => textsOf(item, name))
+}
+
+/** All strings of a request, JSON texts inside strings opened. */
+export function stringsOf(value: unknown): string {
+  if (typeof value === 'string') return value
+  if (Array.isArray(value)) return value.map(stringsOf).join('\n')
+  if (typeof value === 'object' && value !== null) return Object.values(value).map(stringsOf).join('\n')
+  return ''
+}
+
 /** The least that a client sends. */
 export function leastRequest(client: Spoken, model: string, stream: boolean): string {
   switch (client.name) {

@@ -11,7 +11,7 @@ import { forAll } from '../support/for-all.ts'
 import { type LocalGateway, startLocalGateway } from '../support/local-gateway.ts'
 import { findRecordings, type Recording, type RecordingEntry, readRecording, replyBytes } from '../support/recordings.ts'
 import { type ReplayUpstream, startReplay } from '../support/replay-upstream.ts'
-import { leastRequest, matrixConfig, requestIn, type Spoken, speakerOf, spoken } from './dialects.ts'
+import { leastRequest, matrixConfig, requestIn, type Spoken, speakerOf, spoken, stringsOf, textsOf } from './dialects.ts'
 import { isObject, type Told, type ToldCall } from './told.ts'
 
 setDefaultTimeout(240_000)
@@ -29,6 +29,7 @@ interface Cell {
   cut: number
   errors: number
 }
+let prompts = 0
 const cells = new Map<string, Cell>()
 const cellOf = (client: Spoken, upstream: Spoken): Cell => {
   const key = `${client.name} ${upstream.name}`
@@ -62,7 +63,7 @@ describe.skipIf(found === undefined)('every recording to a client of every diale
       return `  ${upstream.name.padEnd(10)} ${row.join('')}`
     })
     console.log(
-      `translation matrix, whole/streamed/re-cut/truncated/errors that were right; upstreams down, clients across:\n  ${' '.repeat(10)} ${spoken.map((s) => s.name.padEnd(24)).join('')}\n${rows.join('\n')}`,
+      `translation matrix, whole/streamed/re-cut/truncated/errors that were right; upstreams down, clients across:\n  ${' '.repeat(10)} ${spoken.map((s) => s.name.padEnd(24)).join('')}\n${rows.join('\n')}\n  ${prompts} requests whose every text arrived`,
     )
   })
 
@@ -79,9 +80,27 @@ describe.skipIf(found === undefined)('every recording to a client of every diale
     const model = `${upstream.upstream}-${id}`
     const body = requestIn(client, recording, model) ?? leastRequest(client, model, recording.stream)
     const answer = await send(client, model, recording.stream, body)
+    heard(client, recording, body, id, answer)
     // what can't be translated in that direction has no reply to judge: the least request has
     if (answer.status !== 400 || replay.requestsFor(id).length > 0) return answer
     return send(client, model, recording.stream, leastRequest(client, model, recording.stream))
+  }
+
+  /** What the client says reaches the model, or is named as left out. */
+  function heard(client: Spoken, recording: Recording, body: string, id: string, answer: Answer): void {
+    const [request] = replay.requestsFor(id)
+    if (!request || answer.headers.has('x-gateway-dropped')) return
+    const arrived = stringsOf(JSON.parse(Buffer.from(request.body).toString())).replaceAll('\\', '')
+    for (const text of textsOf(JSON.parse(body))) {
+      // arguments are JSON inside a string here, an object there
+      const missing = text.startsWith('{') || text.startsWith('[') ? false : !arrived.includes(text.replaceAll('\\', ''))
+      expect({ client: client.name, dialect: recording.dialect, missing: missing && text.slice(0, 200) }).toEqual({
+        client: client.name,
+        dialect: recording.dialect,
+        missing: false,
+      })
+    }
+    prompts++
   }
 
   async function send(client: Spoken, model: string, stream: boolean, body: string): Promise<Answer> {
