@@ -1,0 +1,101 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { type LocalGateway, startLocalGateway } from '../../test/support/local-gateway.ts'
+
+const models = {
+  'openai/gpt-x': { targets: [{ upstream: 'u', model: 'gpt-x' }], context: 1000, max_output: 100 },
+  'claude-y': { targets: [{ upstream: 'u' }] },
+  'other:free': { targets: [{ upstream: 'u' }] },
+  'pattern/*': { targets: [{ upstream: 'u', model: '*' }] },
+}
+
+describe('one path, three kinds of callers', () => {
+  let gateway: LocalGateway
+  beforeAll(async () => {
+    gateway = await startLocalGateway(
+      JSON.stringify({
+        version: 1,
+        mounts: [
+          { path: '/v1', api: 'openai' },
+          { path: '/', api: 'anthropic' },
+          { path: '/', api: 'gemini' },
+        ],
+        upstreams: { u: { dialect: 'openai', base_url: 'http://127.0.0.1:9/v1' } },
+        models,
+        plugins: [{ use: 'router' }],
+      }),
+    )
+  })
+  afterAll(() => gateway.stop())
+
+  const get = async (path: string, headers: Record<string, string> = {}) => {
+    const response = await fetch(gateway.url + path, { headers })
+    return { status: response.status, body: (await response.json()) as Record<string, never> }
+  }
+  const anthropic = { 'anthropic-version': '2023-06-01' }
+  const gemini = { 'x-goog-api-key': 'k' }
+  const ids = ['openai/gpt-x', 'claude-y', 'other:free']
+
+  test('a list without a header is OpenAI’s, of exact ids', async () => {
+    const { status, body } = await get('/v1/models')
+    expect(status).toBe(200)
+    expect(body.object).toBe('list' as never)
+    expect((body.data as { id: string; object: string }[]).map((m) => m.id)).toEqual(ids)
+    expect((body.data as { object: string }[])[0]).toMatchObject({ object: 'model', owned_by: 'u' })
+  })
+
+  test('with anthropic-version it is Anthropic’s, in pages (H10)', async () => {
+    const first = (await get('/v1/models?limit=2', anthropic)).body
+    expect(first).toMatchObject({ has_more: true, first_id: 'openai/gpt-x', last_id: 'claude-y' } as never)
+    expect((first.data as object[])[0]).toMatchObject({
+      type: 'model',
+      id: 'openai/gpt-x',
+      display_name: 'openai/gpt-x',
+      max_input_tokens: 1000,
+    })
+    const second = (await get(`/v1/models?limit=2&after_id=${String(first.last_id)}`, anthropic)).body
+    expect(second).toMatchObject({ has_more: false, first_id: 'other:free', last_id: 'other:free' } as never)
+    expect((await get('/v1/models?limit=1000', anthropic)).body).toMatchObject({ has_more: false } as never)
+    expect((await get('/v1/models?limit=2&before_id=other:free', anthropic)).body).toMatchObject({ first_id: 'openai/gpt-x' } as never)
+    expect((await get('/v1/models?limit=-3', anthropic)).body).toMatchObject({ has_more: false } as never)
+  })
+
+  test('with x-goog-api-key it is Gemini’s, on both versions of its path', async () => {
+    for (const path of ['/v1/models', '/v1beta/models']) {
+      const { models } = (await get(path, gemini)).body as unknown as { models: { name: string }[] }
+      expect(models.map((m) => m.name)).toEqual(ids.map((id) => `models/${id}`))
+      expect(models[0]).toMatchObject({
+        inputTokenLimit: 1000,
+        outputTokenLimit: 100,
+        supportedGenerationMethods: ['generateContent', 'countTokens'],
+      })
+    }
+    const page = (await get('/v1beta/models?pageSize=2')).body as unknown as { models: object[]; nextPageToken: string }
+    expect(page.models).toHaveLength(2)
+    const rest = (await get(`/v1beta/models?pageSize=2&pageToken=${page.nextPageToken}`)).body as unknown as { models: object[] }
+    expect(rest).toEqual({ models: [expect.objectContaining({ name: 'models/other:free' })] })
+  })
+
+  test('one model, its id plain or encoded; those of a pattern too', async () => {
+    for (const id of ['openai/gpt-x', 'openai%2Fgpt-x', 'other:free', 'pattern/anything']) {
+      expect((await get(`/v1/models/${id}`)).body).toMatchObject({ id: decodeURIComponent(id), object: 'model' } as never)
+      expect((await get(`/v1/models/${id}`, anthropic)).body).toMatchObject({ id: decodeURIComponent(id), type: 'model' } as never)
+      expect((await get(`/v1beta/models/${id}`, gemini)).body).toMatchObject({ name: `models/${decodeURIComponent(id)}` } as never)
+    }
+  })
+
+  test('a model that is not there is refused in the caller’s dialect, with the nearest one', async () => {
+    const openai = await get('/v1/models/openai/gpt-y')
+    expect(openai).toMatchObject({
+      status: 404,
+      body: { error: { code: 'model_not_found', message: expect.stringContaining('openai/gpt-x') } },
+    } as never)
+    expect(await get('/v1/models/nope', anthropic)).toMatchObject({
+      status: 404,
+      body: { type: 'error', error: { type: 'not_found_error' } },
+    } as never)
+    expect(await get('/v1beta/models/nope', gemini)).toMatchObject({
+      status: 404,
+      body: { error: { code: 404, status: 'NOT_FOUND' } },
+    } as never)
+  })
+})
