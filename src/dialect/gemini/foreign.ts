@@ -9,15 +9,23 @@ import { isTagged } from '../proof.ts'
 import { listOf, objectOf, textOf } from '../shape.ts'
 import { nameOf } from './names.ts'
 
+interface Removed {
+  readonly parts: number
+  readonly pointers: string[]
+  gone: number
+}
+
 /** Pointers, last first; of the whole content where it would be left empty. */
 export function foreignParts(body: Json): string[] {
-  const pointers: string[] = []
+  const contents: Removed[] = []
+  /** Thoughts without a signature that may belong to the next one, which may stand in the next content: SDKs keep chunks apart. */
+  let open: [content: Removed, pointer: string][] = []
   for (const [m, value] of listOf(objectOf(body)?.contents).entries()) {
-    const parts = listOf(objectOf(value)?.parts)
-    const found: string[] = []
-    let gone = 0
-    /** Thoughts without a signature that may belong to the next one. */
-    let open: string[] = []
+    const content = objectOf(value)
+    const parts = listOf(content?.parts)
+    const removed: Removed = { parts: parts.length, pointers: [], gone: 0 }
+    contents.push(removed)
+    if (content?.role !== 'model') open = []
     for (const [p, item] of parts.entries()) {
       const part = objectOf(item)
       const name = nameOf(part, 'thoughtSignature')
@@ -25,18 +33,20 @@ export function foreignParts(body: Json): string[] {
       const at = `/contents/${m}/parts/${p}`
       if (part?.thought !== true) {
         open = []
-        if (isTagged(signature)) found.push(`${at}/${name}`)
-      } else if (signature === '') open.push(at)
-      else {
-        if (isTagged(signature)) {
-          found.push(...open, at)
-          gone += open.length + 1
-        }
-        open = []
+        if (isTagged(signature)) removed.pointers.push(`${at}/${name}`)
+        continue
       }
+      open.push([removed, at])
+      if (signature === '') continue
+      if (isTagged(signature)) {
+        for (const [holder, pointer] of open) {
+          holder.pointers.push(pointer)
+          holder.gone++
+        }
+      }
+      open = []
     }
-    if (gone > 0 && gone === parts.length) pointers.push(`/contents/${m}`)
-    else pointers.push(...found)
   }
+  const pointers = contents.flatMap(({ parts, pointers: found, gone }, m) => (gone > 0 && gone === parts ? [`/contents/${m}`] : found))
   return pointers.reverse()
 }

@@ -43,7 +43,7 @@ interface Call {
 
 export function readTurns(reading: Reading): Turn[] {
   const { json, report } = reading
-  const turns: Turn[] = []
+  const turns: { role: Turn['role']; content: Content[] }[] = []
   const name = nameOf(json, 'systemInstruction')
   if (name !== undefined) {
     const system = systemTexts(json[name], name, reading)
@@ -51,6 +51,7 @@ export function readTurns(reading: Reading): Turn[] {
   }
   /** Calls by the turn that made them, latest last. */
   const calls: Call[][] = []
+  let made: Call[] = []
   for (const [m, value] of contentsOf(json.contents).entries()) {
     const body = objectOf(value)
     const given = wordOf(body?.role) ?? 'user'
@@ -59,14 +60,17 @@ export function readTurns(reading: Reading): Turn[] {
       report.refuse(`contents[${m}].role`, `"contents[${m}].role" must be "user" or "model".`)
       continue
     }
-    const made: Call[] = []
-    const content: Content[] = []
+    // SDKs keep each chunk of a stream as a content of its own: a thought may go on from one to the next
+    const last = turns.at(-1)
+    const goesOn = role === 'assistant' && last?.role === 'assistant'
+    const content = goesOn ? last.content : []
+    if (!goesOn) made = []
     for (const [p, item] of listOf(body.parts).entries()) {
       const part = objectOf(item)
       if (part) readPart(part, role, m, p, { content, made, calls }, reading)
     }
-    if (made.length > 0) calls.push(made)
-    if (content.length > 0) turns.push({ role, content })
+    if (made.length > 0 && calls.at(-1) !== made) calls.push(made)
+    if (content.length > 0 && !goesOn) turns.push({ role, content })
   }
   return turns
 }

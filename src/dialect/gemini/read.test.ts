@@ -70,12 +70,12 @@ describe('contents of Gemini requests', () => {
     ])
   })
 
-  test('ids where given; of two open calls the latest turn is meant; arguments keep their spelling', () => {
+  test('ids where given; a response without one goes to the first open call; arguments keep their spelling', () => {
     const { turns } = read(
       '{"contents":[{"role":"model","parts":[{"functionCall":{"id":"x","name":"f","args":{"n": 1.0}}}]},{"role":"model","parts":[{"functionCall":{"name":"f"}}]},{"parts":[{"functionResponse":{"id":"x","name":"f","response":{"result":[1.0, 2]}}},{"functionResponse":{"name":"f","response":{}}}]}]}',
     )
     expect(turns[0]!.content[0]).toMatchObject({ id: 'x', arguments: '{"n": 1.0}' })
-    expect(turns[2]!.content).toMatchObject([
+    expect(turns[1]!.content).toMatchObject([
       { id: 'x', content: [{ text: '[1.0, 2]' }] },
       { id: 'call_1_0', content: [{ text: '{}' }] },
     ])
@@ -103,6 +103,23 @@ describe('contents of Gemini requests', () => {
       { type: 'text', text: 'said', proof: { dialect: 'gemini-generate', upstream: '', value: 'own' } },
       { type: 'call', id: 'call_0_5', name: 'f', kind: 'function', arguments: '', proof: undefined },
     ])
+  })
+
+  test('D01: SDKs keep chunks of a stream as contents of their own: one turn, one thought', () => {
+    const chunks = [
+      { text: 'a', thought: true },
+      { text: 'b', thought: true },
+      { text: '', thought: true, thoughtSignature: 'hg1.anthropic-messages.claude.SIG' },
+      { text: 'said' },
+    ]
+    const contents = chunks.map((part) => ({ role: 'model', parts: [part] }))
+    const { turns } = read({ contents: [user, ...contents, user] })
+    expect(turns[1]!.content).toMatchObject([
+      { type: 'reasoning', text: 'ab', proof: { value: 'SIG' } },
+      { type: 'text', text: 'said' },
+    ])
+    expect(turns.length).toBe(3)
+    expect(geminiGenerate.request!.foreign({ contents: [user, ...contents, user] })).toEqual(['/contents/3', '/contents/2', '/contents/1'])
   })
 
   test('media: inline in either base64, public addresses, files that only Google has', () => {
