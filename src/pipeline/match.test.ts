@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'bun:test'
 import { type AnyHooks, plug } from '../../test/support/plug.ts'
+import { globMatcher } from '../plugin/glob.ts'
 import { Principal, type PrincipalValue } from '../plugin/index.ts'
 import { type SendOptions, testPlugin } from '../testkit/index.ts'
 import type { ExchangeCore } from './core.ts'
-import { compileCondition, globMatcher } from './match.ts'
+import { compileCondition } from './match.ts'
 
 const payer: PrincipalValue = { id: 'p', kind: 'key', account: 'a', tier: 'paid', tags: ['beta', 'eu'] }
 

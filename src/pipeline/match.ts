@@ -5,6 +5,7 @@
  * one that the client asked for, so that a condition means the same at every place of the list.
  */
 
+import { globMatcher } from '../plugin/glob.ts'
 import type { ExchangeCore } from './core.ts'
 
 /** `when` as written, each field a list. */
@@ -57,25 +58,4 @@ export function compileCondition(when: When): Condition {
     matches: (x) => tests.every((t) => t(x)),
     text: words.join(', '),
   }
-}
-
-/** A test for "matches one of these globs"; `*` stands for any run of characters. Linear time for each glob. */
-export function globMatcher(globs: readonly string[]): (value: string) => boolean {
-  const exact = new Set(globs.filter((g) => !g.includes('*')))
-  const patterns = globs.filter((g) => g.includes('*')).map((g) => g.split('*'))
-  return (value) => exact.has(value) || patterns.some((p) => matchPieces(p, value))
-}
-
-function matchPieces(pieces: readonly string[], value: string): boolean {
-  const first = pieces[0]!
-  const last = pieces[pieces.length - 1]!
-  if (value.length < first.length + last.length || !value.startsWith(first) || !value.endsWith(last)) return false
-  let from = first.length
-  const limit = value.length - last.length
-  for (let i = 1; i < pieces.length - 1; i++) {
-    const at = value.indexOf(pieces[i]!, from)
-    if (at < 0 || at + pieces[i]!.length > limit) return false
-    from = at + pieces[i]!.length
-  }
-  return true
 }

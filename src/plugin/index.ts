@@ -1,11 +1,12 @@
 /** The public API for plugin authors: everything that a plugin may import, besides its own folder. */
 
-export { Type } from 'typebox'
+export { type Static, Type } from 'typebox'
 export * from './cost.ts'
 export { definePlugin, type FailureMode, type Plugin, type PluginDefinition } from './define.ts'
 export * from './events.ts'
 export { exactNumber } from './exact-number.ts'
 export type { AdmitExchange, AnySlot, Exchange, Operation } from './exchange.ts'
+export { globMatcher } from './glob.ts'
 export {
   allHooks,
   exchangeHooks,
