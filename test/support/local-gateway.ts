@@ -8,10 +8,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import audit from '../../plugins/audit/index.ts'
-import auth from '../../plugins/auth/index.ts'
-import rateLimit from '../../plugins/rate-limit/index.ts'
-import router from '../../plugins/router/index.ts'
 import { serveEdge } from '../../src/edge/serve.ts'
 import { definePlugin, type Outcome } from '../../src/plugin/index.ts'
 import { Gateway } from '../../src/runtime/gateway.ts'
@@ -57,11 +53,17 @@ export async function startLocalGateway(
     }),
   })
   let log = ''
-  const plugins = { audit, auth, 'rate-limit': rateLimit, router, probe }
   const gateway = new Gateway({
     configPath,
     env: {},
-    builtins: Object.fromEntries(Object.entries(plugins).map(([name, plugin]) => [name, () => Promise.resolve({ default: plugin })])),
+    // loaded when a config names them, as in the real one
+    builtins: {
+      audit: () => import('../../plugins/audit/index.ts'),
+      auth: () => import('../../plugins/auth/index.ts'),
+      'rate-limit': () => import('../../plugins/rate-limit/index.ts'),
+      router: () => import('../../plugins/router/index.ts'),
+      probe: () => Promise.resolve({ default: probe }),
+    },
     startDemo: () => Promise.reject(new Error('no demo here')),
     log: {
       write: (line) => {
