@@ -14,6 +14,8 @@ import { isContent, type StreamEvent } from '../plugin/events.ts'
 import type { Usage } from '../plugin/outcome.ts'
 
 const blankLine = Buffer.from('\n\n')
+/** Behind the last line of a frame of Google's. */
+const blankCrlf = Buffer.from('\n\r\n')
 
 export class Meter {
   usage: Usage | undefined = undefined
@@ -92,11 +94,12 @@ export class Meter {
     const bytes = asBuffer(chunk)
     let from = 0
     do {
-      const before = bytes.lastIndexOf(blankLine, at)
-      const behind = bytes.indexOf(blankLine, at)
-      // frames with other line ends are one piece here, and all parsed
-      const start = before < from ? from : before + 2
-      from = behind < 0 ? bytes.length : behind + 2
+      // frames with other line ends than the last one's are one piece here, and all parsed
+      const gap = crlf(bytes) ? blankCrlf : blankLine
+      const before = bytes.lastIndexOf(gap, at)
+      const behind = bytes.indexOf(gap, at)
+      const start = before < from ? from : before + gap.length
+      from = behind < 0 ? bytes.length : behind + gap.length
       this.note(this.reader.push(bytes.subarray(start, from)), false)
       at = this.dialect.interesting(chunk, from)
     } while (at >= 0)
@@ -152,4 +155,9 @@ export class Meter {
 export function choicesAsked(body: readonly Uint8Array[]): number {
   const asked = parseJson(new TextDecoder().decode(Buffer.concat(body))) as { n?: unknown } | null | undefined
   return typeof asked?.n === 'number' ? asked.n : 1
+}
+
+/** True when a chunk that ends at a frame boundary has Windows line ends. */
+function crlf(bytes: Buffer): boolean {
+  return bytes[bytes.length - 2] === 13
 }
