@@ -9,6 +9,8 @@ export const refusalCodes = [
   'expired_api_key',
   'invalid_signature',
   'insufficient_balance',
+  'subscription_required',
+  'quota_exceeded',
   'permission_denied',
   'model_not_found',
   'not_found',
