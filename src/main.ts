@@ -14,7 +14,7 @@ export const composition: Composition = {
     'rate-limit': () => import('../plugins/rate-limit/index.ts'),
     router: () => import('../plugins/router/index.ts'),
   },
-  keys: () => import('../plugins/auth/keys.ts'),
+  keys: () => import('../plugins/auth/tools.ts'),
   startDemo: async () => (await import('./demo/server.ts')).startDemo(),
 }
 

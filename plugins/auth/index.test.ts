@@ -21,7 +21,11 @@ async function started(options: Record<string, unknown> = {}) {
   const host = {
     log: { debug: log, info: log, warn: log, error: log },
     now: () => clock.now,
+    id: 'auth',
     file: (path: string) => join(folder, path),
+    state: { setIfAbsent: async () => true },
+    admin: () => undefined,
+    route: () => undefined,
     task: (_name: string, every: number, run: () => void | Promise<void>) => {
       expect(every).toBeLessThanOrEqual(1000)
       look = run
@@ -32,7 +36,14 @@ async function started(options: Record<string, unknown> = {}) {
     keys: [],
     key_prefix: 'sk-hg-',
     headers: ['authorization', 'x-api-key', 'api-key', 'x-goog-api-key'],
+    query: ['key'],
     anonymous: false,
+    store: 'file',
+    stale_for: 3_600_000,
+    cache: 100,
+    jwt: [],
+    end_user: false,
+    info_paths: ['/v1/auth/key'],
     ...options,
   }
   const hooks = await auth.setup(host, config)
@@ -41,10 +52,12 @@ async function started(options: Record<string, unknown> = {}) {
     clock,
     look: async () => look(),
     /** Admits, then asks for a model; gives what was refused and who it was. */
-    async send(headers: [string, string][] | Record<string, string>, model = 'm') {
+    async send(headers: [string, string][] | Record<string, string>, model = 'm', more: { query?: string; ip?: string } = {}) {
       let principal: PrincipalValue | undefined
       const x = {
         headers: new Headers(headers),
+        query: more.query ?? '',
+        ip: more.ip ?? '192.0.2.1',
         state: auth.state?.(),
         request: { model },
         put: (_slot: unknown, value: PrincipalValue) => {
@@ -109,7 +122,7 @@ describe('a known key', () => {
     expect((await gate.send(bearer(key))).refusal).toBeUndefined()
     gate.clock.now += 1
     const { refusal, principal } = await gate.send(bearer(key))
-    expect(refusal).toMatchObject({ code: 'invalid_api_key', headers: { 'www-authenticate': 'Bearer' } })
+    expect(refusal).toMatchObject({ code: 'expired_api_key', headers: { 'www-authenticate': 'Bearer' } })
     expect(refusal?.message).toContain(`${record.id} expired at 2026-01-02T00:00:00.000Z`)
     expect(principal).toBeUndefined()
   })
@@ -148,7 +161,7 @@ describe('refused', () => {
         ['x-api-key', `${key}x`],
       ],
       'invalid_api_key',
-      /authorization and x-api-key carry different/,
+      /authorization header and the x-api-key header carry different/,
     ],
     ['too long', (key) => [['x-api-key', key + 'x'.repeat(600)]], 'invalid_api_key', /too long/],
     ['with a blank', (key) => [['x-api-key', `${key} x`]], 'invalid_api_key', /characters that no key has/],
@@ -199,7 +212,7 @@ describe('models of a key', () => {
 describe('anonymous', () => {
   test('admits who has no key, and still refuses a wrong one', async () => {
     const gate = await started({ anonymous: true })
-    expect((await gate.send({})).principal).toMatchObject({ id: 'anonymous', kind: 'anonymous', tier: 'anonymous' })
+    expect((await gate.send({})).principal).toMatchObject({ account: 'anonymous', kind: 'anonymous', tier: 'anonymous' })
     expect((await gate.send({ authorization: 'Bearer' })).principal?.kind).toBe('anonymous')
     expect((await gate.send(bearer('sk-hg-nope'))).refusal?.code).toBe('invalid_api_key')
     expect((await gate.send({ authorization: 'Basic eA==' })).refusal?.code).toBe('invalid_api_key')

@@ -1,95 +1,123 @@
 /**
- * `auth`: admits requests that carry a known API key and says who they are.
+ * `auth`: admits requests that carry a known credential, or none where the operator lets them, and says who they are.
  *
  * This file joins the parts to hooks. It fails closed, and nothing it says or logs may hold more of a key than its public id.
  */
 
-import { definePlugin, Principal, type PrincipalValue } from 'headgate/plugin'
+import { definePlugin, Principal, type PrincipalValue, type RefusalCode } from 'headgate/plugin'
+import { type Anonymous, anonymousCallers, anonymousSecret } from './anonymous.ts'
 import { config } from './config.ts'
-import { findCredential } from './credential.ts'
-import { indexKeys, type KeyEntry } from './key-index.ts'
-import { watchKeys } from './keys-watch.ts'
-
-const anonymous: KeyEntry = {
-  principal: Object.freeze<PrincipalValue>({ id: 'anonymous', kind: 'anonymous', account: 'anonymous', tier: 'anonymous', tags: [] }),
-  expiresAt: Number.POSITIVE_INFINITY,
-}
+import { findCredential, longestKey, longestToken } from './credential.ts'
+import { endUserOf } from './end-user.ts'
+import { keyInfo } from './key-admin.ts'
+import type { KeyEntry } from './key-index.ts'
+import { knownKeys } from './known-keys.ts'
 
 /** RFC 9110 wants it with each 401. */
 const challenge = { 'www-authenticate': 'Bearer' }
 
+/** What a refusal needs of an exchange. */
+interface Refusing<R> {
+  refuse(code: RefusalCode, options: { message: string; headers: Record<string, string> }): R
+}
+
 export default definePlugin({
   api: 1,
   name: 'auth',
-  summary: 'Admits requests by API key, as a bearer token or in x-api-key',
+  summary: 'Admits requests by API key, token or address, and says who calls',
   config,
   provides: [Principal],
   failure: 'closed',
   state: () => ({ entry: undefined as KeyEntry | undefined }),
 
   async setup(host, config) {
-    const path = host.file(config.keys_file)
-    const names = config.headers.map((name) => name.toLowerCase())
-    const watch = watchKeys(path)
-    const first = await watch.look().catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw error
-      if (config.keys.length > 0 || config.anonymous) return undefined
-      throw new Error(`there are no API keys: ${path} does not exist. Make the first key with: headgate keys create`)
-    })
-    let keys = indexKeys(first ?? [], config.keys)
+    const tokens = config.jwt.length > 0 ? await import('./jwt.ts') : undefined
+    const verifier = await tokens?.tokenVerifier(host, config.jwt)
+    const keys = await knownKeys(host, config)
+    const places = {
+      headers: config.headers.map((name) => name.toLowerCase()),
+      query: config.query,
+      longest: verifier ? longestToken : longestKey,
+    }
+    let anonymous: Anonymous | undefined
+    if (config.anonymous) {
+      const { secret, ...options } = config.anonymous === true ? anyone : config.anonymous
+      anonymous = anonymousCallers(options, await anonymousSecret(host, secret))
+    }
+    const namesUser = config.end_user || anonymous?.byUser === true
 
-    host.task('keys-file', 1000, async () => {
-      try {
-        const changed = await watch.look()
-        if (changed === undefined) return
-        keys = indexKeys(changed, config.keys)
-        host.log.info('API keys reloaded', { keys: keys.size })
-      } catch (error) {
-        host.log.error('the keys file could not be read; the keys read before stay valid', {
-          file: path,
-          error: error instanceof Error ? error.message : String(error),
-        })
+    for (const path of config.info_paths) {
+      const summary = 'What is known of the key that asks'
+      const handler = (principal: PrincipalValue | undefined) =>
+        principal
+          ? Response.json({ data: keyInfo(principal) })
+          : Response.json({ error: { message: 'No key was asked for here.' } }, { status: 404 })
+      host.route({ method: 'GET', path, summary, handler: (_request, _params, call) => handler(call.principal) })
+    }
+
+    const refuse = <R>(x: Refusing<R>, code: RefusalCode, message: string): R => x.refuse(code, { message, headers: challenge })
+    const problemOf = (entry: KeyEntry | undefined, credential: string): [RefusalCode, string] | undefined => {
+      if (entry === undefined) {
+        const hint = credential.startsWith(config.key_prefix) ? '' : ` Keys made here begin with ${config.key_prefix}.`
+        return ['invalid_api_key', `This API key is not known here: it is mistyped, was revoked, or belongs to another service.${hint}`]
       }
-    })
+      const { principal, expiresAt, disabled } = entry
+      if (host.now() >= expiresAt) {
+        const what = principal.kind === 'jwt' ? 'token of' : 'API key'
+        return ['expired_api_key', `The ${what} ${principal.id} expired at ${new Date(expiresAt).toISOString()}. Ask for a new one.`]
+      }
+      return disabled ? ['invalid_api_key', `The API key ${principal.id} is switched off. Ask the operator.`] : undefined
+    }
 
     return {
       admit(x) {
-        const found = findCredential(x.headers, names)
-        let entry: KeyEntry | undefined
-        if (typeof found === 'string') {
-          entry = keys.find(found)
-          if (entry === undefined) {
-            const hint = found.startsWith(config.key_prefix) ? '' : ` Keys made here begin with ${config.key_prefix}.`
-            return x.refuse('invalid_api_key', {
-              message: `This API key is not known here: it is mistyped, was revoked, or belongs to another service.${hint}`,
-              headers: challenge,
-            })
-          }
-          if (host.now() >= entry.expiresAt) {
-            const { id } = entry.principal
-            const when = new Date(entry.expiresAt).toISOString()
-            return x.refuse('invalid_api_key', { message: `The API key ${id} expired at ${when}. Ask for a new one.`, headers: challenge })
-          }
-        } else if (config.anonymous && found.code === 'missing_api_key') {
-          entry = anonymous
-        } else {
-          return x.refuse(found.code, { message: found.message, headers: challenge })
+        const found = findCredential(x.headers, x.query, places)
+        const admitted = (entry: KeyEntry) => {
+          x.state.entry = entry
+          x.put(Principal, entry.principal)
         }
-        x.state.entry = entry
-        x.put(Principal, entry.principal)
+        if (typeof found !== 'string') {
+          if (anonymous === undefined || found.code !== 'missing_api_key') return refuse(x, found.code, found.message)
+          return admitted(anonymous.at(x.ip))
+        }
+        const judged = (entry: KeyEntry | undefined) => {
+          const problem = problemOf(entry, found)
+          return problem ? refuse(x, ...problem) : admitted(entry!)
+        }
+        if (verifier && tokens!.looksLikeToken(found)) {
+          const verified = verifier.verify(found)
+          if (!(verified instanceof Promise)) return judged(verified)
+          return verified.then((result) => ('principal' in result ? judged(result) : refuse(x, result.code, result.message)))
+        }
+        const entry = keys.find(found)
+        return entry instanceof Promise ? entry.then(judged) : judged(entry)
       },
 
       request(x) {
-        const entry = x.state.entry
-        if (entry?.allows === undefined) return
+        const { entry } = x.state
+        if (entry === undefined) return
+        const { principal, allows } = entry
+        if (namesUser && principal.user === undefined && (config.end_user || principal.kind === 'anonymous')) {
+          const user = endUserOf(x.request)
+          if (user !== undefined)
+            x.put(
+              Principal,
+              principal.kind === 'anonymous' && anonymous!.byUser ? anonymous!.asUser(principal, user) : { ...principal, user },
+            )
+        }
+        if (allows === undefined) return
         const model = x.request.model
-        if (model === '' || entry.allows(model)) return
-        const allowed = entry.principal.models?.join(', ') || 'none'
+        if (model === '' || allows(model)) return
+        const allowed = principal.models?.join(', ') || 'none'
+        const [who, only] =
+          principal.kind === 'anonymous' ? ['Callers without an API key', 'They may use:'] : [`The API key ${principal.id}`, 'It may use:']
         return x.refuse('permission_denied', {
-          message: `The API key ${entry.principal.id} may not use the model ${JSON.stringify(model.slice(0, 100))}. It may use: ${allowed}.`,
+          message: `${who} may not use the model ${JSON.stringify(model.slice(0, 100))}. ${only} ${allowed}.`,
           param: 'model',
         })
       },
     }
   },
 })
+
+const anyone = { by: 'ip', tier: 'anonymous', account: 'anonymous', tags: [], secret: undefined } as const

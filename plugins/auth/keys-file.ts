@@ -4,6 +4,7 @@
  * A broken file is refused whole, with the place and the mistake; half a key list would lock people out silently.
  */
 
+import { fieldProblem } from './key-fields.ts'
 import type { KeyRecord } from './keys.ts'
 
 /**
@@ -40,25 +41,8 @@ function keyProblem(entry: unknown): string | undefined {
   for (const field of ['id', 'name', 'prefix', 'salt', 'hash', 'created']) {
     if (typeof entry[field] !== 'string' || (entry[field] === '' && field !== 'name')) return `.${field} must be a text`
   }
-  for (const field of ['account', 'tier', 'expires']) {
-    if (entry[field] !== undefined && typeof entry[field] !== 'string') return `.${field} must be a text`
-  }
-  for (const field of ['tags', 'models']) {
-    const list = entry[field]
-    if (list !== undefined && !(Array.isArray(list) && list.every((item) => typeof item === 'string')))
-      return `.${field} must be a list of texts`
-  }
   if (!/^[0-9a-f]{64}$/.test(entry.hash as string)) return '.hash must be 64 hex digits'
-  if (entry.expires !== undefined && expiryTime(entry.expires as string) === undefined) return '.expires must be an ISO 8601 date or time'
-  return undefined
-}
-
-/** Milliseconds since the epoch of an ISO 8601 date or time; a time without zone is UTC. Undefined when it is none. */
-export function expiryTime(text: string): number | undefined {
-  const match = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$/.exec(text)
-  if (!match) return undefined
-  const time = Date.parse(match[1] && !match[4] ? `${text}Z` : text)
-  return Number.isNaN(time) ? undefined : time
+  return fieldProblem(entry)
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -9,13 +9,13 @@
 import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import type { KeyFields } from './key-fields.ts'
 import { decodeKeys } from './keys-file.ts'
 
-/** One key as it stands in the keys file. Nothing in it lets anybody in. */
-export interface KeyRecord {
+/** One key as it is stored. Nothing in it lets anybody in. */
+export interface KeyRecord extends KeyFields {
   /** Public id, for logs, limits and audit. */
   readonly id: string
-  readonly name: string
   /** The first characters of the key, up to its secret: by these it is found. */
   readonly prefix: string
   readonly salt: string
@@ -23,29 +23,16 @@ export interface KeyRecord {
   readonly hash: string
   /** ISO 8601 time. */
   readonly created: string
-  /** ISO 8601 date or time from which it is refused. */
-  readonly expires?: string
-  readonly account?: string
-  readonly tier?: string
-  readonly tags?: readonly string[]
-  /** Globs of the models that it may use; absent = all. */
-  readonly models?: readonly string[]
 }
 
-export interface CreateKeyOptions {
-  name: string
+export interface CreateKeyOptions extends KeyFields {
   /** `key_prefix` of the config; `sk-hg-` when absent. */
-  keyPrefix?: string
-  expires?: string
-  account?: string
-  tier?: string
-  tags?: readonly string[]
-  models?: readonly string[]
+  readonly keyPrefix?: string
   /** Milliseconds since the epoch; the clock when absent. */
-  now?: number
+  readonly now?: number
 }
 
-/** Makes a new key. `key` is to be shown once and then forgotten; `record` goes to the keys file. */
+/** Makes a new key. `key` is to be shown once and then forgotten; `record` is what may be stored. */
 export function createKey(options: CreateKeyOptions): { key: string; record: KeyRecord } {
   const { name, keyPrefix = 'sk-hg-', now = Date.now(), ...rest } = options
   const publicId = base62(publicLength)
@@ -57,8 +44,9 @@ export function createKey(options: CreateKeyOptions): { key: string; record: Key
   return { key, record }
 }
 
-const publicLength = 8
-const secretLength = 40
+/** Characters of the public id, of the secret. */
+export const publicLength = 8
+export const secretLength = 40
 
 /** SHA-256 of salt and key, in hex. */
 export function hashKey(salt: string, key: string): string {

@@ -1,6 +1,8 @@
 /** What a CLI command is, and what all commands share. */
 
 import { join, relative } from 'node:path'
+import type { Records } from '../plugin/host.ts'
+import type { PrincipalCap, PrincipalLimit } from '../plugin/slots.ts'
 import type { Builtins } from '../runtime/load-plugin.ts'
 import type { Args, Syntax } from './args.ts'
 import { projectRoot } from './root.ts'
@@ -15,31 +17,51 @@ export interface Composition {
 }
 
 export interface KeyTools {
-  createKey(options: {
-    name: string
-    keyPrefix?: string
-    expires?: string
-    account?: string
-    tier?: string
-    tags?: readonly string[]
-    models?: readonly string[]
-  }): { key: string; record: KeyInfo }
+  createKey(options: KeyFields & { name: string; keyPrefix?: string }): { key: string; record: KeyInfo }
+  /** What is wrong with fields; undefined when nothing is. */
+  fieldProblem(fields: Readonly<Record<string, unknown>>): string | undefined
+  /** `60/1m`, `12.50/month`; undefined when the text is none. */
+  parseLimit(text: string, what: 'requests' | 'tokens'): PrincipalLimit | undefined
+  parseCap(text: string, what: 'usd' | 'messages'): PrincipalCap | undefined
+  fileKeyStore(path: string): KeyStore
+  openKeyStore(records: Records, realm: string): Promise<KeyStore>
   addKeyToFile(path: string, record: never): Promise<void>
   removeKeyFromFile(path: string, idOrPrefix: string): Promise<boolean>
   readKeys(path: string): Promise<readonly KeyInfo[]>
 }
 
-/** A key as it may be shown: nothing here lets anybody in. */
-export interface KeyInfo {
-  readonly id: string
-  readonly name: string
-  readonly prefix: string
-  readonly created: string
-  readonly expires?: string
+/** Where issued keys are kept. */
+export interface KeyStore {
+  list(options?: {
+    after?: string
+    limit?: number
+    account?: string
+  }): Promise<{ readonly keys: readonly KeyInfo[]; readonly next?: string }>
+  get(idOrPrefix: string): Promise<KeyInfo | undefined>
+  add(record: never): Promise<void>
+  change(id: string, changes: Readonly<Record<string, unknown>>): Promise<KeyInfo | undefined>
+  revoke(id: string): Promise<boolean>
+}
+
+/** What a key may carry. */
+export interface KeyFields {
+  readonly kind?: 'instance' | 'self_host'
   readonly account?: string
   readonly tier?: string
   readonly tags?: readonly string[]
   readonly models?: readonly string[]
+  readonly limits?: readonly PrincipalLimit[]
+  readonly caps?: readonly PrincipalCap[]
+  readonly expires?: string
+  readonly disabled?: boolean
+}
+
+/** A key as it is stored; nothing that is named here lets anybody in. */
+export interface KeyInfo extends KeyFields {
+  readonly id: string
+  readonly name: string
+  readonly prefix: string
+  readonly created: string
 }
 
 export interface CommandContext extends Output {

@@ -13,7 +13,7 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
     summary: 'print what will run, or what one request would become',
     load: async () => (await import('./explain.ts')).explain,
   },
-  keys: { summary: 'create, list and revoke API keys', load: async () => (await import('./keys.ts')).keys },
+  keys: { summary: 'create, list, change and revoke API keys', load: async () => (await import('./keys.ts')).keys },
   'new-plugin': {
     summary: 'write a small plugin and its test to start from',
     load: async () => (await import('./new-plugin.ts')).newPlugin,

@@ -18,8 +18,20 @@ export interface KeysPlace {
   readonly file: string
   /** How new keys begin. */
   readonly prefix: string
+  /** Where issued keys are kept: in that file, or in the records of the gateway. */
+  readonly store: 'file' | 'records'
   /** It starts without a keys file: it has keys of its own, or lets anybody in. */
   readonly open: boolean
+}
+
+/** What of the plugin's config says where its keys are. */
+interface PlaceConfig {
+  readonly keys_file: string
+  readonly key_prefix: string
+  readonly store: 'file' | 'records'
+  readonly anonymous: unknown
+  readonly keys: readonly unknown[]
+  readonly jwt: readonly unknown[]
 }
 
 /** The keys files of all `auth` entries whose `with` is right, in list order. */
@@ -30,9 +42,11 @@ export async function keysPlaces(load: LoadResult, configPath: string, builtins:
   const schema = (await builtin()).default.config
   return entries.flatMap((entry) => {
     const checked = checkPluginConfig(schema, entry.with, load.place(['plugins', entry.index, 'with']))
-    const value = checked.value as { keys_file: string; key_prefix: string; anonymous: boolean; keys: readonly unknown[] } | undefined
+    const value = checked.value as PlaceConfig | undefined
     if (!value) return []
-    const file = isAbsolute(value.keys_file) ? value.keys_file : resolve(dirname(configPath), value.keys_file)
-    return [{ id: entry.id, index: entry.index, file, prefix: value.key_prefix, open: value.anonymous || value.keys.length > 0 }]
+    const { keys_file, key_prefix: prefix, store } = value
+    const file = isAbsolute(keys_file) ? keys_file : resolve(dirname(configPath), keys_file)
+    const open = value.anonymous !== false || value.keys.length > 0 || value.jwt.length > 0 || store === 'records'
+    return [{ id: entry.id, index: entry.index, file, prefix, store, open }]
   })
 }

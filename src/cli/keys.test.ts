@@ -79,7 +79,7 @@ test('revoking what is not there fails and points to the nearest, never repeatin
 test.each([
   [[], 'say what to do'],
   [['craete'], 'did you mean create?'],
-  [['list', '--name', 'x'], '--name goes with create'],
+  [['list', '--name', 'x'], '--name goes with create and update'],
   [['revoke'], 'name the key to revoke'],
   [['list', 'x'], 'unexpected argument'],
   [['create', '--expires', 'tomorrow'], '--expires "tomorrow" is neither'],

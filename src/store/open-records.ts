@@ -21,16 +21,24 @@ export function openRecords(where: string, { folder, spoolLimit, log }: OpenReco
   const path = where.startsWith('sqlite:') ? resolve(folder, where.slice('sqlite:'.length)) : undefined
   const spool = join(path === undefined ? resolve(folder, 'data') : dirname(path), 'spool')
   const store: RecordsStore = createRecordsStore({
-    driver: async () =>
-      path === undefined
-        ? (await import('./postgres/driver.ts')).postgresDriver({ url: where })
-        : (await import('./sqlite/driver.ts')).sqliteDriver({ path }),
+    driver: () => driverOf(where, folder),
     spool: async () =>
       (await import('./spool-file.ts')).fileSpool({ folder: spool, limit: spoolLimit, log, found: () => void store.recover() }),
     log,
     waiting: () => spoolFiles(spool).length > 0,
   })
   return store
+}
+
+/** The same records for a command that asks and changes them beside a running gateway: rows that wait in the spool are not its business. */
+export function openRecordsBeside(where: string, { folder, log }: Pick<OpenRecordsOptions, 'folder' | 'log'>): RecordsStore {
+  if (where === 'memory') return memoryRecords(log)
+  return createRecordsStore({ driver: () => driverOf(where, folder), spool: async () => memorySpool(), log })
+}
+
+async function driverOf(where: string, folder: string): Promise<RecordsDriver> {
+  if (!where.startsWith('sqlite:')) return (await import('./postgres/driver.ts')).postgresDriver({ url: where })
+  return (await import('./sqlite/driver.ts')).sqliteDriver({ path: resolve(folder, where.slice('sqlite:'.length)) })
 }
 
 /** Records in memory: for tests and rehearsals. Real SQL, nothing on disk. `wrap` puts something between the store and its driver. */

@@ -1,0 +1,82 @@
+/**
+ * All keys that let somebody in: those of the config and the keys file, which are all in memory, and the issued ones of the records.
+ *
+ * Sets up what keeps them current. Decides nothing about requests.
+ */
+
+import { type Host, StoreUnavailable } from 'headgate/plugin'
+import type { AuthConfig } from './config.ts'
+import { type IssuedKeys, issuedKeys, pollEvery } from './issued-keys.ts'
+import { addKeyRoutes } from './key-admin.ts'
+import { type InlineKey, indexKeys, type KeyEntry } from './key-index.ts'
+import { migrations, recordsKeySource, recordsKeyStore } from './key-records.ts'
+import { fileKeyStore } from './key-store.ts'
+import { watchKeys } from './keys-watch.ts'
+
+export interface KnownKeys {
+  /**
+   * The entry of exactly this key; a promise only when the records must be asked.
+   * @throws StoreUnavailable, now or later, when nobody can say
+   */
+  find(key: string): KeyEntry | undefined | Promise<KeyEntry | undefined>
+}
+
+/** @throws Error when there is no way in, or the keys file is broken */
+export async function knownKeys(host: Host, config: AuthConfig): Promise<KnownKeys> {
+  const path = host.file(config.keys_file)
+  const now = () => host.now()
+  const inline = config.keys as readonly InlineKey[]
+  const watch = watchKeys(path)
+  const first = await watch.look().catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error
+    if (inline.length > 0 || config.anonymous || config.jwt.length > 0 || config.store === 'records') return undefined
+    throw new Error(`there are no API keys: ${path} does not exist. Make the first key with: headgate keys create`)
+  })
+  let index = indexKeys(first ?? [], inline, config.tier)
+  let missing = first === undefined
+
+  const lookAtFile = async () => {
+    try {
+      const changed = await watch.look()
+      if (changed === undefined) return
+      index = indexKeys(changed, inline, config.tier)
+      missing = false
+      host.log.info('API keys reloaded', { keys: index.size })
+    } catch (error) {
+      // one that was never there need not be
+      if (missing && (error as NodeJS.ErrnoException).code === 'ENOENT') return
+      host.log.error('the keys file could not be read; the keys read before stay valid', {
+        file: path,
+        error: error instanceof Error ? error.message : String(error),
+      })
+    }
+  }
+  host.task('keys-file', pollEvery, lookAtFile)
+
+  let issued: IssuedKeys | undefined
+  if (config.store === 'records') {
+    await host.records.migrate(migrations)
+    const source = recordsKeySource(host.records, host.id)
+    issued = issuedKeys({ source, now, size: config.cache, staleFor: config.stale_for, tier: config.tier })
+    const { sync } = issued
+    await outageIsFine(sync)
+    host.task('keys', pollEvery, () => outageIsFine(sync))
+    const store = recordsKeyStore(host.records, host.id, now)
+    addKeyRoutes(host, { store, keyPrefix: config.key_prefix, now, changed: () => outageIsFine(sync) })
+  } else {
+    addKeyRoutes(host, { store: fileKeyStore(path), keyPrefix: config.key_prefix, now, changed: lookAtFile })
+  }
+
+  return {
+    find: (key) => index.find(key) ?? issued?.find(key),
+  }
+}
+
+/** The store says itself, once, that it is away. */
+async function outageIsFine(work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    if (!(error instanceof StoreUnavailable)) throw error
+  }
+}
