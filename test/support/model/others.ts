@@ -1,4 +1,4 @@
-/** The scripted model's legacy endpoints: completions that echo the prompt, embeddings that are made of each input's letters. */
+/** The scripted model's other endpoints: completions that echo the prompt, embeddings made of each input's letters, counts of tokens. */
 
 import { items, tokens, word } from './script.ts'
 
@@ -31,4 +31,11 @@ export function completionReply(body: Record<string, unknown>): Response {
   const frames = chunks.map((c) => ({ ...about, choices: [c] })).concat(wantsUsage ? [{ ...about, choices: [], usage } as never] : [])
   const sse = `${frames.map((frame) => `data: ${JSON.stringify(frame)}\n\n`).join('')}data: [DONE]\n\n`
   return new Response(sse, { headers: { 'content-type': 'text/event-stream' } })
+}
+
+/** The reply to a request for a count, of Anthropic or Gemini; undefined for any other path. */
+export function countReply(path: string, body: Record<string, unknown>): object | undefined {
+  const tokens = Math.ceil(JSON.stringify(body).length / 4)
+  if (path.endsWith('/messages/count_tokens')) return { input_tokens: tokens }
+  return path.endsWith(':countTokens') ? { totalTokens: tokens } : undefined
 }

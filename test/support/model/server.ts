@@ -7,7 +7,7 @@
 import { readChat, streamChat, writeChat } from './chat.ts'
 import { faultOfGemini, readGemini, streamGemini, writeGemini } from './gemini.ts'
 import { faultOfMessages, readMessages, streamMessages, writeMessages } from './messages.ts'
-import { completionReply, embeddingsReply } from './others.ts'
+import { completionReply, countReply, embeddingsReply } from './others.ts'
 import { readResponses, streamResponses, writeResponses } from './responses.ts'
 import { type Arguments, type Asked, answer, proof, type Said } from './script.ts'
 
@@ -75,6 +75,8 @@ export function startModel(): ScriptedModel {
       if (instead) return instead
       if (pathname.endsWith('/embeddings')) return Response.json(embeddingsReply(body))
       if (pathname.endsWith('/v1/completions')) return completionReply(body)
+      const counted = countReply(pathname, body)
+      if (counted) return Response.json(counted)
       const speech = speechOf(pathname, body)
       if (!speech)
         return Response.json({ error: { message: `nothing at ${pathname}`, type: 'not_found', code: 'no_endpoint' } }, { status: 404 })
