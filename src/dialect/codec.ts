@@ -167,6 +167,8 @@ export interface WireError {
   readonly requestId: string
   readonly param?: string
   readonly extra?: Readonly<Record<string, Json>>
+  /** Seconds that the client should wait; also a header. */
+  readonly retryAfter?: number
   /** The upstream's own type word, which wins over the catalogue's where the family is the same. */
   readonly upstreamType?: string
   readonly upstreamCode?: string

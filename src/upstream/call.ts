@@ -18,6 +18,7 @@ import { type Answered, join, limits, looksLikeStream, replyOfError, replyOfNoSt
 import { Collector } from './collector.ts'
 import { ahead, unwatch, type Watched, watch } from './deadlines.ts'
 import { DoneGuard } from './done-guard.ts'
+import { codeInReply } from './error-class.ts'
 import { callFailed, failureOf, upstreamRefused } from './failure.ts'
 import { toReplyHeaders, wanted } from './headers.ts'
 import type { HttpError, HttpHandler, HttpRequest } from './http/transport.ts'
@@ -214,9 +215,7 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
 
   attach(sink: StreamSink): void {
     this.sink = sink
-    const chunks = this.chunks
-    this.chunks = []
-    for (const chunk of chunks) sink.chunk(chunk)
+    for (const chunk of this.chunks.splice(0)) sink.chunk(chunk)
     if (this.pendingEnd) sink.end(this.pendingEnd.failure)
     else this.resume()
   }
@@ -291,9 +290,9 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
 
   private collected(events: readonly StreamEvent[], failure: StreamFailure | undefined): void {
     const { attempt, family, translation } = this.options
-    this.headers.delete('content-type')
     const fault = translation && events.find((event) => event.type === 'error')
     if (fault?.type === 'error') failure ??= { code: 'upstream_error', message: fault.message, told: false }
+    this.headers.delete('content-type')
     if (failure) this.answer(callFailed(attempt, attempt.failure ?? 'truncated', failure.code, failure.message, family))
     else this.answer(new ReplyCore(true, 200, this.headers, false, { kind: 'completed', events }, { attempt }))
   }
@@ -327,7 +326,7 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
     if (this.meter.error) {
       attempt.failure = 'error_in_reply'
       attempt.message = this.meter.error.message
-      return { code: 'upstream_error', message: this.meter.error.message, told: this.meter.told }
+      return { code: codeInReply(this.meter.error), message: this.meter.error.message, told: this.meter.told }
     }
     // without its own end a stream is whole only when every choice that was asked for has stopped (B01, B02)
     if (this.meter.complete && (this.meter.ended || this.meter.stops >= choicesAsked(this.options.body))) return undefined

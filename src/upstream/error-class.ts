@@ -51,6 +51,11 @@ export function codeOfError(status: number, error: UpstreamError): RefusalCode {
   return codeOfStatus(status)
 }
 
+/** What an error inside a reply means; only its words tell. */
+export function codeInReply(error: UpstreamError): RefusalCode {
+  return error.status === undefined ? 'upstream_error' : codeOfError(error.status, error)
+}
+
 /** The sentence of a translated error for a client of `family`, in the wording on which that client acts. */
 export function clientWording(code: RefusalCode, message: string, family: Family): string {
   if (code !== 'context_length_exceeded') return message

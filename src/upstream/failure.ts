@@ -4,7 +4,7 @@
  * The upstream's own sentence always reaches the client (G05); a rejection of the gateway's own key never looks like the client's fault.
  */
 
-import type { Family, UpstreamError } from '../dialect/codec.ts'
+import type { Dialect, Family, UpstreamError } from '../dialect/codec.ts'
 import { errorCatalogue } from '../errors.ts'
 import { ReplyCore } from '../pipeline/reply-core.ts'
 import type { Attempt, AttemptFailure } from '../plugin/outcome.ts'
@@ -62,7 +62,9 @@ export interface RefusedAnswer {
   readonly family: Family
   /** The upstream is called with the gateway's own key. */
   readonly ownKey: boolean
-  /** Present when the client speaks another dialect: the upstream's type words and statuses are not its own. */
+  /** The upstream's dialect. */
+  readonly dialect: Pick<Dialect, 'family'>
+  /** Present when the client speaks another dialect. */
   readonly translation?: unknown
 }
 
@@ -78,8 +80,8 @@ export function upstreamRefused(
   attempt.failure = failure
   attempt.message = error.message
   if (error.retryAfter !== undefined && !headers.has('retry-after')) headers.set('retry-after', String(Math.ceil(error.retryAfter)))
-  const wait = Number(headers.get('retry-after'))
-  if (Number.isFinite(wait) && headers.has('retry-after')) attempt.retryAfter = wait
+  const asked = waitOf(headers)
+  if (asked !== undefined) attempt.retryAfter = asked
   const code = codeOfError(status, error)
   if (code === 'upstream_auth' && ownKey) {
     const message = `${errorCatalogue.upstream_auth.message} It said: ${error.message}`
@@ -92,19 +94,25 @@ export function upstreamRefused(
   headers.delete('content-type')
   // also in the client's own dialect: this envelope is not one of it (Bedrock's Claude, compatible servers)
   const message = clientWording(code, error.message, family)
-  if (answered.translation !== undefined) {
-    const refusal: Refusal = { type: 'refusal', code, message }
+  // of the dialects that are translated only OpenAI's have their statuses and words of errors in common
+  const wait = attempt.retryAfter === undefined ? {} : { retryAfter: attempt.retryAfter }
+  if (answered.translation !== undefined && !(family === 'openai' && answered.dialect.family === family)) {
+    const refusal: Refusal = { type: 'refusal', code, message, ...wait }
     return new ReplyCore(false, statusOf(refusal, family), headers, false, { kind: 'refusal', refusal }, { code, message, attempt })
   }
-  const refusal: Refusal = {
-    type: 'refusal',
-    code,
-    message,
-    status,
-    ...(error.param === undefined ? {} : { param: error.param }),
-  }
-  const upstream = { ...(error.type === undefined ? {} : { type: error.type }), ...(error.code === undefined ? {} : { code: error.code }) }
+  const refusal: Refusal = { type: 'refusal', code, message, status, ...wait, ...(error.param === undefined ? {} : { param: error.param }) }
+  // clients act on the code of an overflow, which few servers but OpenAI's own send (G06)
+  const word = code === 'context_length_exceeded' ? (errorCatalogue[code].openai[1] ?? undefined) : error.code
+  const upstream = { ...(error.type === undefined ? {} : { type: error.type }), ...(word === undefined ? {} : { code: word }) }
   return new ReplyCore(false, status, headers, false, { kind: 'refusal', refusal, upstream }, { code, message, attempt })
+}
+
+/** Seconds that an answer asks to wait, where it says them as a number. */
+function waitOf(headers: Headers): number | undefined {
+  const given = headers.get('retry-after') ?? undefined
+  const ms = headers.get('retry-after-ms') ?? undefined
+  const seconds = given !== undefined ? Number(given) : ms !== undefined ? Number(ms) / 1000 : Number.NaN
+  return Number.isFinite(seconds) && seconds >= 0 ? seconds : undefined
 }
 
 function retryHeaders(refusal: Refusal, headers: Headers): Headers {

@@ -12,6 +12,7 @@ export function wireError(core: ExchangeCore, refusal: Refusal, upstream?: { rea
     requestId: core.id,
     ...(refusal.param !== undefined && { param: refusal.param }),
     ...(refusal.extra !== undefined && { extra: refusal.extra }),
+    ...(refusal.retryAfter !== undefined && { retryAfter: refusal.retryAfter }),
     ...(upstream?.type !== undefined && { upstreamType: upstream.type }),
     ...(upstream?.code !== undefined && { upstreamCode: upstream.code }),
   }

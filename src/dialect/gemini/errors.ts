@@ -22,7 +22,8 @@ export function geminiErrorBody(error: WireError): string {
   const entry = errorCatalogue[error.code]
   const said = error.upstreamType
   const status = said !== undefined && statusWord.test(said) ? said : entry.gemini
-  const { retry_after: wait, ...extra } = error.extra ?? {}
+  const { retry_after: named, ...extra } = error.extra ?? {}
+  const wait = error.retryAfter ?? named
   const metadata: Record<string, string> = {}
   for (const name in extra) if (extra[name] !== null) metadata[name] = String(extra[name])
   const details: JsonObject[] = [
