@@ -3,7 +3,7 @@
  *
  * Synchronous. Each plugin is one stage, a plain function from an event to none, one or several. `inspect` is a stage that holds text
  * back until it has seen `hold` characters more, or the text is over. A hook that throws is left out for the rest of the reply (open), or
- * ends the reply with an error (closed).
+ * ends the reply with an error (closed). A hook that returns `end` before the reply has ended ends it well (`over`).
  */
 
 import type { ErrorEvent, StreamEvent, TextEvent } from '../plugin/events.ts'
@@ -22,6 +22,8 @@ export class EventPass {
   /** Set when a plugin ended the reply; nothing but its error event may leave after that. */
   stopped: Refusal | undefined = undefined
   stoppedBy: string | undefined = undefined
+  /** A plugin ended the reply with an `end` of its own: who delivers it calls the upstream off. Only usage is heard of after that. */
+  over = false
   private readonly stages: Stage[] = []
 
   private constructor() {}
@@ -52,7 +54,7 @@ export class EventPass {
   }
 
   private run(event: StreamEvent, stage: number, out: StreamEvent[]): void {
-    if (this.stopped) return
+    if (this.stopped || (this.over && event.type !== 'usage')) return
     if (stage === this.stages.length) {
       out.push(event)
       return
@@ -83,7 +85,10 @@ function eventStage(core: ExchangeCore, instance: Instance, pass: EventPass): St
     else {
       for (const e of Array.isArray(result) ? (result as readonly StreamEvent[]) : [result as StreamEvent]) {
         if (e.type === 'error' && event.type !== 'error') return blocked(core, instance, pass, e)
+        const early = e.type === 'end' && event.type !== 'end'
+        if (early && (event.type === 'error' || pass.over)) continue // one end is enough, and an error is no good one
         emit(e)
+        if (early) return endEarly(core, instance, pass)
       }
     }
   }
@@ -152,6 +157,12 @@ function blocked(core: ExchangeCore, instance: Instance, pass: EventPass, error:
   const code = (refusalCodes as readonly string[]).includes(error.kind) ? (error.kind as RefusalCode) : 'content_filter'
   core.verdict(instance, 'event', 'refused', code)
   stop(pass, instance, { type: 'refusal', code, message: error.message })
+}
+
+/** A plugin that returns `end` has said all that there is to say. */
+function endEarly(core: ExchangeCore, instance: Instance, pass: EventPass): void {
+  core.verdict(instance, 'event', 'ended')
+  pass.over = true
 }
 
 function stop(pass: EventPass, instance: Instance, refusal: Refusal): void {

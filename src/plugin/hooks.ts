@@ -66,7 +66,11 @@ export interface Hooks<N extends AnySlot = never, W extends AnySlot = never, P e
   attempt?(x: Exchange<N, W, P, S>, call: UpstreamCall): Maybe<Nothing | Refusal>
   /** Status and headers, before the first byte leaves. */
   reply?(x: Exchange<N, W, P, S>, reply: ReplyHead): Maybe<Nothing>
-  /** One event of the reply. Synchronous. Return nothing to let it pass, an event or several instead of it, or null to drop it. */
+  /**
+   * One event of the reply. Synchronous. Return nothing to let it pass, an event or several instead of it, or null to drop it. A list that closes
+   * with `{ type: 'end' }` ends the reply there, well-formed: say why with a `stop` before it. What the model goes on to say is dropped, and
+   * the upstream call of a stream is cancelled.
+   */
   event?(x: Exchange<N, W, P, S>, event: StreamEvent): Nothing | StreamEvent | readonly StreamEvent[] | null
   /** Text in windows with a declared hold-back. */
   inspect?: Inspection<Exchange<N, W, P, S>>

@@ -113,7 +113,7 @@ export interface Verdict {
   /** Plugin instance id. */
   readonly plugin: string
   readonly hook: string
-  /** `refused`, `replied`, `edited`, `failed-open`, `failed-closed`, `noted`. */
+  /** `refused`, `replied`, `ended`, `edited`, `failed-open`, `failed-closed`, `noted`. */
   readonly did: string
   readonly detail?: string
 }

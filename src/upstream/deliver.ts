@@ -90,6 +90,8 @@ function completed(o: DeliveryOptions, events: readonly StreamEvent[]): Response
     const ended = events.some((e) => e.type === 'end') ? events : [...events, { type: 'end' } as const]
     passed = ended.flatMap((event) => pass.pass(event))
     if (pass.stopped) return stoppedWhole(o, pass.stopped, pass.stoppedBy)
+    // what a plugin ended early has usage behind its end
+    if (pass.over) passed = [...passed.filter((e) => e.type !== 'end'), { type: 'end' }]
   }
   const identity = identityOf(o, events)
   const end: DeliveryEnd = reply.by === undefined ? { end: 'finished' } : { end: 'finished', by: reply.by }

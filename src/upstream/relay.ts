@@ -105,6 +105,15 @@ export abstract class Relay implements StreamSink {
     this.o.onEnd(failure ? { end: 'failed', code: failure.code, message: failure.message } : this.finished())
   }
 
+  /** A plugin has ended the reply well: this is the last that the client gets, and the upstream is called off. */
+  protected finishEarly(last: string): void {
+    this.state = 'closed'
+    this.upstream.cancel()
+    if (last.length > 0) this.enqueue(text.encode(last))
+    this.controller.close()
+    this.o.onEnd(this.finished())
+  }
+
   /** How a stream ended that did not fail. */
   protected finished(): DeliveryEnd {
     return finished
@@ -172,10 +181,14 @@ export class EventRelay extends Relay {
         const out = this.pass.pass(event)
         if (out.length !== 1 || out[0] !== event) changed = true
         for (const e of out) after.push(e)
-        if (this.pass.stopped) break
+        if (this.pass.stopped || this.pass.over) break
       }
       if (this.pass.stopped) {
         this.stop(pending, this.pass.stopped)
+        return
+      }
+      if (this.pass.over) {
+        this.finishEarly(pending + this.encoder.encode(after, { frame, before }))
         return
       }
       // it leaves only when a plugin has something to say in it

@@ -52,6 +52,10 @@ export class TranslatingRelay extends Relay {
         this.stop(written)
         return
       }
+      if (pass?.over) {
+        this.finishEarly(written)
+        return
+      }
     }
     if (written !== '') this.enqueue(text.encode(written))
   }
