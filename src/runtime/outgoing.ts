@@ -59,7 +59,13 @@ function dropForeignProofs(body: RequestCore, route: OperationSpec): void {
   const codec = route.dialect.request
   if (!codec || Buffer.from(body.bytes.buffer, body.bytes.byteOffset, body.bytes.length).indexOf(proofMark) < 0) return
   const { document } = body
-  for (const pointer of codec.foreign(document.value)) if (isRemovable(document.at(pointer))) body.remove(pointer, 'headgate')
+  const { value } = document
+  for (const pointer of codec.foreign(value)) {
+    if (!isRemovable(document.at(pointer))) continue
+    const instead = codec.standIn?.(value, pointer)
+    if (instead === undefined) body.remove(pointer, 'headgate')
+    else body.set(pointer, instead, 'headgate')
+  }
 }
 
 /** A block, or a proof that stands alone. */

@@ -8,6 +8,7 @@ import type { Json } from '../../plugin/request.ts'
 import { isTagged } from '../proof.ts'
 import { listOf, objectOf, textOf } from '../shape.ts'
 import { nameOf } from './names.ts'
+import { missingSignature } from './write-parts.ts'
 
 interface Removed {
   readonly parts: number
@@ -49,4 +50,12 @@ export function foreignParts(body: Json): string[] {
   }
   const pointers = contents.flatMap(({ parts, pointers: found, gone }, m) => (gone > 0 && gone === parts ? [`/contents/${m}`] : found))
   return pointers.reverse()
+}
+
+/** Gemini 3 refuses calls without a signature: one whose own signature is another provider's gets the documented stand-in. */
+export function signatureInstead(body: Json, pointer: string): string | undefined {
+  const [, m, p, name] = /^\/contents\/(\d+)\/parts\/(\d+)\/(\w+)$/.exec(pointer) ?? []
+  if (name === undefined) return undefined
+  const part = objectOf(listOf(objectOf(listOf(objectOf(body)?.contents)[Number(m)])?.parts)[Number(p)])
+  return part && nameOf(part, 'functionCall') !== undefined ? missingSignature : undefined
 }

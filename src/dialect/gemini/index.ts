@@ -5,7 +5,7 @@ import { countReply, countTokensDialect } from './count-tokens.ts'
 import { geminiDecoder } from './decode.ts'
 import { geminiEncoder } from './encode.ts'
 import { geminiErrorBody, geminiErrorFrames, readGeminiError } from './errors.ts'
-import { foreignParts } from './foreign.ts'
+import { foreignParts, signatureInstead } from './foreign.ts'
 import { geminiInteresting } from './interesting.ts'
 import { geminiParts } from './parts.ts'
 import { readGeminiRequest } from './read.ts'
@@ -16,7 +16,7 @@ export const geminiGenerate: Dialect = {
   name: 'gemini-generate',
   family: 'gemini',
   parts: geminiParts,
-  request: { read: readGeminiRequest, write: writeGeminiRequest, foreign: foreignParts },
+  request: { read: readGeminiRequest, write: writeGeminiRequest, foreign: foreignParts, standIn: signatureInstead },
   interesting: geminiInteresting,
   terminal: 'stop',
   decoder: geminiDecoder,
