@@ -95,8 +95,8 @@ const cases: readonly Case[] = [
   {
     name: 'error after content',
     how: { do: 'error-after-content' },
-    stream: breaks('error_in_reply'),
-    whole: fails(502, 'error_in_reply'),
+    stream: breaks('error_in_reply', 'overloaded'),
+    whole: fails([503, 529], 'error_in_reply', 'overloaded'),
     says: /Overloaded/,
   },
   {
