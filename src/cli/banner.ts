@@ -1,7 +1,6 @@
 /** What `serve` prints when it is up: where, what is on, which key to use, and a curl line that works when pasted. */
 
 import { join, resolve } from 'node:path'
-import type { Api } from '../config/model.ts'
 import type { Edge } from '../edge/serve.ts'
 import type { Model } from '../plugin/host.ts'
 import type { Gateway } from '../runtime/gateway.ts'
@@ -58,7 +57,7 @@ export function commandLine(command: string, configPath: string): string {
 /** A call that works when pasted into a shell, in an API that is mounted and serves one of the models; undefined when none does. */
 export function curlLine(
   url: string,
-  mounts: readonly { readonly path: string; readonly api: Api }[],
+  mounts: readonly { readonly path: string; readonly api: string }[],
   models: readonly Model[],
   header: string | undefined,
 ): string | undefined {

@@ -7,7 +7,7 @@
 
 import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
-import { loadConfig } from '../config/load.ts'
+import { loadWithDialects } from '../runtime/plugin-dialects.ts'
 import { type CommandContext, CommandError } from './command.ts'
 import { keysPlaces } from './keys-place.ts'
 
@@ -24,7 +24,7 @@ export interface FirstKey {
  */
 export async function createFirstKey(context: CommandContext, configPath: string): Promise<FirstKey | undefined> {
   const { composition, env } = context
-  const load = loadConfig({ path: configPath, env })
+  const load = await loadWithDialects({ path: configPath, env }, composition.builtins)
   if (!load.config) return undefined
   const place = (await keysPlaces(load, configPath, composition.builtins)).find((p) => !p.open && !existsSync(p.file))
   if (!place) return undefined

@@ -3,6 +3,7 @@
 import { join, relative } from 'node:path'
 import { loadConfig } from '../config/load.ts'
 import { gatewaySchema, type KnownPlugin } from '../config/schema.ts'
+import type { Plugin } from '../plugin/define.ts'
 import { type Builtins, loadPlugin } from '../runtime/load-plugin.ts'
 import { UsageError } from './args.ts'
 import { type Command, CommandError, exits } from './command.ts'
@@ -65,6 +66,6 @@ export async function schemaText(
   return `${JSON.stringify(gatewaySchema(known), null, 2)}\n`
 }
 
-function describe(use: string, { config, summary }: { config?: NonNullable<KnownPlugin['schema']>; summary: string }): KnownPlugin {
-  return { use, summary, ...(config && { schema: config }) }
+function describe(use: string, { config, dialects, summary }: Plugin): KnownPlugin {
+  return { use, summary, ...(config && { schema: config }), ...(dialects && { dialects: dialects.map((d) => d.name) }) }
 }

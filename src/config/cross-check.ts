@@ -126,8 +126,8 @@ function keyHeader(upstream: { readonly auth?: unknown; readonly dialect?: unkno
 /** How a key is sent unless the file says so. */
 export function usualAuth({ dialect, host }: { readonly dialect?: unknown; readonly host?: unknown }) {
   if (host === 'azure') return 'api-key'
-  if (host === 'vertex' || host === 'bedrock' || dialect === 'openai') return 'bearer'
-  return dialect === 'gemini' ? 'x-goog-api-key' : 'x-api-key'
+  if (host === 'vertex' || host === 'bedrock') return 'bearer'
+  return dialect === 'gemini' ? 'x-goog-api-key' : dialect === 'anthropic' ? 'x-api-key' : 'bearer'
 }
 
 function isHeaderValue(text: string): boolean {

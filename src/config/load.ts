@@ -10,7 +10,7 @@ import { dirname, isAbsolute, join, resolve as resolvePath } from 'node:path'
 import { check } from './check.ts'
 import { crossCheck } from './cross-check.ts'
 import { type Diagnostic, hasErrors, type Path, type Position, sortDiagnostics } from './diagnostics.ts'
-import { type FileConfig, fileSchema, type GatewayConfig, type PluginEntry } from './model.ts'
+import { apis, type FileConfig, fileSchema, fileSchemaOf, type GatewayConfig, type PluginEntry } from './model.ts'
 import type { Place } from './plugin-config.ts'
 import { loadPriceList, type PriceListConfig } from './price-list.ts'
 import { type FilePlugin, resolve, resolvePlugin } from './resolve.ts'
@@ -25,6 +25,8 @@ export interface LoadOptions {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Reads a file whole; throws when it can't. From the disk when absent. */
   readonly readFile?: (path: string) => string
+  /** Dialects of plugins, which may be named besides ours. */
+  readonly dialects?: readonly string[]
 }
 
 export interface LoadResult {
@@ -88,7 +90,9 @@ export function loadConfig(options: LoadOptions): LoadResult {
     if (!hasErrors(diagnostics)) diagnostics.push(empty(options.path))
     return finish(undefined, [])
   }
-  const checked = check(fileSchema, source.value, source)
+  const { dialects = [] } = options
+  const schema = dialects.length === 0 ? fileSchema : fileSchemaOf([...apis, ...dialects])
+  const checked = check(schema, source.value, source)
   const crossed = crossCheck(source.value, source)
   diagnostics.push(...checked.diagnostics, ...crossed)
   for (const secret of checked.secrets) secrets.add(secret)
@@ -114,6 +118,11 @@ export function loadConfig(options: LoadOptions): LoadResult {
     texts.set(shown, list.text)
     return { file: path, models: list.models }
   }
+}
+
+/** Whether a dialect is named that is none of ours, so that a plugin of the list may have to say what it is. */
+export function namesOtherDialect({ diagnostics }: LoadResult): boolean {
+  return diagnostics.some(({ severity, path }) => severity === 'error' && /^(upstreams\b.*\.dialect|mounts\[\d+\]\.api)$/.test(path))
 }
 
 /** Optional upstreams that miss a variable or file, and why; what is missing elsewhere becomes a mistake. */

@@ -47,29 +47,32 @@ const server = Type.Object(
   { ...strict, default: {}, description: 'The two listeners and their limits.' },
 )
 
+/** The APIs that can be mounted and spoken to upstreams. Plugins bring more. */
 export const apis = ['openai', 'anthropic', 'gemini'] as const
-/** A family of API endpoints that can be mounted. */
-export type Api = (typeof apis)[number]
+type Api = string
 
-const mount = Type.Object(
-  {
-    path: Type.String({ pattern: '^/', description: 'Path prefix, for example /v1.' }),
-    api: Type.Enum(apis, {
-      description:
-        'openai: chat/completions, models … below the prefix. anthropic: v1/messages, v1/messages/count_tokens … below the prefix.',
-    }),
-  },
-  strict,
-)
-const mounts = Type.Array(mount, {
-  default: [
-    { path: '/v1', api: 'openai' },
-    { path: '/anthropic', api: 'anthropic' },
-    { path: '/', api: 'anthropic' },
-  ],
-  minItems: 1,
-  description: 'Which API is served below which path.',
-})
+const mounts = (known: readonly Api[]) =>
+  Type.Array(
+    Type.Object(
+      {
+        path: Type.String({ pattern: '^/', description: 'Path prefix, for example /v1.' }),
+        api: Type.Enum(known, {
+          description:
+            'openai: chat/completions, models … below the prefix. anthropic: v1/messages, v1/messages/count_tokens … below the prefix. Or the dialect of a plugin of the list.',
+        }),
+      },
+      strict,
+    ),
+    {
+      default: [
+        { path: '/v1', api: 'openai' },
+        { path: '/anthropic', api: 'anthropic' },
+        { path: '/', api: 'anthropic' },
+      ],
+      minItems: 1,
+      description: 'Which API is served below which path.',
+    },
+  )
 
 const timeouts = Type.Object(
   {
@@ -87,49 +90,50 @@ export const upstreamApis = ['chat', 'responses', 'completions', 'embeddings', '
 /** How a key can be sent. */
 export const authWays = ['bearer', 'x-api-key', 'api-key', 'x-goog-api-key', 'none'] as const
 
-const upstream = Type.Object(
-  {
-    dialect: Type.Enum(apis, { description: 'Which API the provider speaks.' }),
-    ...hostFields,
-    base_url: Type.Optional(
-      BaseUrl({
+const upstream = (known: readonly Api[]) =>
+  Type.Object(
+    {
+      dialect: Type.Enum(known, { description: 'Which API the provider speaks: one of ours, or the dialect of a plugin of the list.' }),
+      ...hostFields,
+      base_url: Type.Optional(
+        BaseUrl({
+          description:
+            'openai: up to and including the version, https://api.openai.com/v1. anthropic: https://api.anthropic.com. builtin:demo is a model inside the gateway. With `host` only for another address of it, without a path of the API.',
+        }),
+      ),
+      key: Type.Optional(Secret({ description: "The gateway's own key at this provider: ${env:NAME} or ${file:/run/secrets/name}." })),
+      auth: Type.Optional(
+        Type.Enum(authWays, {
+          description:
+            'How the key is sent: as a bearer token, or in the header of that name. By default bearer for openai, vertex, bedrock and dialects of plugins, x-api-key for anthropic, x-goog-api-key for gemini, api-key for azure, none without a key.',
+        }),
+      ),
+      headers: Type.Record(Type.String(), Type.String(), { default: {}, description: 'Headers added to every call.' }),
+      timeouts,
+      on_disconnect: Type.Enum(['cancel', 'drain'], {
+        default: 'cancel',
+        description: 'When the client leaves in mid-reply: cancel the upstream call, or read it to its end so that usage is known.',
+      }),
+      on_drop: Type.Enum(['warn', 'refuse'], {
+        default: 'warn',
         description:
-          'openai: up to and including the version, https://api.openai.com/v1. anthropic: https://api.anthropic.com. builtin:demo is a model inside the gateway. With `host` only for another address of it, without a path of the API.',
+          'When a request must be translated and something in it can only be left out: warn names it in x-gateway-dropped and in the record, refuse answers 400.',
       }),
-    ),
-    key: Type.Optional(Secret({ description: "The gateway's own key at this provider: ${env:NAME} or ${file:/run/secrets/name}." })),
-    auth: Type.Optional(
-      Type.Enum(authWays, {
+      apis: Type.Optional(
+        Type.Array(Type.Enum(upstreamApis), {
+          minItems: 1,
+          description: 'Which endpoints the provider has. By default those of its dialect; responses only for api.openai.com and Azure.',
+        }),
+      ),
+      capabilities: Type.Optional(capabilities),
+      optional: Type.Boolean({
+        default: false,
         description:
-          'How the key is sent: as a bearer token, or in the header of that name. By default bearer for openai, vertex and bedrock, x-api-key for anthropic, x-goog-api-key for gemini, api-key for azure, none without a key.',
+          'true: when a variable or file named in this upstream is absent, leave the upstream out, and with it the targets and models that only it serves, instead of refusing to start.',
       }),
-    ),
-    headers: Type.Record(Type.String(), Type.String(), { default: {}, description: 'Headers added to every call.' }),
-    timeouts,
-    on_disconnect: Type.Enum(['cancel', 'drain'], {
-      default: 'cancel',
-      description: 'When the client leaves in mid-reply: cancel the upstream call, or read it to its end so that usage is known.',
-    }),
-    on_drop: Type.Enum(['warn', 'refuse'], {
-      default: 'warn',
-      description:
-        'When a request must be translated and something in it can only be left out: warn names it in x-gateway-dropped and in the record, refuse answers 400.',
-    }),
-    apis: Type.Optional(
-      Type.Array(Type.Enum(upstreamApis), {
-        minItems: 1,
-        description: 'Which endpoints the provider has. By default those of its dialect; responses only for api.openai.com and Azure.',
-      }),
-    ),
-    capabilities: Type.Optional(capabilities),
-    optional: Type.Boolean({
-      default: false,
-      description:
-        'true: when a variable or file named in this upstream is absent, leave the upstream out, and with it the targets and models that only it serves, instead of refusing to start.',
-    }),
-  },
-  strict,
-)
+    },
+    strict,
+  )
 
 const target = Type.Object(
   {
@@ -197,47 +201,51 @@ const plugin = Type.Object(
 
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const
 
-/** Schema of the whole file. */
-export const fileSchema = Type.Object(
-  {
-    version: Type.Literal(1, { description: 'Version of this file format: 1.' }),
-    server,
-    state: StateUrl({
-      default: 'memory',
-      description:
-        'Where limits, locks and other shared state live: memory (this process), or redis://… or rediss://… (TLS), which several instances share.',
-    }),
-    records: RecordsUrl({
-      default: 'sqlite:./data/headgate.db',
-      description:
-        'Where what may not be lost lives (keys, money, usage): a file of SQLite, made when a plugin first needs it, or postgres://…, which several instances share; memory keeps nothing.',
-    }),
-    spool_limit: Size({
-      default: '256mb',
-      description:
-        'Disk space for records that wait while their store is down. In the folder `spool` beside the SQLite file, or in ./data.',
-    }),
-    log: Type.Object(
-      { level: Type.Enum(logLevels, { default: 'info', description: 'Least level that is printed.' }) },
-      { ...strict, default: {}, description: 'What the gateway prints.' },
-    ),
-    mounts,
-    upstreams: Type.Record(Type.String(), upstream, { default: {}, description: 'Providers by name.' }),
-    price_list: Type.Optional(
-      Type.String({
-        minLength: 1,
+/** Schema of the whole file; `known` = the dialects that may be named. */
+export const fileSchemaOf = (known: readonly Api[]) =>
+  Type.Object(
+    {
+      version: Type.Literal(1, { description: 'Version of this file format: 1.' }),
+      server,
+      state: StateUrl({
+        default: 'memory',
         description:
-          'A file with prices, relative to this one. It says what models cost that state no price here, found by the name that their upstream gives them.',
+          'Where limits, locks and other shared state live: memory (this process), or redis://… or rediss://… (TLS), which several instances share.',
       }),
-    ),
-    models: Type.Record(Type.String(), model, {
-      default: {},
-      description: 'The catalogue by model id. An id may hold *: exact ids win, then patterns from top to bottom.',
-    }),
-    plugins: Type.Array(plugin, { default: [], description: 'The program of the gateway: top = nearest the client.' }),
-  },
-  { ...strict, title: 'gateway.yaml', description: 'Config of a Headgate gateway.' },
-)
+      records: RecordsUrl({
+        default: 'sqlite:./data/headgate.db',
+        description:
+          'Where what may not be lost lives (keys, money, usage): a file of SQLite, made when a plugin first needs it, or postgres://…, which several instances share; memory keeps nothing.',
+      }),
+      spool_limit: Size({
+        default: '256mb',
+        description:
+          'Disk space for records that wait while their store is down. In the folder `spool` beside the SQLite file, or in ./data.',
+      }),
+      log: Type.Object(
+        { level: Type.Enum(logLevels, { default: 'info', description: 'Least level that is printed.' }) },
+        { ...strict, default: {}, description: 'What the gateway prints.' },
+      ),
+      mounts: mounts(known),
+      upstreams: Type.Record(Type.String(), upstream(known), { default: {}, description: 'Providers by name.' }),
+      price_list: Type.Optional(
+        Type.String({
+          minLength: 1,
+          description:
+            'A file with prices, relative to this one. It says what models cost that state no price here, found by the name that their upstream gives them.',
+        }),
+      ),
+      models: Type.Record(Type.String(), model, {
+        default: {},
+        description: 'The catalogue by model id. An id may hold *: exact ids win, then patterns from top to bottom.',
+      }),
+      plugins: Type.Array(plugin, { default: [], description: 'The program of the gateway: top = nearest the client.' }),
+    },
+    { ...strict, title: 'gateway.yaml', description: 'Config of a Headgate gateway.' },
+  )
+
+/** Without dialects of plugins. */
+export const fileSchema = fileSchemaOf(apis)
 
 /** The file as checked and converted: durations in ms, sizes in bytes, defaults filled in. */
 export type FileConfig = Static<typeof fileSchema>
@@ -246,11 +254,12 @@ export type ServerConfig = FileConfig['server']
 /** `path` without trailing slash; `/` stays. */
 export type MountConfig = Readonly<FileConfig['mounts'][number]>
 
-type FileUpstream = Readonly<Static<typeof upstream>>
+type FileUpstream = FileConfig['upstreams'][string]
 
 export interface UpstreamConfig {
   readonly name: string
-  readonly dialect: Api
+  /** One of `apis`, or the dialect of a plugin. */
+  readonly dialect: string
   /** Without trailing slash; or `builtin:demo`. */
   readonly base_url: string
   readonly key?: string

@@ -6,7 +6,7 @@
  */
 
 import type { TObject, TSchema } from 'typebox'
-import { fileSchema } from './model.ts'
+import { apis, fileSchemaOf } from './model.ts'
 import { choices, type Shape } from './shape.ts'
 
 /** A plugin that editors should know. */
@@ -15,6 +15,8 @@ export interface KnownPlugin {
   readonly use: string
   readonly schema?: TObject
   readonly summary: string
+  /** Names of the dialects that it brings. */
+  readonly dialects?: readonly string[]
 }
 
 type Schema = Record<string, unknown>
@@ -31,12 +33,12 @@ const units: Readonly<Record<string, Schema>> = {
 /** `0` may be written as a number; TypeBox's own pattern knows only texts. */
 const zero = { const: 0 }
 
-const wholeFile: TSchema = fileSchema
-
 /** The schema of the whole file. Plugins are listed by name. */
 export function gatewaySchema(plugins: readonly KnownPlugin[]): object {
   const known = plugins.toSorted((a, b) => (a.use < b.use ? -1 : a.use > b.use ? 1 : 0))
-  const whole = editable(wholeFile as Shape) as Schema & { properties: Record<string, Schema> }
+  const dialects = new Set([...apis, ...known.flatMap((one) => one.dialects ?? [])])
+  const file: TSchema = fileSchemaOf([...dialects])
+  const whole = editable(file as Shape) as Schema & { properties: Record<string, Schema> }
   const list = whole.properties.plugins as Schema & { items: Schema & { properties: Record<string, Schema> } }
   const item = list.items
   const use = item.properties.use as Schema

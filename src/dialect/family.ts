@@ -8,6 +8,7 @@
 import type { Operation } from '../plugin/exchange.ts'
 import { anthropicCountTokens, anthropicMessages } from './anthropic-messages/index.ts'
 import { bedrockConverse } from './bedrock-converse/index.ts'
+import type { CapabilityEdit } from './capability.ts'
 import type { Dialect, Family } from './codec.ts'
 import { countReply, geminiCountTokens, geminiGenerate, geminiPath } from './gemini/index.ts'
 import { openaiChat } from './openai-chat/index.ts'
@@ -31,13 +32,19 @@ export interface OperationSpec {
 }
 
 export interface FamilyApi {
-  readonly name: Family
+  /** What upstreams name as `dialect` and mounts as `api`. */
+  readonly name: string
+  /** Whose manners it has: statuses, headers and the wording of errors. */
+  readonly family: Family
   readonly operations: readonly OperationSpec[]
+  /** Where its models differ from the defaults of its dialects. */
+  readonly capabilities?: CapabilityEdit
 }
 
 export const families: Readonly<Record<Family, FamilyApi>> = {
   openai: {
     name: 'openai',
+    family: 'openai',
     operations: [
       { operation: 'chat', suffix: '/chat/completions', dialect: openaiChat },
       { operation: 'responses', suffix: '/responses', dialect: openaiResponses },
@@ -47,6 +54,7 @@ export const families: Readonly<Record<Family, FamilyApi>> = {
   },
   anthropic: {
     name: 'anthropic',
+    family: 'anthropic',
     operations: [
       { operation: 'messages', suffix: '/v1/messages', dialect: anthropicMessages },
       {
@@ -61,6 +69,7 @@ export const families: Readonly<Record<Family, FamilyApi>> = {
   },
   gemini: {
     name: 'gemini',
+    family: 'gemini',
     operations: [
       {
         operation: 'generate',

@@ -38,11 +38,11 @@ export function docsApp(table: RouteTable): { fetch(request: Request): Response 
     }),
   )
   const nothing = () => new Response(null, { status: 501 })
-  for (const { path, spec, family } of table.inference) {
+  for (const { path, spec, api } of table.inference) {
     app.post(path.replace('{model}:', ':model/'), nothing, {
       parse: 'none',
       detail: {
-        tags: [family],
+        tags: [api.name],
         summary: `${spec.operation} (${spec.dialect.name})`,
         description: 'The body is that of the API; unknown fields are passed on.',
         requestBody: { required: true, content: { 'application/json': { schema: requestSchema(spec.operation) } } },

@@ -5,8 +5,7 @@
  */
 
 import { Elysia } from 'elysia'
-import type { Family } from '../dialect/codec.ts'
-import { families } from '../dialect/family.ts'
+import type { FamilyApi } from '../dialect/family.ts'
 import type { Arrival } from '../pipeline/core.ts'
 import type { Operation } from '../plugin/exchange.ts'
 import { globMatcher } from '../plugin/glob.ts'
@@ -15,7 +14,7 @@ import type { Gateway } from '../runtime/gateway.ts'
 import { InferenceExchange } from '../runtime/handle.ts'
 import type { Snapshot } from '../runtime/snapshot.ts'
 import { type ClientAddress, clientAddress } from './client-address.ts'
-import { edgeError, familyOfRequest, newRequestId } from './errors.ts'
+import { apiOfRequest, edgeError, newRequestId } from './errors.ts'
 import { asJsonArray } from './json-array.ts'
 import { type Allowed, modelDetail, modelList } from './models.ts'
 import { type FoundRoute, type RouteTable, routeTable } from './route-table.ts'
@@ -54,38 +53,44 @@ export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): P
     return outside?.stream && !request.url.includes('alt=sse') ? asJsonArray(exchange.run()) : exchange.run()
   }
 
-  for (const { path, family } of table.inference) {
+  for (const { path, api } of table.inference) {
     if (path.includes('{')) continue
     app.all(
       path,
-      ({ request }) =>
-        edgeError(family, 'method_not_allowed', newRequestId(), `${request.method} is not answered here; POST is.`, { allow: 'POST' }),
+      ({ request }) => {
+        // Codex tries a WebSocket first, and goes on by HTTP when it is told so at once (H15)
+        const socket = request.headers.get('upgrade')?.toLowerCase() === 'websocket'
+        const message = socket
+          ? 'There are no WebSockets here: send the request by POST.'
+          : `${request.method} is not answered here; POST is.`
+        return edgeError(api, 'method_not_allowed', newRequestId(), message, { allow: 'POST' }, socket ? 426 : undefined)
+      },
       { parse: 'none' },
     )
   }
   for (const [path, byPath] of table.models) {
-    const endpoint = (request: Request, answer: (family: Family, allowed: Allowed) => Response) => {
-      const family = familyOfRequest(request, byPath)
-      const { dialect } = families[family].operations[0]!
+    const endpoint = (request: Request, answer: (api: FamilyApi, allowed: Allowed) => Response) => {
+      const api = apiOfRequest(request, byPath)
+      const { dialect } = api.operations[0]!
       const arrival = new RequestArrival(request, server, addressOf, 'models', dialect.name)
       return runEndpoint(snapshot, services, dialect, arrival, ({ principal }) =>
-        answer(family, principal?.models && globMatcher(principal.models)),
+        answer(api, principal?.models && globMatcher(principal.models)),
       )
     }
     app.get(path, ({ request }) =>
-      endpoint(request, (family, allowed) =>
+      endpoint(request, ({ family }, allowed) =>
         Response.json(modelList(snapshot.catalog, family, new URL(request.url).searchParams, allowed)),
       ),
     )
     // an id may hold slashes, plain or encoded
     app.get(`${path}/*`, ({ request }) =>
-      endpoint(request, (family, allowed) => {
+      endpoint(request, (api, allowed) => {
         const id = decodedPath(pathOf(request.url).slice(path.length + 1))
-        const model = modelDetail(snapshot.catalog, family, id, allowed)
+        const model = modelDetail(snapshot.catalog, api.family, id, allowed)
         if (model) return Response.json(model)
         const near = snapshot.catalog.similar(id).find((other) => allowed?.(other) !== false)
         const message = `This gateway does not serve the model ${JSON.stringify(id.slice(0, 100))}.${near === undefined ? '' : ` Did you mean ${JSON.stringify(near)}?`}`
-        return edgeError(family, 'model_not_found', newRequestId(), message)
+        return edgeError(api, 'model_not_found', newRequestId(), message)
       }),
     )
   }
@@ -94,7 +99,7 @@ export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): P
       route.method,
       route.path,
       ({ request, params }) => {
-        const { dialect } = families[familyOfRequest(request, table.familyOf(route.path))].operations[0]!
+        const { dialect } = apiOfRequest(request, table.apiOf(route.path)).operations[0]!
         return runEndpoint(snapshot, services, dialect, new RequestArrival(request, server, addressOf, 'route', dialect.name), (call) =>
           route.handler(request, params as Record<string, string>, call),
         )
@@ -109,10 +114,10 @@ export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): P
   app.onError(({ code, request }) => {
     const id = newRequestId()
     const path = new URL(request.url).pathname
-    const family = familyOfRequest(request, table.familyOf(path))
-    if (code === 'NOT_FOUND') return edgeError(family, 'not_found', id, `There is nothing at ${request.method} ${path.slice(0, 200)}.`)
+    const api = apiOfRequest(request, table.apiOf(path))
+    if (code === 'NOT_FOUND') return edgeError(api, 'not_found', id, `There is nothing at ${request.method} ${path.slice(0, 200)}.`)
     gateway.log.error('the edge failed', { code: String(code), path })
-    return edgeError(family, 'internal_error', id)
+    return edgeError(api, 'internal_error', id)
   })
 
   return {
@@ -120,8 +125,8 @@ export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): P
     fetch(request, from) {
       server = from
       if (gateway.draining) {
-        const family = familyOfRequest(request, table.familyOf(new URL(request.url).pathname))
-        return edgeError(family, 'shutting_down', newRequestId(), undefined, { connection: 'close', 'retry-after': '1' })
+        const api = apiOfRequest(request, table.apiOf(new URL(request.url).pathname))
+        return edgeError(api, 'shutting_down', newRequestId(), undefined, { connection: 'close', 'retry-after': '1' })
       }
       if (request.method === 'POST') {
         // An inference call is looked up by its path here and never goes through the router, which would cost it a tenth of its CPU time.

@@ -4,8 +4,7 @@
  * Plain data, rebuilt with every snapshot. The server dispatches by it and the docs page describes it.
  */
 
-import type { Family } from '../dialect/codec.ts'
-import { families, type OperationSpec } from '../dialect/family.ts'
+import { type FamilyApi, families, type OperationSpec } from '../dialect/family.ts'
 import type { RouteSpec } from '../plugin/host.ts'
 import type { Outside } from '../runtime/handle.ts'
 import type { Snapshot } from '../runtime/snapshot.ts'
@@ -14,7 +13,7 @@ export interface InferenceRoute {
   /** As served; `{model}` stands for a model's id. */
   readonly path: string
   readonly spec: OperationSpec
-  readonly family: Family
+  readonly api: FamilyApi
 }
 
 /** An inference endpoint that a path means; what the path says of the request, where it does. */
@@ -25,18 +24,24 @@ export interface FoundRoute {
 
 export interface RouteTable {
   readonly inference: readonly InferenceRoute[]
-  /** Paths of the model lists, with the family that each belongs to when the caller's headers do not tell. */
-  readonly models: ReadonlyMap<string, Family>
+  /** Paths of the model lists, with the API that each belongs to when the caller's headers do not tell. */
+  readonly models: ReadonlyMap<string, FamilyApi>
   readonly plugin: readonly { readonly owner: string; readonly route: RouteSpec }[]
   readonly admin: readonly { readonly owner: string; readonly route: RouteSpec }[]
   /** The inference endpoint at a path. */
   find(path: string): FoundRoute | undefined
-  /** The API family that a path most likely belongs to, for errors about paths that do not exist. */
-  familyOf(path: string): Family
+  /** The API that a path most likely belongs to, for errors about paths that do not exist. */
+  apiOf(path: string): FamilyApi
 }
 
 /** Versions below which Gemini's API is called; SDKs differ. */
 const geminiVersions = ['/v1beta', '/v1', '/v1alpha']
+/** Versions below which each API has its model list; dialects of plugins have none. */
+const listVersions: ReadonlyMap<FamilyApi, readonly string[]> = new Map([
+  [families.openai, ['']],
+  [families.anthropic, ['/v1']],
+  [families.gemini, geminiVersions],
+])
 /** `…/models/{model}:{verb}`; a model's id may hold slashes and colons. */
 const geminiCall = /^(.*)\/(v1beta|v1alpha|v1)\/models\/(.+):([a-zA-Z]+)$/
 
@@ -44,26 +49,26 @@ const geminiCall = /^(.*)\/(v1beta|v1alpha|v1)\/models\/(.+):([a-zA-Z]+)$/
 export function routeTable(snapshot: Snapshot): RouteTable {
   const exact = new Map<string, FoundRoute>()
   const inference: InferenceRoute[] = []
-  const models = new Map<string, Family>()
+  const models = new Map<string, FamilyApi>()
   const gemini = new Set<string>()
-  const mounts = snapshot.config.mounts.map((m) => ({ prefix: m.path === '/' ? '' : m.path, family: m.api }))
-  for (const { prefix, family } of mounts) {
-    for (const spec of families[family].operations) {
+  const mounts = snapshot.config.mounts.map((m) => ({ prefix: m.path === '/' ? '' : m.path, api: snapshot.apis.get(m.api)! }))
+  for (const { prefix, api } of mounts) {
+    const isGemini = api === families.gemini
+    for (const spec of api.operations) {
       if (spec.upstreamOnly) continue
-      if (family === 'gemini') {
-        for (const verb of spec.verbs ?? []) inference.push({ path: `${prefix}/v1beta/models/{model}:${verb}`, spec, family })
+      if (isGemini) {
+        for (const verb of spec.verbs ?? []) inference.push({ path: `${prefix}/v1beta/models/{model}:${verb}`, spec, api })
         continue
       }
       const path = prefix + spec.suffix
       if (exact.has(path)) continue
       exact.set(path, { spec })
-      inference.push({ path, spec, family })
+      inference.push({ path, spec, api })
     }
-    if (family === 'gemini') gemini.add(prefix)
-    const lists = family === 'gemini' ? geminiVersions : [family === 'openai' ? '' : '/v1']
-    for (const version of lists) {
+    if (isGemini) gemini.add(prefix)
+    for (const version of listVersions.get(api) ?? []) {
       const path = `${prefix}${version}/models`
-      if (!models.has(path)) models.set(path, family)
+      if (!models.has(path)) models.set(path, api)
     }
   }
   const owned = (pick: 'routes' | 'adminRoutes') => snapshot.live.flatMap((l) => l.host[pick].map((route) => ({ owner: l.id, route })))
@@ -82,11 +87,11 @@ export function routeTable(snapshot: Snapshot): RouteTable {
       const spec = families.gemini.operations.find((o) => o.verbs?.includes(verb))
       return spec && { spec, outside: { model: decoded(call[3]!), stream: verb.startsWith('stream') } }
     },
-    familyOf: (path) => {
-      if (path.includes('/messages')) return 'anthropic'
-      if (gemini.size > 0 && /\/(v1beta|v1alpha)\/|\/models\/.+:[a-zA-Z]+$/.test(path)) return 'gemini'
+    apiOf: (path) => {
+      if (path.includes('/messages')) return families.anthropic
+      if (gemini.size > 0 && /\/(v1beta|v1alpha)\/|\/models\/.+:[a-zA-Z]+$/.test(path)) return families.gemini
       const mount = longest.find((m) => m.prefix !== '' && (path === m.prefix || path.startsWith(`${m.prefix}/`)))
-      return mount?.family ?? 'openai'
+      return mount?.api ?? families.openai
     },
   }
 }

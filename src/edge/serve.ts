@@ -4,6 +4,7 @@
  * Bun's defaults are wrong for a gateway of slow streams: each is set here on purpose (idle timeout, body size, port sharing).
  */
 
+import { families } from '../dialect/family.ts'
 import type { BuildResult, Gateway } from '../runtime/gateway.ts'
 import { adminApp } from './admin-app.ts'
 import { edgeError, newRequestId } from './errors.ts'
@@ -52,7 +53,7 @@ export function serveEdge(gateway: Gateway, listen: Listen, admin: Listen | unde
     fetch: (request, self) => app.fetch(request, self as BunServer),
     error: (error) => {
       gateway.log.error('the listener failed', { error: error.message })
-      return edgeError('openai', 'internal_error', newRequestId())
+      return edgeError(families.openai, 'internal_error', newRequestId())
     },
   })
   let adminHandler = adminApp(gateway, app.table, reload)

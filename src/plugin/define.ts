@@ -11,6 +11,13 @@ import type { Host } from './host.ts'
 
 export type FailureMode = 'open' | 'closed'
 
+/** A dialect as a plugin names it; `headgate/dialect` knows the rest of it. */
+export interface PluginDialect {
+  readonly kind: 'dialect'
+  /** Kebab-case. */
+  readonly name: string
+}
+
 /** Makes an unknown name among the hooks a compile error: it would be a hook that never runs. */
 type OnlyHooks<H> = { readonly [K in Exclude<keyof H, (typeof allHooks)[number]>]: never }
 
@@ -43,6 +50,11 @@ export interface PluginDefinition<
    * gateway asks (`stream_options.include_usage`), and keeps from the client the one chunk that it did not ask for. A function says it of one config.
    */
   readonly usage?: boolean | ((config: Static<C>) => boolean)
+  /**
+   * Wire formats that this plugin brings, each made with `defineDialect` of `headgate/dialect`. While the plugin stands in the list, upstreams may name them as
+   * their `dialect` and mounts as their `api`.
+   */
+  readonly dialects?: readonly PluginDialect[]
   /** Makes this plugin's state for one exchange. */
   readonly state?: () => S
   /** Builds the instance. Throwing here is a start-up error. */
@@ -61,6 +73,7 @@ export interface Plugin {
   readonly failure: FailureMode
   // biome-ignore lint/suspicious/noExplicitAny: as with `setup`
   readonly usage?: boolean | ((config: any) => boolean)
+  readonly dialects?: readonly PluginDialect[]
   readonly state?: () => unknown
   // biome-ignore lint/suspicious/noExplicitAny: the types were checked where the plugin was defined
   setup(host: Host, config: any): Hooks<any, any, any, any> | Promise<Hooks<any, any, any, any>>

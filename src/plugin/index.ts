@@ -2,7 +2,7 @@
 
 export { type Static, Type } from 'typebox'
 export * from './cost.ts'
-export { definePlugin, type FailureMode, type Plugin, type PluginDefinition } from './define.ts'
+export { definePlugin, type FailureMode, type Plugin, type PluginDefinition, type PluginDialect } from './define.ts'
 export * from './events.ts'
 export { exactNumber } from './exact-number.ts'
 export type { AdmitExchange, AnySlot, Exchange, Operation } from './exchange.ts'

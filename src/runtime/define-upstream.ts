@@ -10,10 +10,12 @@ import type { UpstreamDefinition } from '../upstream/definition.ts'
 import { ownHeaders } from '../upstream/headers.ts'
 import type { UpstreamHost } from '../upstream/host/host.ts'
 import { parseUrl } from '../upstream/http/origin.ts'
+import type { Apis } from './plugin-dialects.ts'
 import { defaultApis } from './route.ts'
 
 /** What hosts and URLs depend on besides the config. */
 export interface UpstreamWorld {
+  readonly apis: Apis
   readonly demoUrl: string | undefined
   /** Where credentials are looked for. */
   readonly env: Readonly<Record<string, string | undefined>>
@@ -26,7 +28,7 @@ export interface UpstreamWorld {
 /** @throws TypeError when a header of an upstream can't be sent */
 export async function defineUpstreams(configs: readonly UpstreamConfig[], world: UpstreamWorld): Promise<UpstreamDefinition[]> {
   const hosts = configs.some((u) => u.host !== undefined) ? await hostMaker(world) : undefined
-  return configs.map((u) => defineUpstream(u, world.demoUrl, hosts?.(u)))
+  return configs.map((u) => defineUpstream(u, world, hosts?.(u)))
 }
 
 async function hostMaker({ env, now, rehearsal }: UpstreamWorld): Promise<(u: UpstreamConfig) => UpstreamHost | undefined> {
@@ -46,14 +48,16 @@ async function hostMaker({ env, now, rehearsal }: UpstreamWorld): Promise<(u: Up
 /** The base URL that means the model inside this process. */
 export const demoBase = 'builtin:demo'
 
-function defineUpstream(u: UpstreamConfig, demoUrl: string | undefined, host: UpstreamHost | undefined): UpstreamDefinition {
+function defineUpstream(u: UpstreamConfig, { apis, demoUrl }: UpstreamWorld, host: UpstreamHost | undefined): UpstreamDefinition {
+  const api = apis.get(u.dialect)! // the config was checked against these names
   const baseUrl = u.base_url === demoBase ? `${demoUrl ?? 'http://127.0.0.1:9'}${u.dialect === 'openai' ? '/v1' : ''}` : u.base_url
   const { origin, path } = parseUrl(baseUrl)
   const headers: [string, string][] = Object.entries(u.headers).map(([name, value]) => [name.toLowerCase(), value])
   if (u.key !== undefined && u.auth !== 'none') headers.push(u.auth === 'bearer' ? ['authorization', `Bearer ${u.key}`] : [u.auth, u.key])
   return {
     name: u.name,
-    family: u.dialect,
+    family: api.family,
+    operations: api.operations,
     origin,
     basePath: path === '/' ? '' : path.replace(/\/$/, ''),
     baseUrl,
@@ -61,10 +65,10 @@ function defineUpstream(u: UpstreamConfig, demoUrl: string | undefined, host: Up
     ownKey: u.key !== undefined || host !== undefined,
     timeouts: { connect: u.timeouts.connect, firstByte: u.timeouts.first_byte, idle: u.timeouts.idle, total: u.timeouts.total },
     onDisconnect: u.on_disconnect,
-    apis: new Set(u.apis ?? defaultApis(u.dialect, origin.hostname)),
+    apis: new Set(u.apis ?? defaultApis(api, origin.hostname)),
     onDrop: u.on_drop,
     host,
-    can: capabilityEdit(u.capabilities),
+    can: { ...api.capabilities, ...capabilityEdit(u.capabilities) },
   }
 }
 

@@ -8,7 +8,7 @@
 import { dirname } from 'node:path'
 import { createCatalog } from '../catalog/catalog.ts'
 import type { Diagnostic } from '../config/diagnostics.ts'
-import { type LoadResult, loadConfig } from '../config/load.ts'
+import type { LoadResult } from '../config/load.ts'
 import { withTimeout } from '../pipeline/fence.ts'
 import type { Catalog, Logger } from '../plugin/host.ts'
 import { memoryRecords, openRecords } from '../store/open-records.ts'
@@ -26,6 +26,7 @@ import { type Rehearsal, realLater, type SharedServices } from './host.ts'
 import { buildInstances, closeInstances, closeUnused, type LiveInstance, setupTimeout } from './instances.ts'
 import { type KeptStores, keptStores } from './kept-stores.ts'
 import type { Builtins } from './load-plugin.ts'
+import { apisOf, loadWithDialects } from './plugin-dialects.ts'
 import { createSnapshot, type Snapshot } from './snapshot.ts'
 
 export interface GatewayOptions {
@@ -120,7 +121,8 @@ export class Gateway {
 
   private async build(): Promise<BuildResult> {
     const { configPath, env, builtins, configText } = this.options
-    const load = loadConfig({ path: configPath, env, ...(configText && { text: configText() }) })
+    const source = { path: configPath, env, ...(configText && { text: configText() }) }
+    const load = await loadWithDialects(source, builtins, this.options.setupTimeout)
     const catalog = catalogOf(load)
     const before = { ...this.world, secrets: this.logOptions.secrets, state: this.services.state, records: this.services.records }
     if (load.config) {
@@ -151,18 +153,20 @@ export class Gateway {
       return { ok: false, load, diagnostics }
     }
     if (!load.config || diagnostics.some((d) => d.severity === 'error')) return undo()
+    const apis = apisOf(built.live.map((l) => l.plugin))
     let upstreams: readonly UpstreamDefinition[]
     try {
       if (load.config.upstreams.some((u) => u.base_url === demoBase)) this.demo ??= await this.options.startDemo()
       const rehearsal = this.options.rehearsal !== undefined
-      upstreams = await defineUpstreams(load.config.upstreams, { demoUrl: this.demo?.url, env, now: this.services.now, rehearsal })
+      const { now } = this.services
+      upstreams = await defineUpstreams(load.config.upstreams, { apis, demoUrl: this.demo?.url, env, now, rehearsal })
     } catch (error) {
       undo()
       await closeUnused(built.live)
       throw error
     }
     for (const s of built.secrets) this.logOptions.secrets = new Set([...this.logOptions.secrets, s])
-    const snapshot = createSnapshot(load.config, catalog, built.instances, built.live, upstreams)
+    const snapshot = createSnapshot(load.config, apis, catalog, built.instances, built.live, upstreams)
     const fresh = built.live.filter((l) => l.users === 1)
     const failed = await ready(fresh, this.options.setupTimeout ?? setupTimeout)
     if (failed) {

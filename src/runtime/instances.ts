@@ -18,6 +18,7 @@ import { allHooks, exchangeHooks, type Hooks } from '../plugin/hooks.ts'
 import { StoreUnavailable } from '../plugin/host.ts'
 import { createHost, type HostHandle, type HostOptions, type SharedServices } from './host.ts'
 import { type Builtins, loadPlugin } from './load-plugin.ts'
+import { checkDialects } from './plugin-dialects.ts'
 
 /** One set-up plugin; outlives a reload when nothing that made it changed. */
 export interface LiveInstance {
@@ -83,6 +84,7 @@ export async function buildInstances(o: BuildOptions): Promise<BuiltInstances> {
     })
   }
 
+  const dialects = new Map<string, string>()
   for (const entry of o.load.plugins) {
     const loaded = await loadPlugin(entry.use, o.configPath, o.builtins, o.setupTimeout)
     if ('problem' in loaded) {
@@ -91,6 +93,8 @@ export async function buildInstances(o: BuildOptions): Promise<BuiltInstances> {
     }
     const { plugin } = loaded
     plugins.push({ entry, plugin })
+    const mistaken = checkDialects(plugin, entry.id, dialects)
+    if (mistaken !== undefined) at(entry, 'use', mistaken, 'mend the plugin, or leave one of the two out')
     const checked = checkPluginConfig(plugin.config, entry.with, o.load.place(['plugins', entry.index, 'with']))
     for (const s of checked.secrets) secrets.add(s)
     diagnostics.push(...checked.diagnostics)

@@ -1,7 +1,7 @@
 /**
  * Finds and imports plugin modules: a built-in name, an installed package, or the path of a `.ts` file. Never a URL.
  *
- * External plugins get this process's `headgate/plugin`, wherever their file lies. A changed file is imported afresh by dropping it and
+ * External plugins get this process's `headgate/plugin` and `headgate/dialect`, wherever their file lies. A changed file is imported afresh by dropping it and
  * the files it imports from the module cache: query strings would leak one module graph per reload. Nothing else is ever dropped: two
  * copies of one of the gateway's own modules in one process would be two truths.
  */
@@ -9,6 +9,7 @@
 import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { dirname, isAbsolute, join, resolve, sep } from 'node:path'
 import { nearest } from '../config/suggest.ts'
+import * as dialectApi from '../dialect/index.ts'
 import { HookTimeout, withTimeout } from '../pipeline/fence.ts'
 import type { Plugin } from '../plugin/define.ts'
 import * as api from '../plugin/index.ts'
@@ -22,7 +23,7 @@ export type LoadedPlugin =
 
 let exposed = false
 
-/** Makes `headgate/plugin` resolvable from files outside this project. */
+/** Makes `headgate/plugin` and `headgate/dialect` resolvable from files outside this project. */
 function exposeApi(): void {
   if (exposed) return
   exposed = true
@@ -30,6 +31,7 @@ function exposeApi(): void {
     name: 'headgate-api',
     setup(build) {
       build.module('headgate/plugin', () => ({ exports: { ...api }, loader: 'object' }))
+      build.module('headgate/dialect', () => ({ exports: { ...dialectApi }, loader: 'object' }))
     },
   })
 }

@@ -5,8 +5,7 @@
  * Knows nothing of models. Small and pure, for it runs once per upstream call.
  */
 
-import type { OperationSpec } from '../dialect/family.ts'
-import { families } from '../dialect/family.ts'
+import type { FamilyApi, OperationSpec } from '../dialect/family.ts'
 import type { Operation } from '../plugin/exchange.ts'
 import type { UpstreamDefinition } from '../upstream/definition.ts'
 
@@ -15,7 +14,7 @@ const answering: readonly Operation[] = ['chat', 'messages', 'generate', 'respon
 
 /** The upstream's operation for a client's; undefined when it has none that will do. The same object as `spec` means: nothing to translate. */
 export function routeOf(spec: OperationSpec, upstream: UpstreamDefinition): OperationSpec | undefined {
-  const { operations } = families[upstream.family]
+  const { operations } = upstream
   const own = operations.find((o) => o.dialect === spec.dialect)
   if (own && upstream.apis.has(own.operation)) return own
   if (spec.dialect.request === undefined || spec.operation === 'count_tokens') return undefined
@@ -27,9 +26,9 @@ export function routeOf(spec: OperationSpec, upstream: UpstreamDefinition): Oper
   return undefined
 }
 
-/** The operations that an upstream of a family has when its config does not say. `host` = host name of its base URL. */
-export function defaultApis(family: UpstreamDefinition['family'], host: string): readonly Operation[] {
-  switch (family) {
+/** The operations that an upstream of an API has when its config does not say. `host` = host name of its base URL. */
+export function defaultApis({ name, operations }: FamilyApi, host: string): readonly Operation[] {
+  switch (name) {
     case 'anthropic':
       return ['messages', 'count_tokens']
     case 'gemini':
@@ -39,5 +38,7 @@ export function defaultApis(family: UpstreamDefinition['family'], host: string):
       return host === 'api.openai.com' || host.endsWith('.openai.azure.com')
         ? ['chat', 'responses', 'completions', 'embeddings']
         : ['chat', 'completions', 'embeddings']
+    default:
+      return operations.map((o) => o.operation)
   }
 }

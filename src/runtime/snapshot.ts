@@ -10,10 +10,13 @@ import type { Catalog } from '../plugin/host.ts'
 import type { UpstreamDefinition } from '../upstream/definition.ts'
 import type { BodyLimits } from './body.ts'
 import { closeUnused, type LiveInstance } from './instances.ts'
+import type { Apis } from './plugin-dialects.ts'
 
 export interface Snapshot {
   readonly config: GatewayConfig
   readonly plan: Plan
+  /** What can be mounted and spoken to upstreams. */
+  readonly apis: Apis
   readonly catalog: Catalog
   readonly upstreams: ReadonlyMap<string, UpstreamDefinition>
   /** Upstreams speak different dialects, so that a conversation may go from one to another. */
@@ -31,6 +34,7 @@ export interface Snapshot {
 
 export function createSnapshot(
   config: GatewayConfig,
+  apis: Apis,
   catalog: Catalog,
   instances: readonly Instance[],
   live: readonly LiveInstance[],
@@ -44,11 +48,12 @@ export function createSnapshot(
   }
   return {
     config,
+    apis,
     catalog,
     live,
     plan: compilePlan(instances),
     upstreams: new Map(upstreams.map((u) => [u.name, u])),
-    mixed: new Set(upstreams.map((u) => [...u.apis].sort().join(' '))).size > 1,
+    mixed: new Set(upstreams.map((u) => dialectsOf(u))).size > 1,
     limits: { size: config.server.body_limit, depth: config.server.max_depth },
     enter() {
       inflight++
@@ -63,4 +68,13 @@ export function createSnapshot(
       await closeUnused(live)
     },
   }
+}
+
+/** The dialects that an upstream is called in, as one text. */
+function dialectsOf({ apis, operations }: UpstreamDefinition): string {
+  return operations
+    .filter((o) => apis.has(o.operation))
+    .map((o) => o.dialect.name)
+    .sort()
+    .join(' ')
 }

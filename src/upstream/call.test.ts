@@ -110,6 +110,7 @@ test('a slow client is not a silent upstream, even when a read brought more than
       ownKey: false,
       timeouts,
       onDisconnect: 'cancel',
+      operations: families.openai.operations,
       apis: new Set(['chat']),
       onDrop: 'warn',
       can: {},

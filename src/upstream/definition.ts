@@ -2,6 +2,7 @@
 
 import type { CapabilityEdit } from '../dialect/capability.ts'
 import type { Family } from '../dialect/codec.ts'
+import type { OperationSpec } from '../dialect/family.ts'
 import type { Operation } from '../plugin/exchange.ts'
 import type { OwnHeaders } from './headers.ts'
 import type { UpstreamHost } from './host/host.ts'
@@ -20,6 +21,8 @@ export interface UpstreamTimeouts {
 export interface UpstreamDefinition {
   readonly name: string
   readonly family: Family
+  /** The operations of its API; `apis` says which of them it has. */
+  readonly operations: readonly OperationSpec[]
   /** Scheme, host and port of the base URL. */
   readonly origin: Origin
   /** Path of the base URL, without a slash at the end. */
