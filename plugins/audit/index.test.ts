@@ -165,6 +165,12 @@ describe('a line', () => {
     for (const name of ['principal', 'session', 'model_asked', 'upstream']) expect(record).not.toHaveProperty(name)
   })
 
+  test('of a translated request names what the upstream could not be told', async () => {
+    const [line, plain] = await written([{ ...outcome, dropped: ['seed', 'tools[2]'] }, outcome])
+    expect(JSON.parse(line!).dropped).toEqual(['seed', 'tools[2]'])
+    expect(JSON.parse(plain!)).not.toHaveProperty('dropped')
+  })
+
   test('of an unknown cost says so, and what is missing', async () => {
     const [, answered] = outcome.attempts
     const { price: _, ...unpriced } = answered!

@@ -23,6 +23,7 @@ import { statusOf } from '../upstream/failure.ts'
 import type { Transport } from '../upstream/http/transport.ts'
 import { callUpstream } from './attempt.ts'
 import { examine, isPlain, readCoded, refuseUnread } from './body.ts'
+import { droppedHeader } from './dropped.ts'
 import { outcomeOf } from './outcome.ts'
 import type { Snapshot } from './snapshot.ts'
 
@@ -161,7 +162,7 @@ export class InferenceExchange implements DeliveryOptions {
   private identify({ headers, attempt }: ReplyCore): void {
     const { dropped, id } = this.core
     headers.set('x-request-id', id)
-    if (dropped) headers.set('x-gateway-dropped', dropped.join(','))
+    if (dropped) headers.set('x-gateway-dropped', droppedHeader(dropped))
     headers.set('request-id', (this.dialect.family === 'anthropic' && attempt?.upstreamRequestId) || id)
   }
 
