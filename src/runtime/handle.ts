@@ -161,9 +161,12 @@ export class InferenceExchange implements DeliveryOptions {
 
   private identify({ headers, attempt }: ReplyCore): void {
     const { dropped, id } = this.core
+    // Anthropic's clients know Anthropic's own id, and no other
+    const theirs = attempt?.upstreamRequestId !== undefined && this.dialect.family === 'anthropic'
+    const kept = theirs && this.snapshot.upstreams.get(attempt.upstream)?.family === 'anthropic'
     headers.set('x-request-id', id)
     if (dropped) headers.set('x-gateway-dropped', droppedHeader(dropped))
-    headers.set('request-id', (this.dialect.family === 'anthropic' && attempt?.upstreamRequestId) || id)
+    headers.set('request-id', kept ? attempt.upstreamRequestId! : id)
   }
 
   private afterReplyHooks(before: ReplyCore, reply: ReplyCore | Stop): Response | Promise<Response> {

@@ -43,6 +43,7 @@ export function outgoing(exchange: InferenceExchange, upstream: UpstreamDefiniti
     const headers = translatedLines(core.headers, upstream.headers, anthropic ? anthropicDefaults : noDefaults)
     return { route, path, headers, body: [made.body], translation: made.reply }
   }
+  core.dropped = undefined // of a call before this one, to another upstream
   // `?beta=true` and its like mean something to Anthropic only (H08)
   if (core.query !== '' && anthropic) path += forwardableQuery(core.query)
   if (exchange.snapshot.mixed) dropForeignProofs(body, route)

@@ -42,8 +42,8 @@ export function translated(exchange: InferenceExchange, upstream: UpstreamDefini
       const message = `The upstream of this model can't be told ${named(dropped)}. Leave ${dropped.length === 1 ? 'it' : 'them'} out: this gateway drops nothing in silence.`
       return { type: 'refusal', code: 'unsupported_parameter', message, param: dropped[0]! }
     }
-    core.dropped = dropped
   }
+  core.dropped = dropped.length > 0 ? dropped : undefined
   return {
     body: made.body,
     reply: new ReplyTranslation({ dialect: route.dialect.name, upstream: upstream.name }, made.names, made.conversation, can),
