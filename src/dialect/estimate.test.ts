@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
+import { estimateText } from '../plugin/estimate-text.ts'
 import type { Conversation, MediaContent, Tool } from './conversation.ts'
 import { estimateTokens } from './estimate.ts'
-import { estimateText } from './estimate-text.ts'
 import { imageSize } from './image-size.ts'
 
 const asked = (more: Partial<Conversation> = {}): Conversation => ({

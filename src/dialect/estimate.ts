@@ -4,8 +4,8 @@
  * Linear in the size of the conversation and never 0. Good enough to show a user how full the context is; no money depends on it.
  */
 
+import { estimateText } from '../plugin/estimate-text.ts'
 import type { CallContent, Conversation, MediaContent, ReasoningContent, TextContent, Tool } from './conversation.ts'
-import { estimateText } from './estimate-text.ts'
 import { imageSize } from './image-size.ts'
 
 /** The words around each turn. */

@@ -3,6 +3,7 @@
 export { type Static, Type } from 'typebox'
 export * from './cost.ts'
 export { definePlugin, type FailureMode, type Plugin, type PluginDefinition, type PluginDialect } from './define.ts'
+export { estimateText } from './estimate-text.ts'
 export * from './events.ts'
 export { exactNumber } from './exact-number.ts'
 export type { AdmitExchange, AnySlot, Exchange, Operation } from './exchange.ts'
