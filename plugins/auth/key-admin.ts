@@ -4,7 +4,7 @@
  * The one place where the text of a key is answered is the reply to the request that made it.
  */
 
-import type { Host, PrincipalValue, RouteSpec } from 'headgate/plugin'
+import { type Host, type PrincipalValue, type RouteSpec, StoreUnavailable } from 'headgate/plugin'
 import { fieldNames, fieldProblem } from './key-fields.ts'
 import { type KeyChanges, type KeyStore, shown } from './key-store.ts'
 import { type CreateKeyOptions, createKey } from './keys.ts'
@@ -24,7 +24,19 @@ export function addKeyRoutes(host: Host, options: KeyAdminOptions): void {
   const { store, keyPrefix, now, changed } = options
   const base = host.id === 'auth' ? '/keys' : `/${host.id}/keys`
   const add = (method: RouteSpec['method'], path: string, summary: string, handler: RouteSpec['handler']) =>
-    host.admin({ method, path, summary, handler: async (...call) => await handler(...call) })
+    host.admin({
+      method,
+      path,
+      summary,
+      async handler(...call) {
+        try {
+          return await handler(...call)
+        } catch (error) {
+          if (error instanceof StoreUnavailable) return mistake(503, `nothing was done: ${error.message}`)
+          throw error
+        }
+      },
+    })
 
   add('GET', base, 'All keys, without their secrets', async (request) => {
     const query = new URL(request.url).searchParams
