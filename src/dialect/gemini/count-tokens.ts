@@ -1,14 +1,17 @@
 /** Counting tokens of a Gemini request: the same requests and errors, but the reply is `{totalTokens}`, which is no usage. */
 
 import type { Dialect } from '../codec.ts'
+import { type JsonSource, jsonSource } from '../json-source.ts'
 import { countOf, decodeText, jsonText, objectOf, parseJson } from '../shape.ts'
 import { errorIn } from '../upstream-error.ts'
 
 /** The dialect of `:countTokens`, made of the dialect of `:generateContent`. */
-export function countTokensDialect({ request: _, ...generate }: Dialect): Dialect {
+export function countTokensDialect(generate: Dialect): Dialect {
+  const { request } = generate
   return {
     ...generate,
     name: 'gemini-count-tokens',
+    ...(request && { request: { ...request, read: (source, report) => request.read(countedRequest(source), report) } }),
     interesting: (chunk, from) => (from < chunk.length ? from : -1),
     summary(body) {
       const value = parseJson(decodeText(body))
@@ -32,6 +35,12 @@ export function countTokensDialect({ request: _, ...generate }: Dialect): Dialec
       return native?.type === 'native' ? native.data : countReply(0)
     },
   }
+}
+
+/** The request that is counted: one may also come whole, in a member of its own. */
+function countedRequest(source: JsonSource): JsonSource {
+  const inner = source.raw('generateContentRequest') ?? source.raw('generate_content_request')
+  return (inner !== undefined && jsonSource(Buffer.from(inner))) || source
 }
 
 /** The reply to a request for a count. */
