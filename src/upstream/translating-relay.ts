@@ -39,7 +39,7 @@ export class TranslatingRelay extends Relay {
     if (events.length === 0) return
     const { pass } = this
     this.encoder ??= this.o.dialect.encoder(identityOf(this.o, events))
-    let written = ''
+    const told: StreamEvent[] = []
     for (const event of events) {
       if (event.type === 'end') this.seenEnd = true
       if (event.type === 'error') {
@@ -47,16 +47,18 @@ export class TranslatingRelay extends Relay {
         this.fault ??= { code: 'upstream_error', message: event.message, told: false }
         continue
       }
-      written += this.encoder.encode(pass ? pass.pass(event) : [event])
+      for (const passed of this.passed(event)) told.push(passed)
       if (pass?.stopped) {
-        this.stop(written)
+        this.stop(this.encoder.encode(told))
         return
       }
       if (pass?.over) {
-        this.finishEarly(written)
+        this.finishEarly(this.encoder.encode(told))
         return
       }
     }
+    // in one piece: what a chunk says of usage may belong into a frame that comes before its text
+    const written = this.encoder.encode(told)
     if (written !== '') this.enqueue(text.encode(written))
   }
 

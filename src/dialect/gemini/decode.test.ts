@@ -19,6 +19,13 @@ const last = (finishReason: string, usageMetadata?: unknown) => ({ candidates: [
 const whole = (body: unknown, purpose: Purpose = 'translate') => geminiGenerate.decodeWhole(Buffer.from(JSON.stringify(body)), purpose)
 
 describe('Gemini streams', () => {
+  test('to be translated, the first chunk tells usage before its text: a Messages reply begins with what went in', () => {
+    const chunk = (text: string) => ({ ...part({ text }), usageMetadata: { promptTokenCount: 5, totalTokenCount: 6 } })
+    const types = (purpose: Purpose) => decode([chunk('a'), chunk('b')], purpose).map((event) => event.type)
+    expect(types('translate')).toEqual(['start', 'usage', 'text', 'text', 'usage'])
+    expect(types('relay')).toEqual(['start', 'text', 'usage', 'text', 'usage'])
+  })
+
   test('several parts of one chunk; B04: STOP after a call means tool_calls, even chunks later', () => {
     const events = decode([
       part(

@@ -147,7 +147,8 @@ export function geminiDecoder(purpose: Purpose = 'relay'): StreamDecoder {
       }
       if (!chunk) return [native]
       const events: StreamEvent[] = []
-      if (!started && (chunk.candidates !== undefined || chunk.promptFeedback !== undefined)) {
+      const first = !started && (chunk.candidates !== undefined || chunk.promptFeedback !== undefined)
+      if (first) {
         started = true
         events.push(startOf(chunk))
       }
@@ -155,9 +156,16 @@ export function geminiDecoder(purpose: Purpose = 'relay'): StreamDecoder {
       let parsed: JsonSource | undefined
       const source = (): JsonSource | undefined => (parsed ??= jsonSource(Buffer.from(data)))
       for (const site of sitesOf(chunk, purpose)) for (const told of reader.events(site, source)) events.push(told)
+      if (first && purpose === 'translate') usageFirst(events)
       return events.length > 0 ? events : [native]
     },
   }
+}
+
+/** What went in is known with the first chunk: dialects whose replies begin with it (Messages) can tell it there. */
+function usageFirst(events: StreamEvent[]): void {
+  const at = events.findIndex((event) => event.type === 'usage')
+  if (at > 1) events.splice(1, 0, ...events.splice(at, 1))
 }
 
 /** The event that a reply begins with. */
