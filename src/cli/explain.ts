@@ -26,7 +26,7 @@ changed, where the request would go, its headers (credentials masked), and the e
   --path <path>            endpoint, default: the first one of the config, as a rule /v1/chat/completions
   --header 'name: value'   a request header; may be repeated
   --key <key>              an API key, sent as a bearer token
-  --as <key id>            run as the holder of a key of the keys file, without knowing the key: headgate keys list
+  --as <key id>            run as the holder of a key, without knowing the key: headgate keys list
   --body-only              print nothing but the bytes that would be sent
 
 Nothing is sent, settled or written: plugins are set up with copies of their files, with state of their own (so limits are fresh), and

@@ -24,7 +24,11 @@ export interface OpenKeys {
 export async function openKeys(context: CommandContext): Promise<OpenKeys> {
   const path = configPath(context)
   const load = loadConfig({ path, env: context.env })
-  const place = placeOf(context, path, load, await keysPlaces(load, path, context.composition.builtins))
+  return keysAt(context, path, load, placeOf(context, path, load, await keysPlaces(load, path, context.composition.builtins)))
+}
+
+/** The keys at one of a config's places. */
+export async function keysAt(context: CommandContext, path: string, load: LoadResult, place: KeysPlace): Promise<OpenKeys> {
   const tools = await context.composition.keys()
   if (place.store === 'file') {
     return {

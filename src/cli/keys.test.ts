@@ -122,3 +122,35 @@ test('as a process: KEY=$(headgate keys create) holds the key', async () => {
   expect(err).toBe('')
   expect(out).toMatch(/^hg-[0-9A-Za-z]{48}\n$/)
 })
+
+test('keys in records: the same words in another place, and explain runs as their holder', async () => {
+  const records = 'records: "sqlite:./keys.db"\n'
+  path = await dir.write('records.yaml', config('  - use: auth\n    with: { store: records, key_prefix: hg- }\n  - use: router', records))
+  const key = (await keys('create', '--name', 'ann', '--account', 'acme', '--kind', 'self_host')).out.trim()
+  expect(key).toMatch(/^hg-[0-9A-Za-z]{48}$/)
+  const [info] = JSON.parse((await keys('list', '--account', 'acme', '--json')).out) as [{ id: string; prefix: string }]
+  expect(info).toMatchObject({ name: 'ann', kind: 'self_host' })
+  expect((await keys('list', '--account', 'other', '--json')).out).toBe('[]\n')
+  expect(existsSync(dir.file('data/keys.json'))).toBe(false)
+  const request = await dir.write('request.json', '{"model":"demo","messages":[]}')
+  const ran = await cli(['explain', '--config', path, '--request', request, '--as', info.id])
+  expect([ran.code, ran.err]).toEqual([0, ''])
+  expect(ran.out).toMatch(/auth +admit +/)
+  expect((await cli(['explain', '--config', path, '--request', request, '--as', 'key_no'])).err).toContain(info.id)
+  expect((await keys('update', info.prefix, '--tier', 'gold', '--expires', '30d')).code).toBe(0)
+  expect((await keys('list')).out).toMatch(/ann +self_host +acme +gold/)
+  expect((await keys('revoke', info.id)).code).toBe(0)
+  expect((await keys('list')).err).toContain('There are no keys in sqlite:./keys.db')
+})
+
+test('keys in records that can not be reached: one sentence, no password', async () => {
+  const records = 'records: "postgres://me:geheim-7@127.0.0.1:1/x"\n'
+  path = await dir.write('away.yaml', config('  - use: auth\n    with: { store: records }\n  - use: router', records))
+  const { code, err } = await keys('list')
+  expect(code).toBe(1)
+  expect(err).toContain('postgres://***@127.0.0.1:1/x can not be read or changed')
+  expect(err).not.toContain('geheim-7')
+  expect(err.trim().split('\n')).toHaveLength(1)
+  path = await dir.write('memory.yaml', config('  - use: auth\n    with: { store: records }\n  - use: router', 'records: memory\n'))
+  expect((await keys('list')).err).toContain('use its admin API')
+})

@@ -17,6 +17,7 @@ import { Gateway } from '../runtime/gateway.ts'
 import type { Transport } from '../upstream/http/transport.ts'
 import { type CommandContext, CommandError, type KeyInfo } from './command.ts'
 import { type KeysPlace, keysPlaces } from './keys-place.ts'
+import { keysAt, type OpenKeys } from './keys-store.ts'
 
 export interface Rehearsed {
   readonly gateway: Gateway
@@ -31,7 +32,7 @@ export interface Rehearsed {
 
 export interface RehearsalOptions {
   readonly transport?: Transport
-  /** Id of a key of the keys file: a key text that is good for this rehearsal only is made for it. */
+  /** Id of an issued key: a key text that is good for this rehearsal only is made for it. */
   readonly as?: string
 }
 
@@ -48,10 +49,14 @@ export async function rehearse(context: CommandContext, configPath: string, opti
   const { composition, env, err } = context
   const copies = fileCopies()
   try {
-    const places = await keysPlaces(loadConfig({ path: configPath, env }), configPath, composition.builtins)
+    const before = loadConfig({ path: configPath, env })
+    const places = await keysPlaces(before, configPath, composition.builtins)
     const missing = places.filter((p) => !p.open && !existsSync(p.file))
     for (const place of missing.slice(0, 1)) await addKey(context, copies.file(place.file), place)
-    const key = options.as === undefined ? undefined : await keyFor(context, copies, places, options.as)
+    const key =
+      options.as === undefined
+        ? undefined
+        : await keyFor(context, copies, places, options.as, (place) => keysAt(context, configPath, before, place))
     const gateway = new Gateway({
       configPath,
       env,
@@ -107,20 +112,31 @@ function secretOf(record: KeyInfo): object {
 }
 
 /** Gives the holder of a key another key text, in the copy of the keys file. */
-async function keyFor(context: CommandContext, copies: FileCopies, places: readonly KeysPlace[], id: string): Promise<string> {
+async function keyFor(
+  context: CommandContext,
+  copies: FileCopies,
+  places: readonly KeysPlace[],
+  id: string,
+  open: (place: KeysPlace) => Promise<OpenKeys>,
+): Promise<string> {
   const tools = await context.composition.keys()
   const known: string[] = []
   for (const place of places) {
-    const list = existsSync(place.file) ? await tools.readKeys(place.file) : []
-    const found = list.find((k) => k.id === id || k.prefix === id)
+    const inFile = existsSync(place.file) ? await tools.readKeys(place.file) : []
+    const found = inFile.find((k) => k.id === id || k.prefix === id)
     if (found) {
       const copy = copies.file(place.file)
       await tools.removeKeyFromFile(copy, found.id)
       return await addKey(context, copy, place, found)
     }
-    known.push(...list.map((k) => k.id))
+    known.push(...inFile.map((k) => k.id))
+    if (place.store === 'file') continue
+    const issued = await (await open(place)).use(async (store) => (await store.get(id)) ?? (await store.list({ limit: 6 })).keys)
+    // the records of a rehearsal are empty, so the holder stands in for itself in the keys file
+    if ('id' in issued) return await addKey(context, copies.file(place.file), place, issued)
+    known.push(...issued.map((k) => k.id))
   }
-  if (places.length === 0) throw new CommandError('--as: no plugin of this config keeps keys in a file')
+  if (places.length === 0) throw new CommandError('--as: this config has no auth plugin')
   const some = known.slice(0, 5).join(', ')
   throw new CommandError(`--as: there is no key ${JSON.stringify(id)}${some && `; there are: ${some}${known.length > 5 ? ', …' : ''}`}`)
 }
