@@ -1,205 +1,292 @@
 import { describe, expect, test } from 'bun:test'
-import type { AdmitExchange, Exchange, Host, PrincipalValue, Refusal, ReplyHead, TakeResult } from 'headgate/plugin'
-import rateLimit from './index.ts'
-import { durationText, limitHeaders, refusalMessage, retryAfter } from './limit.ts'
-import { addressSubject, callerSubject } from './subject.ts'
-
-interface Request {
-  principal?: Partial<PrincipalValue>
-  ip?: string
-  model?: string
-}
-
-/** The plugin over a fixed-window state like the host's; `later` answers in a promise, as a networked store does. */
-async function started(options: Record<string, unknown>, later = false) {
-  const clock = { now: 600_000 }
-  const counts = new Map<string, number>()
-  const take = (key: string, amount: number, limit: number, window: number): TakeResult => {
-    const resetAt = (Math.floor(clock.now / window) + 1) * window
-    const used = counts.get(`${key} ${resetAt}`) ?? 0
-    const taken = used + amount <= limit
-    if (taken) counts.set(`${key} ${resetAt}`, used + amount)
-    return { taken, remaining: limit - used - (taken ? amount : 0), resetAt }
-  }
-  const host = {
-    now: () => clock.now,
-    state: { take: (...args: Parameters<typeof take>) => (later ? Promise.resolve().then(() => take(...args)) : take(...args)) },
-    catalog: { find: (id: string) => (id.startsWith('known') ? { id: id.split('-')[0] } : undefined) },
-  } as unknown as Host
-  const hooks = await rateLimit.setup(host, { window: 60_000, by: 'key', headers: true, ...options })
-  const exchange = (request: Request) =>
-    ({
-      ip: request.ip ?? '192.0.2.1',
-      request: { model: request.model ?? 'known' },
-      state: rateLimit.state?.(),
-      peek: () => request.principal && { kind: 'key', account: 'acct', ...request.principal },
-      refuse: (code: string, more: object) => ({ type: 'refusal', code, ...more }),
-    }) as unknown as Exchange
-  const admit = (x: Exchange) => (hooks.admit ? hooks.admit(x as AdmitExchange) : hooks.request?.(x)) as Refusal | undefined
-  return {
-    hooks,
-    clock,
-    counts,
-    exchange,
-    admit,
-    /** The code of the refusal, or `ok`. */
-    send: async (request: Request = {}) => (await admit(exchange(request)))?.code ?? 'ok',
-    /** Headers of the reply to one request. */
-    async headers(request: Request = {}) {
-      const x = exchange(request)
-      await admit(x)
-      const head = { headers: new Headers() } as ReplyHead
-      await hooks.reply?.(x, head)
-      return Object.fromEntries(head.headers)
-    },
-  }
-}
-
-const alice = { id: 'key_a', account: 'acct_1' }
-const bob = { id: 'key_b', account: 'acct_1' }
+import { definePlugin, type PrincipalValue, Session } from 'headgate/plugin'
+import type { PluginKit, SendOptions } from 'headgate/testkit'
+import { alice, bob, by, figures, guest, kitOf, refusing, route, statuses } from './limited.fixture.ts'
 
 describe('counting', () => {
   test('lets exactly so many in, and again in the next window', async () => {
-    const gate = await started({ requests: 2 })
-    expect([await gate.send({ principal: alice }), await gate.send({ principal: alice }), await gate.send({ principal: alice })]).toEqual([
-      'ok',
-      'ok',
-      'rate_limited',
-    ])
-    gate.clock.now += 59_999
-    expect(await gate.send({ principal: alice })).toBe('rate_limited')
-    gate.clock.now += 1
-    expect(await gate.send({ principal: alice })).toBe('ok')
+    const kit = await kitOf({ requests: 2 })
+    expect(await statuses(kit, by(alice), by(alice), by(alice))).toEqual([200, 200, 429])
+    await kit.clock.advance(59_999)
+    expect(await statuses(kit, by(alice))).toEqual([429])
+    await kit.clock.advance(1)
+    expect(await statuses(kit, by(alice), by(alice), by(alice))).toEqual([200, 200, 429])
   })
 
-  test.each([false, true])('is exact when 500 come at once (store answers later: %p)', async (later) => {
-    const gate = await started({ requests: 60 }, later)
-    const codes = await Promise.all(Array.from({ length: 500 }, () => gate.send({ principal: alice })))
-    expect(codes.filter((code) => code === 'ok')).toHaveLength(60)
+  test('is exact when 200 come at once', async () => {
+    const kit = await kitOf({ limits: [{ requests: 60 }, { requests: 61, by: 'all' }] })
+    const all = await Promise.all(Array.from({ length: 200 }, () => kit.send(by(alice))))
+    expect(all.filter((r) => r.status === 200)).toHaveLength(60)
+    // the other limit was taken from by nobody who was refused
+    expect(await statuses(kit, by(bob), by(bob))).toEqual([200, 429])
   })
 
-  test('waits for nothing when the store is in this process', async () => {
-    const gate = await started({ requests: 1 })
-    expect(gate.admit(gate.exchange({}))).toBeUndefined()
-    expect(gate.admit(gate.exchange({}))).toMatchObject({ type: 'refusal' })
+  test('SYNC-6: a stream that is refused is a plain response, and no upstream was called', async () => {
+    const kit = await kitOf({ requests: 1 })
+    await kit.chat({ stream: true })
+    for (const r of [await kit.chat({ stream: true }), await kit.messages({ stream: true })]) {
+      expect(r).toMatchObject({ status: 429, sent: [], frames: [] })
+      expect(r.headers.get('content-type')).toContain('application/json')
+    }
   })
 
-  test('by key, with the address for who has none of their own', async () => {
-    const gate = await started({ requests: 1 })
-    expect(await gate.send({ principal: alice })).toBe('ok')
-    expect(await gate.send({ principal: bob })).toBe('ok')
-    expect(await gate.send({})).toBe('ok')
-    expect(await gate.send({ principal: { id: 'anonymous', kind: 'anonymous' } })).toBe('rate_limited')
-    expect(await gate.send({ ip: '192.0.2.2' })).toBe('ok')
-    expect(await gate.send({ principal: alice, ip: '192.0.2.3' })).toBe('rate_limited')
+  test.each<[string, object, SendOptions[], number[]]>([
+    [
+      'key, and the address of who has none',
+      { by: 'key' },
+      [by(alice), by(bob), by(undefined), by(guest), by(guest, { ip: '192.0.2.2' }), by(alice, { ip: '192.0.2.3' })],
+      [200, 200, 200, 429, 200, 429],
+    ],
+    ['account', { by: 'account' }, [by(alice), by(bob)], [200, 429]],
+    ['tier', { by: 'tier' }, [by(alice), by(bob), by(guest), by({ ...guest, id: 'other' })], [200, 429, 200, 429]],
+    ['address', { by: 'ip' }, [by(alice), by(bob), by(alice, { ip: '192.0.2.9' })], [200, 429, 200]],
+    ['all', { by: 'all' }, [by(alice), by(guest)], [200, 429]],
+    [
+      'model',
+      { by: 'model' },
+      [by(alice), by(bob), by(alice, { body: { model: 'invented-1' } }), by(alice, { body: { model: 'invented-2' } })],
+      [200, 429, 404, 429],
+    ],
+    [
+      'user',
+      { by: 'user' },
+      [by(alice, { body: { user: 'u' } }), by(bob, { body: { user: 'u' } }), by(alice, { body: { user: 'v' } })],
+      [200, 429, 200],
+    ],
+    [
+      'key and user',
+      { by: ['key', 'user'] },
+      [by(alice, { body: { user: 'u' } }), by(bob, { body: { user: 'u' } }), by(alice, { body: { user: 'u' } })],
+      [200, 200, 429],
+    ],
+    [
+      'session',
+      { by: 'session' },
+      [
+        { slots: [[Session, { id: 's1', turn: 1 }]] },
+        { slots: [[Session, { id: 's2', turn: 1 }]] },
+        { slots: [[Session, { id: 's1', turn: 2 }]] },
+      ],
+      [200, 200, 429],
+    ],
+  ])('by %s', async (_name, config, calls, expected) => {
+    const kit = await kitOf({ requests: 1, ...config }, { below: [noSuchModel] })
+    expect(await statuses(kit, ...calls)).toEqual(expected)
   })
 
-  test('by account', async () => {
-    const gate = await started({ requests: 1, by: 'account' })
-    expect(await gate.send({ principal: alice })).toBe('ok')
-    expect(await gate.send({ principal: bob })).toBe('rate_limited')
+  test('a bucket: so many at once, then evenly', async () => {
+    const kit = await kitOf({ limits: [{ requests: 60, window: '1m', burst: 3 }] })
+    expect(await statuses(kit, by(alice), by(alice), by(alice), by(alice))).toEqual([200, 200, 200, 429])
+    await kit.clock.advance(999)
+    expect(await statuses(kit, by(alice))).toEqual([429])
+    await kit.clock.advance(1)
+    expect(await statuses(kit, by(alice), by(alice))).toEqual([200, 429])
+    await kit.clock.advance(3_600_000)
+    expect(await statuses(kit, by(alice), by(alice), by(alice), by(alice))).toEqual([200, 200, 200, 429])
   })
 
-  test('by address', async () => {
-    const gate = await started({ requests: 1, by: 'ip' })
-    expect(await gate.send({ principal: alice })).toBe('ok')
-    expect(await gate.send({ principal: bob })).toBe('rate_limited')
-    expect(await gate.send({ principal: alice, ip: '192.0.2.9' })).toBe('ok')
+  test('a smaller burst than the limit spreads it', async () => {
+    const kit = await kitOf({ limits: [{ requests: 600, burst: 1 }] })
+    expect(await statuses(kit, by(alice), by(alice))).toEqual([200, 429])
+    await kit.clock.advance(100)
+    expect(await statuses(kit, by(alice), by(alice))).toEqual([200, 429])
   })
 
-  test('by model, in the body, and invented models are one', async () => {
-    const gate = await started({ requests: 1, by: 'model' })
-    expect(gate.hooks.admit).toBeUndefined()
-    expect(await gate.send({ principal: alice, model: 'known-1' })).toBe('ok')
-    expect(await gate.send({ principal: bob, model: 'known-2' })).toBe('rate_limited')
-    expect(await gate.send({ model: 'invented-1' })).toBe('ok')
-    expect(await gate.send({ model: 'invented-2' })).toBe('rate_limited')
-    expect(gate.counts.size).toBe(2)
-  })
-})
-
-describe('what the caller is told', () => {
-  test('headers on each reply', async () => {
-    const gate = await started({ requests: 2 })
-    const reset = '660'
-    expect(await gate.headers()).toEqual({ 'x-ratelimit-limit': '2', 'x-ratelimit-remaining': '1', 'x-ratelimit-reset': reset })
-    expect(await gate.headers()).toMatchObject({ 'x-ratelimit-remaining': '0' })
-    expect(await gate.headers()).toMatchObject({ 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': reset })
-  })
-
-  test('none of them when the operator wants none', async () => {
-    const gate = await started({ requests: 1, headers: false })
-    expect(await gate.headers()).toEqual({})
-    expect(gate.hooks.reply).toBeUndefined()
-    expect(gate.admit(gate.exchange({}))?.headers).toBeUndefined()
-  })
-
-  test('none on a reply to a request that another plugin refused before it was counted', async () => {
-    const gate = await started({ requests: 1 })
-    const head = { headers: new Headers() } as ReplyHead
-    await gate.hooks.reply?.(gate.exchange({}), head)
-    expect([...head.headers]).toEqual([])
-  })
-
-  test('a refusal that says limit, window and when', async () => {
-    const gate = await started({ requests: 1 })
-    gate.clock.now += 30_500
-    await gate.send({ principal: alice })
-    expect(gate.admit(gate.exchange({ principal: alice }))).toMatchObject({
-      code: 'rate_limited',
-      retryAfter: 30,
-      message: 'Rate limit reached: 1 request per 1m for this API key. Try again in 30 s.',
-      headers: { 'x-ratelimit-limit': '1', 'x-ratelimit-remaining': '0' },
+  test('several limits are taken from all at once, or from none', async () => {
+    const kit = await kitOf({
+      limits: [
+        { requests: 2, by: 'key' },
+        { requests: 3, by: 'account' },
+        { requests: 4, window: '1h', by: 'ip' },
+      ],
     })
-    await gate.send({})
-    expect(gate.admit(gate.exchange({}))?.message).toContain('for this address.')
+    expect(await statuses(kit, by(alice), by(alice), by(alice), by(alice))).toEqual([200, 200, 429, 429])
+    // Alice's refusals cost her account nothing
+    expect(await statuses(kit, by(bob), by(bob))).toEqual([200, 429])
+    await kit.clock.advance(60_000)
+    expect(await statuses(kit, by(alice), by(alice))).toEqual([200, 429])
+    expect((await kit.send(by(alice))).json).toMatchObject({
+      error: { message: expect.stringContaining('4 requests per 1h for this address') },
+    })
   })
 
-  test('times are rounded up, so that who waits as told is let in', () => {
-    const result = { taken: false, remaining: 0, resetAt: 60_001 }
-    expect(retryAfter(result, 59_999)).toBe(1)
-    expect(retryAfter(result, 60_001)).toBe(1)
-    expect(retryAfter(result, 0)).toBe(61)
-    expect(limitHeaders(5, result)['x-ratelimit-reset']).toBe('61')
+  test('SYNC-3: tiers with limits of their own, and messages a day for guests', async () => {
+    const kit = await kitOf({
+      limits: [
+        { requests: 60, when: { tier: ['paid', 'self-*'] } },
+        { requests: 5, by: 'ip', when: { tier: ['anonymous'] } },
+        { requests: 8, window: '1d', by: 'user', when: { tier: ['anonymous'], operation: ['chat', 'messages'] } },
+      ],
+    })
+    const count = async (principal: PrincipalValue, most: number, body = {}) => {
+      for (let n = 0; ; n++) if (n === most || (await kit.send(by(principal, { body }))).status !== 200) return n
+    }
+    expect(await count(alice, 99)).toBe(60)
+    expect(await count({ ...bob, tier: 'self-host' }, 99)).toBe(60)
+    expect(await count(guest, 99, { user: 'u' })).toBe(5)
+    await kit.clock.advance(60_000)
+    expect(await count(guest, 99, { user: 'u' })).toBe(3)
+    expect((await kit.send(by(guest, { body: { user: 'u' } }))).outcome.verdicts).toContainEqual(
+      expect.objectContaining({ did: 'noted', detail: 'limit requests/1d/user tier=anonymous operation=chat|messages' }),
+    )
+    expect(await count(guest, 99, { user: 'v' })).toBe(2)
+    expect(await count({ ...bob, tier: 'unheard-of' }, 99)).toBe(99)
   })
 
-  test('durations as people write them', () => {
-    expect([60_000, 90_000, 250, 1500, 3_600_000, 86_400_000, 172_800_000].map(durationText)).toEqual([
-      '1m',
-      '90s',
-      '250ms',
-      '1500ms',
-      '1h',
-      '1d',
-      '2d',
+  test('when: by tag and by model', async () => {
+    const models = (kit: PluginKit, principal: PrincipalValue) => statuses(kit, by(principal), by(principal))
+    const tagged = await kitOf({ limits: [{ requests: 1, when: { tag: ['e*'] } }] })
+    expect([await models(tagged, alice), await models(tagged, { ...bob, tags: ['us'] })]).toEqual([
+      [200, 429],
+      [200, 200],
     ])
-    expect(refusalMessage(60, 60_000, 'this account', 9)).toBe('Rate limit reached: 60 requests per 1m for this account. Try again in 9 s.')
+    const other = await kitOf({ limits: [{ requests: 1, when: { model: ['other-*'] } }] })
+    expect(await models(other, alice)).toEqual([200, 200])
+    const this_ = await kitOf({ limits: [{ requests: 1, when: { model: ['test-*'] } }] })
+    expect(await models(this_, alice)).toEqual([200, 429])
+  })
+
+  test('what is refused below was asked for, and counts', async () => {
+    const kit = await kitOf({ requests: 1 }, { below: [refusing('request')] })
+    expect(await statuses(kit, by(alice), by(alice))).toEqual([409, 429])
+  })
+
+  test('a limit that is raised keeps its count; one in another window has its own', async () => {
+    const kit = await kitOf({ requests: 2 })
+    expect(await statuses(kit, by(alice), by(alice), by(alice))).toEqual([200, 200, 429])
+    expect(await kit.reload({ with: { requests: 3 } })).toEqual([])
+    expect(await statuses(kit, by(alice), by(alice))).toEqual([200, 429])
+    expect(await kit.reload({ with: { requests: 1, window: '1h' } })).toEqual([])
+    expect(await statuses(kit, by(alice), by(alice))).toEqual([200, 429])
+  })
+
+  test('routes count where no body is needed', async () => {
+    const kit = await kitOf(
+      {
+        limits: [
+          { requests: 1, by: 'ip' },
+          { requests: 1, by: 'model' },
+          { tokens: 5, by: 'all' },
+        ],
+      },
+      { below: [route] },
+    )
+    expect([(await kit.fetch('/hello')).status, (await kit.fetch('/hello')).status]).toEqual([200, 429])
   })
 })
 
-describe('subjects', () => {
-  test.each([
-    ['192.0.2.1', 'ip:192.0.2.1'],
-    ['::ffff:192.0.2.1', 'ip:192.0.2.1'],
-    ['::FFFF:192.0.2.1', 'ip:192.0.2.1'],
-    ['', 'ip:unknown'],
-    ['::1', 'ip:0:0:0:0::/64'],
-    ['2001:db8:1:2:3:4:5:6', 'ip:2001:db8:1:2::/64'],
-    ['2001:DB8:1:2::', 'ip:2001:db8:1:2::/64'],
-    ['2001:0db8:0001:0002::9', 'ip:2001:db8:1:2::/64'],
-    ['2001:db8::5', 'ip:2001:db8:0:0::/64'],
-    ['fe80::1%eth0', 'ip:fe80:0:0:0::/64'],
-  ])('address %s is counted as %s', (ip, subject) => {
-    expect(addressSubject(ip)).toBe(subject)
+/** Refuses invented models, as a router does. */
+const noSuchModel = definePlugin({
+  api: 1,
+  name: 'no-such-model',
+  summary: 'Refuses unknown models',
+  failure: 'closed',
+  setup: (host) => ({ request: (x) => (host.catalog.find(x.request.model) ? undefined : x.refuse('model_not_found')) }),
+})
+
+describe("a caller's own limits", () => {
+  const own = (limits: PrincipalValue['limits'] & {}) => by({ ...alice, limits })
+
+  test('SYNT-5: win over the limit per key, at once, up and down', async () => {
+    const kit = await kitOf({ requests: 2, by: 'key' })
+    const more = own([{ window: 60_000, requests: 3 }])
+    expect(await statuses(kit, more, more, more, more)).toEqual([200, 200, 200, 429])
+    expect(await statuses(kit, own([{ window: 60_000, requests: 4 }]), own([{ window: 60_000, requests: 4 }]))).toEqual([200, 429])
+    expect(await statuses(kit, own([{ window: 60_000, requests: 1 }]))).toEqual([429])
+    expect(await statuses(kit, own([{ window: 60_000, requests: 0 }]))).toEqual([429])
   })
 
-  test('a key that is named like an address is not counted as one', () => {
-    const principal: PrincipalValue = { id: '192.0.2.1', kind: 'key', account: 'key:192.0.2.1', tags: [] }
-    expect(callerSubject('key', principal, '')).toBe('key:192.0.2.1')
-    expect(callerSubject('account', principal, '')).toBe('account:key:192.0.2.1')
+  test('an empty list is no list', async () => {
+    const kit = await kitOf({ requests: 1 })
+    expect(await statuses(kit, own([]), own([]))).toEqual([200, 429])
+  })
+
+  test('leave limits by anything else in force, and those by key of the other kind', async () => {
+    const kit = await kitOf({
+      limits: [
+        { requests: 1, by: 'key' },
+        { requests: 2, by: 'account' },
+        { tokens: 500, by: 'key' },
+      ],
+    })
+    const five = { ...own([{ window: 60_000, requests: 5 }]), body: { max_tokens: 50 } }
+    expect(await statuses(kit, five, five, five)).toEqual([200, 200, 429])
+    await kit.clock.advance(60_000)
+    expect(
+      await statuses(
+        kit,
+        own([{ window: 60_000, requests: 5 }]),
+        by(alice, { body: { messages: [{ role: 'user', content: 'x'.repeat(3000) }] } }),
+      ),
+    ).toEqual([200, 413])
+  })
+
+  test('hold where the operator limits nothing by key; of two for one window the lower', async () => {
+    const kit = await kitOf({ requests: 9, by: 'ip' })
+    const two = own([
+      { window: 60_000, requests: 3 },
+      { window: 60_000, requests: 2 },
+      { window: 3_600_000, requests: 3 },
+    ])
+    expect(await statuses(kit, two, two, two)).toEqual([200, 200, 429])
+    await kit.clock.advance(60_000)
+    expect(await statuses(kit, two, two)).toEqual([200, 429])
+  })
+
+  test('of tokens need no limit of tokens in the config', async () => {
+    const kit = await kitOf({ requests: 9 })
+    const small = (max_tokens: number) => by({ ...alice, limits: [{ window: 60_000, tokens: 100 }] }, { body: { max_tokens } })
+    const held = kit.start(small(1000))
+    expect((await held.result()).status).toBe(200)
+    expect(figures(await kit.send(small(10)))).toMatchObject({ 'x-ratelimit-limit': '100' })
   })
 })
 
-test('a window of nothing stops the start', async () => {
-  await expect(started({ requests: 1, window: 0 })).rejects.toThrow('window must be longer than 0')
+describe('a store that is away', () => {
+  test('a closed instance refuses what may be tried again, an open one lets pass; neither says figures', async () => {
+    for (const limits of [[{ requests: 2 }], [{ requests: 2 }, { requests: 2, by: 'all' }], [{ requests: 2, by: 'model' }]]) {
+      const kit = await kitOf({ limits })
+      kit.stores.down()
+      const r = await kit.chat()
+      expect(r).toMatchObject({ status: 503, sent: [], json: { error: { code: 'store_unavailable' } } })
+      expect(figures(r)).toEqual({ 'retry-after': '1' })
+      await kit.reload({ on_error: 'skip' })
+      const open = await kit.chat()
+      expect([open.status, figures(open)]).toEqual([200, {}])
+      kit.stores.up()
+      expect(figures(await kit.chat())).toMatchObject({ 'x-ratelimit-remaining': '1' })
+    }
+  })
+
+  test('a start without it works, also of buckets', async () => {
+    const kit = await kitOf({ limits: [{ requests: 2, burst: 1 }] }, { state: 'down' })
+    kit.stores.up()
+    expect(await statuses(kit, by(alice), by(alice))).toEqual([200, 429])
+  })
+})
+
+describe('mistakes of the config end the start', () => {
+  test.each<[object, string]>([
+    [{}, 'set `requests`, `tokens` or `limits`'],
+    [{ requests: 1, window: '0' }, 'window must be longer than 0'],
+    [{ limits: [{ window: '1m' }] }, 'limit 1: set `requests` or `tokens`'],
+    [{ limits: [{ requests: 1 }, { requests: 5, kind: 'fixed', burst: 2 }] }, 'limit 2: `burst` is for `kind: bucket`'],
+    [{ limits: [{ requests: 1, tokens: 5, burst: 2 }] }, 'limit 1: give `requests` and `tokens` a limit each'],
+    [{ requests: 1, limits: [{ requests: 5 }] }, 'limit 2: requests per 1m by key are limited already'],
+    [
+      {
+        limits: [
+          { requests: 1, when: { tier: ['a', 'b'] } },
+          { requests: 2, when: { tier: ['b', 'a'] } },
+        ],
+      },
+      'are limited already',
+    ],
+    [{ requests: 1, header_names: { limit: 'x-{what}' } }, 'put `{what}` into all of the names, or into none'],
+    [{ requests: 1, header_names: { limit: 'x y' } }, 'header_names.limit'],
+    [{ requests: 1, by: 'planet' }, 'by'],
+    [{ limits: [{ tokens: 7, window: '365d', burst: 9_000_000_000_000_000 }] }, 'too large to be counted exactly'],
+  ])('%j', async (config, message) => {
+    await expect(kitOf(config)).rejects.toThrow(message)
+  })
 })

@@ -53,13 +53,13 @@ describe('the plan', () => {
   test('order, hooks, failure modes and where they come from, conditions, passes', async () => {
     const { out, code } = await cli(['explain', '--config', path])
     expect(code).toBe(0)
-    expect(out).toMatch(/3 +rate-limit +\d+ +refuse +250 ms \(yours\) +admit reply/)
+    expect(out).toMatch(/3 +rate-limit +\d+ +refuse +250 ms \(yours\) +admit request reply settle/)
     expect(out).toMatch(/4 +broken +\.\/broken\.ts +\d+ +skip \(yours\) +5000 ms +request/)
     expect(out).toContain('only when header x-break: yes')
     expect(out).toMatch(/admit +↓ +auth > rate-limit\n/)
-    expect(out).toMatch(/request +↓ +auth > broken > busy > router\n/)
+    expect(out).toMatch(/request +↓ +auth > rate-limit > broken > busy > router\n/)
     expect(out).toMatch(/around +↓ +busy\n/)
-    expect(out).toMatch(/settle +↑ +busy > audit\n/)
+    expect(out).toMatch(/settle +↑ +busy > rate-limit > audit\n/)
     expect(out).not.toContain('audit.jsonl')
   })
 

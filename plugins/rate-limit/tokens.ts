@@ -1,0 +1,103 @@
+/**
+ * How many tokens a request may use, guessed before it is sent, and how many it has used.
+ *
+ * The guess needs no tokenizer: four bytes of text are a token, and the output is as long as it may get. It only has to be near, for settlement
+ * corrects it. Linear in the size of the body; the body is parsed only when it says how long the output may be, or holds pictures.
+ */
+
+import { type Catalog, type Exchange, inputTokens, type Json, type Outcome, outputTokens, type Usage } from 'headgate/plugin'
+
+/** What a request reserves, in tokens. */
+export interface Reserve {
+  readonly input: number
+  readonly output: number
+}
+
+/** Bytes per token of text. */
+const bytesPerToken = 4
+/** Bytes per token of what is no text: pictures and documents of usual size come out near what providers count. */
+const bytesPerMediaToken = 256
+/** Below this many bytes nobody sends a picture worth looking for. */
+const smallBody = 16 * 1024
+/** What a body with pictures, sound or documents says. */
+const mediaWords = ['base64', 'inlineData', 'inline_data', 'input_audio', 'file_data'].map((word) => Buffer.from(word))
+
+/** Where each kind of body says how long the output may be, and how many choices it asks for. */
+type Limits = (body: { readonly [key: string]: Json }) => readonly [output: Json | undefined, choices?: Json | undefined]
+interface Spelling {
+  readonly words: readonly Buffer[]
+  readonly read: Limits
+}
+const spelling = (words: readonly string[], read: Limits): Spelling => ({ words: words.map((word) => Buffer.from(`"${word}"`)), read })
+const member = (value: Json | undefined, name: string): Json | undefined =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as { readonly [key: string]: Json })[name] : undefined
+const openai = spelling(['max_completion_tokens', 'max_tokens', 'n'], (b) => [b.max_completion_tokens ?? b.max_tokens, b.n])
+const spellings: Readonly<Record<string, Spelling>> = {
+  chat: openai,
+  completions: openai,
+  responses: spelling(['max_output_tokens'], (b) => [b.max_output_tokens]),
+  messages: spelling(['max_tokens'], (b) => [b.max_tokens]),
+  generate: spelling(['maxOutputTokens', 'candidateCount'], (b) => [
+    member(b.generationConfig, 'maxOutputTokens'),
+    member(b.generationConfig, 'candidateCount'),
+  ]),
+  converse: spelling(['maxTokens'], (b) => [member(b.inferenceConfig, 'maxTokens')]),
+}
+
+/** Output that neither the request, nor the operator, nor the catalogue says anything of. */
+const usualOutput = 4096
+
+/** What the request may use at most; undefined when it is of a kind that uses no tokens. `unsaid`: output of requests that do not say how much it may be. */
+export function reserveOf(x: Pick<Exchange, 'operation' | 'request'>, catalog: Catalog, unsaid: number | undefined): Reserve | undefined {
+  const { operation, request } = x
+  if (operation === 'embeddings') return { input: inputOf(request), output: 0 }
+  const known = spellings[operation]
+  if (known === undefined) return undefined
+  const most = catalog.find(request.model)?.maxOutput
+  const bytes = asBuffer(request.bytes)
+  const [asked, choices] = request.firstEdit >= 0 || known.words.some((word) => bytes.includes(word)) ? known.read(request.json) : []
+  const each = Math.min(count(asked) ?? unsaid ?? most ?? usualOutput, most ?? Number.POSITIVE_INFINITY)
+  return { input: inputOf(request), output: Math.min(each * Math.max(1, count(choices) ?? 1), tooMany) }
+}
+
+/** What the input may be: its bytes by four; of a body with pictures the texts by four, and the rest as pictures. */
+function inputOf(request: Exchange['request']): number {
+  const { bytes } = request
+  const all = asBuffer(bytes)
+  if (bytes.length < smallBody || !mediaWords.some((word) => all.includes(word))) return Math.ceil(bytes.length / bytesPerToken)
+  let text = 0
+  for (const part of request.parts()) text += part.text.length
+  text = Math.min(text, bytes.length)
+  return Math.ceil(text / bytesPerToken) + Math.ceil((bytes.length - text) / bytesPerMediaToken)
+}
+
+/**
+ * What an exchange has used: the usage that its upstream calls reported, wasted calls included. Where the reply that the client got came
+ * without, or only with a part of it, because the client left or the upstream says none: the input as reserved, and of the output what was sent.
+ */
+export function usedTokens(outcome: Outcome, reserve: Reserve): number {
+  const { served } = outcome
+  let used = 0
+  for (const attempt of outcome.attempts)
+    if (attempt.usage && attempt !== served) used += inputTokens(attempt.usage) + outputTokens(attempt.usage)
+  if (served) used += servedTokens(served.usage, outcome.bytesOut, reserve)
+  return Math.min(Math.ceil(used), tooMany)
+}
+
+function servedTokens(usage: Usage | undefined, bytesOut: number, reserve: Reserve): number {
+  if (usage?.source === 'reported' || usage?.source === 'estimated') return inputTokens(usage) + outputTokens(usage)
+  const sent = Math.min(reserve.output, Math.ceil(bytesOut / bytesPerToken))
+  const input = usage === undefined ? 0 : inputTokens(usage)
+  return (input > 0 ? input : reserve.input) + Math.max(usage === undefined ? 0 : outputTokens(usage), sent)
+}
+
+/** More than anybody's limit, and small enough to be counted exactly. */
+const tooMany = 1e12
+
+function count(value: Json | undefined): number | undefined {
+  return typeof value === 'number' && value >= 0 && value <= tooMany ? Math.ceil(value) : undefined
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
