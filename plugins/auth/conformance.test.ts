@@ -7,3 +7,4 @@ const known = { id: 'key_1', hash: createHash('sha256').update(key).digest('hex'
 
 // with a key that is known, each case goes the whole way
 conformance(auth, { with: { keys: [known] }, send: { headers: { authorization: `Bearer ${key}` } } })
+conformance(auth, { with: { store: 'records', anonymous: { by: 'user' }, end_user: true } })
