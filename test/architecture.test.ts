@@ -95,12 +95,14 @@ describe('imports', () => {
     expect(wrong).toEqual([])
   })
 
-  test('plugins import headgate/plugin, their own folder and packages of their own, their tests headgate/testkit too', () => {
+  test('plugins import headgate/plugin and headgate/dialect, their own folder and packages of their own, their tests headgate/testkit too', () => {
     const wrong: string[] = []
     for (const { path, text } of inPlugins) {
-      const own = path.split('/').slice(0, 2).join('/')
+      // an example in a folder of its own is one of those, too
+      const steps = path.split('/')
+      const own = steps.slice(0, steps[1] === 'examples' && steps.length > 3 ? 3 : 2).join('/')
       for (const specifier of importsOf(text)) {
-        if (specifier === 'headgate/plugin' || specifier.startsWith('node:')) continue
+        if (specifier === 'headgate/plugin' || specifier === 'headgate/dialect' || specifier.startsWith('node:')) continue
         if (packages[specifier]?.some((folder) => path.startsWith(folder))) continue // a package that is this folder only
         if (isTest(path) && ['headgate/testkit', 'bun:test', 'fast-check'].includes(specifier)) continue
         if (specifier.startsWith('.') && target(path, specifier).startsWith(`${own}/`)) continue
@@ -227,6 +229,9 @@ describe('plugins', () => {
   test('each example has a test', () => {
     const examples = files.filter((p) => /^plugins\/examples\/[a-z0-9-]+\.ts$/.test(p))
     expect(examples.filter((p) => !files.includes(p.replace(/\.ts$/, '.test.ts')))).toEqual([])
+    const inFolder = files.flatMap((p) => /^plugins\/examples\/[a-z0-9-]+\//.exec(p)?.[0] ?? [])
+    const wanted = [...new Set(inFolder)].flatMap((folder) => ['index.ts', 'index.test.ts', 'README.md'].map((file) => folder + file))
+    expect(wanted.filter((file) => !files.includes(file))).toEqual([])
   })
 })
 
