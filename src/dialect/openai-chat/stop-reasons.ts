@@ -14,14 +14,17 @@ const meanings = new Map<string, StopReason>([
   ['error', 'fault'],
 ])
 
+/** The words of OpenAI itself: the only ones that all clients know. Anthropic's `max_tokens` is among the others, and looks the same. */
+const own: ReadonlySet<string> = new Set(['stop', 'length', 'tool_calls', 'function_call', 'content_filter'])
+
 /** Neutral meaning of a `finish_reason`. */
 export function chatStopReason(raw: string): StopReason {
   return meanings.get(raw) ?? 'other'
 }
 
-/** The `finish_reason` for a stop: its own word where that is one of this dialect, else the word of its meaning. */
+/** The `finish_reason` for a stop: its own word where that is OpenAI's, else the word of its meaning. */
 export function chatFinishReason(stop: StopEvent): string {
-  if (meanings.get(stop.raw) === stop.reason) return stop.raw
+  if (own.has(stop.raw) && meanings.get(stop.raw) === stop.reason) return stop.raw
   switch (stop.reason) {
     case 'length':
       return 'length'
