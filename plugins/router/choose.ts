@@ -14,9 +14,10 @@ export function familyOf(operation: Operation, dialect: string): Family | undefi
   switch (operation) {
     case 'chat':
     case 'completions':
-    case 'embeddings':
     case 'responses':
       return 'openai'
+    case 'embeddings':
+      return dialect.startsWith('gemini') ? 'gemini' : 'openai'
     case 'messages':
       return 'anthropic'
     case 'generate':
@@ -32,16 +33,14 @@ export function familyOf(operation: Operation, dialect: string): Family | undefi
  * The first target, in the operator's order, that speaks the family; else the first of all, where the request can be translated. A target of unknown family
  * is trusted to speak it.
  */
-export function chooseTarget(model: Model, family: Family, operation: Operation): Target | undefined {
+export function chooseTarget(model: Model, family: Family): Target | undefined {
   for (const target of model.targets) if (target.dialect === undefined || target.dialect === family) return target
-  return operation === 'embeddings' ? undefined : model.targets[0]
+  return model.targets[0]
 }
 
-/** The sentence for a model that no upstream serves at this endpoint. `asked` is what the client wrote. */
-export function unservedMessage(asked: string, model: Model): string {
-  const id = quoted(asked)
-  if (model.targets.length === 0) return `The model ${id} has no upstream on this gateway. Ask its operator to add one.`
-  return `The model ${id} is served by no upstream that makes embeddings. Ask the operator, or choose another model.`
+/** The sentence for a model without targets. `asked` is what the client wrote. */
+export function unservedMessage(asked: string): string {
+  return `The model ${quoted(asked)} has no upstream on this gateway. Ask its operator to add one.`
 }
 
 /** The sentence for a model that is not in the catalogue; `similar` are ids that come near. */

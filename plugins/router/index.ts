@@ -37,9 +37,9 @@ export default definePlugin({
         if (model === undefined) {
           return x.refuse('model_not_found', { message: unknownModelMessage(asked, host.catalog.similar(asked)), param: 'model' })
         }
-        const target = chooseTarget(model, family, x.operation)
+        const target = chooseTarget(model, family)
         if (target === undefined) {
-          return x.refuse('invalid_request', { message: unservedMessage(asked, model), param: 'model' })
+          return x.refuse('invalid_request', { message: unservedMessage(asked), param: 'model' })
         }
         x.setTarget(target)
         if (x.request.model !== target.model) x.request.setModel(target.model)

@@ -119,6 +119,7 @@ export function hostUrl({ host, azure, vertex, bedrock }: HostedUpstream): strin
 export function hostApis({ host, dialect, bedrock }: HostedUpstream) {
   if (host === 'azure') return ['chat', 'responses', 'completions', 'embeddings'] as const
   if (host === 'vertex' && dialect === 'openai') return ['chat'] as const
-  if (host === 'bedrock' && bedrock?.api === 'converse') return ['converse'] as const
+  if (host === 'bedrock')
+    return bedrock?.api === 'converse' ? (['converse', 'embeddings'] as const) : (['messages', 'count_tokens', 'embeddings'] as const)
   return undefined
 }

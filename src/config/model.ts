@@ -84,8 +84,29 @@ const timeouts = Type.Object(
   { ...strict, default: {}, description: 'Limits of one upstream call.' },
 )
 
+const ownTimeouts = Type.Object(
+  {
+    connect: Type.Optional(Duration({ description: 'To open the connection. 0 = no limit.' })),
+    first_byte: Type.Optional(Duration({ description: 'From sending the request to the head of the reply. 0 = no limit.' })),
+    first_token: Type.Optional(Duration({ description: 'Of a stream: from sending the request to its first content. 0 = no limit.' })),
+    idle: Type.Optional(Duration({ description: 'Longest silence inside a reply. 0 = no limit.' })),
+    total: Type.Optional(Duration({ description: 'One whole upstream call. 0 = no limit.' })),
+  },
+  { ...strict, description: "Limits of one upstream call. What is not named here is the target's, the model's or the upstream's." },
+)
+
 /** The endpoints that an upstream may have. */
-export const upstreamApis = ['chat', 'responses', 'completions', 'embeddings', 'messages', 'generate', 'converse', 'count_tokens'] as const
+export const upstreamApis = [
+  'chat',
+  'responses',
+  'completions',
+  'embeddings',
+  'embed',
+  'messages',
+  'generate',
+  'converse',
+  'count_tokens',
+] as const
 
 /** How a key can be sent. */
 export const authWays = ['bearer', 'x-api-key', 'api-key', 'x-goog-api-key', 'none'] as const

@@ -13,6 +13,7 @@ import type { RefusalCode } from '../plugin/refusal.ts'
 import type { Json, Part } from '../plugin/request.ts'
 import type { Capabilities } from './capability.ts'
 import type { Conversation } from './conversation.ts'
+import type { EmbeddingsCodec } from './embeddings/request.ts'
 import type { JsonSource } from './json-source.ts'
 import type { Writable } from './json-text.ts'
 import type { LossReport } from './loss.ts'
@@ -31,6 +32,9 @@ export interface Dialect {
 
   /** Requests of this dialect to and from the neutral conversation. Absent: it can't be translated (embeddings, counts). */
   readonly request?: RequestCodec
+
+  /** Requests for embeddings to and from the neutral one, where the dialect is one of embeddings. */
+  readonly embeddings?: EmbeddingsCodec
 
   // Streamed replies
   /**

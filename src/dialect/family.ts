@@ -8,9 +8,11 @@
 import type { Operation } from '../plugin/exchange.ts'
 import { anthropicCountTokens, anthropicMessages } from './anthropic-messages/index.ts'
 import { bedrockConverse } from './bedrock-converse/index.ts'
+import { bedrockEmbeddings } from './bedrock-embeddings/index.ts'
 import type { CapabilityEdit } from './capability.ts'
 import type { Dialect, Family } from './codec.ts'
-import { countReply, geminiCountTokens, geminiGenerate, geminiPath } from './gemini/index.ts'
+import { cohereEmbed } from './cohere-embed/index.ts'
+import { countReply, geminiBatchEmbed, geminiCountTokens, geminiEmbedContent, geminiGenerate, geminiPath } from './gemini/index.ts'
 import { openaiChat } from './openai-chat/index.ts'
 import { openaiCompletions } from './openai-completions/index.ts'
 import { openaiEmbeddings } from './openai-embeddings/index.ts'
@@ -50,6 +52,8 @@ export const families: Readonly<Record<Family, FamilyApi>> = {
       { operation: 'responses', suffix: '/responses', dialect: openaiResponses },
       { operation: 'completions', suffix: '/completions', dialect: openaiCompletions },
       { operation: 'embeddings', suffix: '/embeddings', dialect: openaiEmbeddings },
+      // Cohere's own API, below /v2
+      { operation: 'embed', suffix: '/embed', dialect: cohereEmbed, upstreamOnly: true },
     ],
   },
   anthropic: {
@@ -65,6 +69,7 @@ export const families: Readonly<Record<Family, FamilyApi>> = {
       },
       // the host makes the path
       { operation: 'converse', suffix: '/model/{model}/converse', dialect: bedrockConverse, upstreamOnly: true },
+      { operation: 'embeddings', suffix: '/model/{model}/invoke', dialect: bedrockEmbeddings, upstreamOnly: true },
     ],
   },
   gemini: {
@@ -85,6 +90,20 @@ export const families: Readonly<Record<Family, FamilyApi>> = {
         path: (model) => geminiPath(model, 'countTokens'),
         verbs: ['countTokens'],
         counted: countReply,
+      },
+      {
+        operation: 'embeddings',
+        suffix: '/v1beta/models/{model}:batchEmbedContents',
+        dialect: geminiBatchEmbed,
+        path: (model) => geminiPath(model, 'batchEmbedContents'),
+        verbs: ['batchEmbedContents'],
+      },
+      {
+        operation: 'embeddings',
+        suffix: '/v1beta/models/{model}:embedContent',
+        dialect: geminiEmbedContent,
+        path: (model) => geminiPath(model, 'embedContent'),
+        verbs: ['embedContent'],
       },
     ],
   },

@@ -6,6 +6,7 @@
  */
 
 import type { StreamEvent, TextEvent, ToolCallEvent } from '../plugin/events.ts'
+import type { Usage } from '../plugin/outcome.ts'
 import type { Capabilities } from './capability.ts'
 import type { Dialect, RequestCodec } from './codec.ts'
 import type { Conversation } from './conversation.ts'
@@ -73,11 +74,18 @@ export class ReplyTranslation {
   constructor(
     private readonly maker: { readonly dialect: string; readonly upstream: string },
     private readonly names: ToolNames,
-    conversation: Conversation,
-    can: Capabilities,
+    conversation: Pick<Conversation, 'params' | 'tools'>,
+    can: Pick<Capabilities, 'jsonSchema' | 'tools'>,
+    /** What the request used, roughly, where the upstream may not tell. */
+    readonly estimate?: () => Usage,
   ) {
     this.jsonOutput = conversation.params.format?.type === 'json_schema' && !can.jsonSchema && can.tools
     this.custom = new Set(conversation.tools.filter((tool) => tool.kind === 'custom').map((tool) => tool.name))
+  }
+
+  /** For a reply of vectors, which nothing of a conversation touches. */
+  static ofVectors(maker: ReplyTranslation['maker'], estimate: () => Usage): ReplyTranslation {
+    return new ReplyTranslation(maker, new ToolNames(0), { params: {}, tools: [] }, { jsonSchema: true, tools: false }, estimate)
   }
 
   /** Adds what one event of the upstream means for the client. */

@@ -70,6 +70,13 @@ export interface MediaEvent {
   /** Base64. */
   readonly data: string
 }
+/** The vector of one input of a request for embeddings. Seen where a reply is translated; in a reply that is passed on it is a part of `native`. */
+export interface EmbeddingEvent {
+  readonly type: 'embedding'
+  /** Position of the input: 0, 1, 2 … */
+  readonly index: number
+  readonly values: readonly number[]
+}
 /** Why generation stopped, in neutral words (PROTOCOL §1.5). */
 export type StopReason = 'end' | 'stop_sequence' | 'tool_calls' | 'length' | 'filter' | 'pause' | 'fault' | 'other'
 export interface StopEvent {
@@ -119,6 +126,7 @@ export type StreamEvent =
   | ToolCallEvent
   | CitationEvent
   | MediaEvent
+  | EmbeddingEvent
   | StopEvent
   | UsageEvent
   | ErrorEvent
@@ -134,6 +142,7 @@ export function isContent(event: StreamEvent): boolean {
       return event.text.length > 0 || (event.type === 'reasoning' && event.signature !== undefined)
     case 'tool_call':
     case 'media':
+    case 'embedding':
     case 'stop':
     case 'end':
       return true

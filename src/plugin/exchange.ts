@@ -17,6 +17,7 @@ export type Operation =
   | 'chat'
   | 'completions'
   | 'embeddings'
+  | 'embed'
   | 'responses'
   | 'messages'
   | 'generate'

@@ -4,6 +4,7 @@
  * HOT PATH for a call in the client's own dialect without hooks and without a host: nothing is awaited and no body is joined.
  */
 
+import { callsOf } from '../dialect/embeddings/translate.ts'
 import type { ReplyCore } from '../pipeline/reply-core.ts'
 import { ReplyCore as Reply } from '../pipeline/reply-core.ts'
 import type { UpstreamCall as CallView } from '../plugin/hooks.ts'
@@ -17,6 +18,7 @@ import { adaptedTransport } from '../upstream/host/host-transport.ts'
 import { parseUrl } from '../upstream/http/origin.ts'
 import { headerPairs } from '../upstream/http/request-head.ts'
 import type { HeaderLines } from '../upstream/http/transport.ts'
+import { type PartHeaders, splitTransport } from '../upstream/split-transport.ts'
 import { attemptHooks } from './attempt-hooks.ts'
 import { countLocally } from './count-tokens.ts'
 import type { InferenceExchange } from './handle.ts'
@@ -77,18 +79,25 @@ function fault(exchange: InferenceExchange, message: string): Promise<ReplyCore>
 interface Sendable extends Pick<Outgoing, 'route' | 'path' | 'body' | 'translation'> {
   readonly headers: Headers | HeaderLines
   readonly adapter?: ReplyAdapter | undefined
+  /** Signs one of several calls, where each must be. */
+  readonly sign?: PartHeaders | undefined
 }
 
 function start(
   exchange: InferenceExchange,
   upstream: UpstreamDefinition,
   attempt: Attempt,
-  { adapter, body, headers, path, route, translation }: Sendable,
+  { adapter, body, headers, path, route, sign, translation }: Sendable,
   signal: AbortSignal | undefined,
 ): Promise<ReplyCore> {
   const { core, services } = exchange
+  let transport = adapter ? adaptedTransport(services.transport, adapter) : services.transport
+  if (translation && route.dialect.embeddings) {
+    const calls = callsOf(body[0]!)
+    if (calls.length > 1) transport = splitTransport(transport, calls, sign)
+  }
   const call = new UpstreamCall({
-    transport: adapter ? adaptedTransport(services.transport, adapter) : services.transport,
+    transport,
     upstream,
     dialect: route.dialect,
     family: exchange.dialect.family,
@@ -172,17 +181,14 @@ async function assembled(
   attempt.url = urlOf({ origin: url.origin }, url.path)
   const where = url.origin === upstream.origin ? upstream : { ...upstream, origin: url.origin }
   let signed = made.headers
+  let sign: PartHeaders | undefined
   if (host) {
+    const authorized = async (body: Uint8Array): Promise<Headers> => {
+      const request = { method: 'POST', origin: url.origin, path: url.path, headers: made.headers, body, now: exchange.services.now() }
+      return editHeaders(made.headers, await host.authorize(request))
+    }
     try {
-      const edit = await host.authorize({
-        method: 'POST',
-        origin: url.origin,
-        path: url.path,
-        headers: signed,
-        body: made.body,
-        now: exchange.services.now(),
-      })
-      signed = editHeaders(signed, edit)
+      signed = await authorized(made.body)
     } catch (error) {
       attempt.failure = 'refused'
       attempt.message = error instanceof Error ? error.message : String(error)
@@ -191,11 +197,12 @@ async function assembled(
       const message = `The gateway has no credential for the upstream ${upstream.name} at the moment. Name the request id to its operator.`
       return exchange.refused({ type: 'refusal', code: 'upstream_auth', message })
     }
+    sign = authorized
   }
   if (core.elapsed() > patience && core.signal.aborted) {
     attempt.failure = 'aborted'
     return exchange.refused(clientGone)
   }
-  const sendable = { ...call, path: url.path, headers: signed, body: [made.body], adapter: hosted && host?.adapter?.(hosted) }
+  const sendable = { ...call, path: url.path, headers: signed, body: [made.body], sign, adapter: hosted && host?.adapter?.(hosted) }
   return await start(exchange, where, attempt, sendable, signal)
 }

@@ -16,7 +16,10 @@ const answering: readonly Operation[] = ['chat', 'messages', 'generate', 'respon
 export function routeOf(spec: OperationSpec, upstream: UpstreamDefinition): OperationSpec | undefined {
   const { operations } = upstream
   const own = operations.find((o) => o.dialect === spec.dialect)
-  if (own && upstream.apis.has(own.operation)) return own
+  if (own && upstream.apis.has(own.operation) && !lacks(upstream, own)) return own
+  if (spec.dialect.embeddings) {
+    return operations.find((o) => o.dialect.embeddings && upstream.apis.has(o.operation) && !lacks(upstream, o))
+  }
   if (spec.dialect.request === undefined || spec.operation === 'count_tokens') return undefined
   for (const operation of answering) {
     if (!upstream.apis.has(operation)) continue
@@ -26,13 +29,18 @@ export function routeOf(spec: OperationSpec, upstream: UpstreamDefinition): Oper
   return undefined
 }
 
+/** Vertex AI embeds one input at a time. */
+function lacks({ host }: UpstreamDefinition, { dialect }: OperationSpec): boolean {
+  return host?.name === 'vertex' && dialect.name === 'gemini-batch-embed'
+}
+
 /** The operations that an upstream of an API has when its config does not say. `host` = host name of its base URL. */
 export function defaultApis({ name, operations }: FamilyApi, host: string): readonly Operation[] {
   switch (name) {
     case 'anthropic':
       return ['messages', 'count_tokens']
     case 'gemini':
-      return ['generate', 'count_tokens']
+      return ['generate', 'count_tokens', 'embeddings']
     case 'openai':
       // most "compatible" servers have no Responses API; what they lack otherwise, they say themselves
       return host === 'api.openai.com' || host.endsWith('.openai.azure.com')

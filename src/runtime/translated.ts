@@ -5,8 +5,10 @@
  */
 
 import { capabilitiesOf } from '../dialect/capabilities.ts'
+import { translateEmbeddings } from '../dialect/embeddings/translate.ts'
 import type { OperationSpec } from '../dialect/family.ts'
 import { jsonSource } from '../dialect/json-source.ts'
+import type { LossReport } from '../dialect/loss.ts'
 import { ReplyTranslation, translateRequest } from '../dialect/translate.ts'
 import type { Refusal } from '../plugin/reply.ts'
 import type { UpstreamDefinition } from '../upstream/definition.ts'
@@ -23,31 +25,41 @@ export function translated(exchange: InferenceExchange, upstream: UpstreamDefini
   const body = core.body!
   const source = jsonSource(body.document.output())
   if (!source) return { type: 'refusal', code: 'invalid_json', message: 'The body is not valid JSON.' }
+  const maker = { dialect: route.dialect.name, upstream: upstream.name }
+  if (route.dialect.embeddings) {
+    const place = { model: body.model, host: upstream.host?.name }
+    const made = translateEmbeddings(source, dialect.embeddings!, route.dialect.embeddings, place)
+    return lost(exchange, upstream, made.report) ?? { body: made.body, reply: ReplyTranslation.ofVectors(maker, made.estimate) }
+  }
   const can = capabilitiesOf(route.dialect.name, upstream.origin.hostname, body.model, upstream.can)
   const target = {
     model: body.model,
     upstream: upstream.name,
     can,
-    maxOutput: snapshot.catalog.find(core.modelAsked ?? '')?.maxOutput,
+    maxOutput: core.target?.maxOutput ?? snapshot.catalog.find(core.modelAsked ?? '')?.maxOutput,
     stream: body.stream,
   }
   const made = translateRequest(source, dialect.request!, route.dialect.request!, target)
-  const { refusal, dropped } = made.report
+  return (
+    lost(exchange, upstream, made.report) ?? {
+      body: made.body,
+      reply: new ReplyTranslation(maker, made.names, made.conversation, can),
+    }
+  )
+}
+
+/** Notes what had to be left out; the refusal that it earns, if any. */
+function lost({ core }: InferenceExchange, { onDrop }: UpstreamDefinition, { dropped, refusal }: LossReport): Refusal | undefined {
   if (refusal) {
     const { field, message, details } = refusal
     return { type: 'refusal', code: 'unsupported_parameter', message, param: field, ...(details !== undefined && { extra: { details } }) }
   }
-  if (dropped.length > 0) {
-    if (upstream.onDrop === 'refuse') {
-      const message = `The upstream of this model can't be told ${named(dropped)}. Leave ${dropped.length === 1 ? 'it' : 'them'} out: this gateway drops nothing in silence.`
-      return { type: 'refusal', code: 'unsupported_parameter', message, param: dropped[0]! }
-    }
+  if (dropped.length > 0 && onDrop === 'refuse') {
+    const message = `The upstream of this model can't be told ${named(dropped)}. Leave ${dropped.length === 1 ? 'it' : 'them'} out: this gateway drops nothing in silence.`
+    return { type: 'refusal', code: 'unsupported_parameter', message, param: dropped[0]! }
   }
   core.dropped = dropped.length > 0 ? dropped : undefined
-  return {
-    body: made.body,
-    reply: new ReplyTranslation({ dialect: route.dialect.name, upstream: upstream.name }, made.names, made.conversation, can),
-  }
+  return undefined
 }
 
 function named(fields: readonly string[]): string {

@@ -43,13 +43,15 @@ export function replyOfWhole(answered: Answered, body: Uint8Array, now: number):
     return callFailed(attempt, 'bad_reply', 'upstream_bad_reply', message, family)
   }
   attempt.firstContentAt = now
-  if (summary.usage) attempt.usage = summary.usage
+  const estimate = summary.usage ? undefined : translation?.estimate?.()
+  const usage = summary.usage ?? estimate
+  if (usage) attempt.usage = usage
   if (summary.model !== undefined) attempt.modelServed = summary.model
   if (translation || stream) {
     const decoded = dialect.decodeWhole(body, translation ? 'translate' : 'relay')
     if (decoded) {
       headers.delete('content-type')
-      const events = translation ? translatedWhole(decoded.events, translation) : decoded.events
+      const events = translation ? translatedWhole(decoded.events, translation, estimate) : decoded.events
       const fault = translation && events.find((event) => event.type === 'error')
       if (fault?.type === 'error') return callFailed(attempt, 'error_in_reply', 'upstream_error', fault.message, family)
       return new ReplyCore(true, 200, headers, stream, { kind: 'completed', events }, { attempt })

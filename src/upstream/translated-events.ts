@@ -9,6 +9,7 @@ import { type SseFrame, SseReader } from '../dialect/sse.ts'
 import type { ReplyTranslation } from '../dialect/translate.ts'
 import type { EventSource } from '../pipeline/reply-core.ts'
 import type { StreamEvent } from '../plugin/events.ts'
+import type { Usage } from '../plugin/outcome.ts'
 
 export class TranslatedEvents implements EventSource {
   private readonly reader = new SseReader()
@@ -36,9 +37,13 @@ export class TranslatedEvents implements EventSource {
   }
 }
 
-/** A whole reply's events in the client's terms. */
-export function translatedWhole(events: readonly StreamEvent[], translation: ReplyTranslation): readonly StreamEvent[] {
-  const out: StreamEvent[] = []
+/** A whole reply's events in the client's terms. `estimate`: what it used, where the upstream did not tell. */
+export function translatedWhole(
+  events: readonly StreamEvent[],
+  translation: ReplyTranslation,
+  estimate: Usage | undefined,
+): readonly StreamEvent[] {
+  const out: StreamEvent[] = estimate ? [{ type: 'usage', usage: estimate }] : []
   for (const event of events) translation.pass(event, out)
   return out
 }

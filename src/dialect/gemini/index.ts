@@ -3,6 +3,7 @@
 import type { Dialect } from '../codec.ts'
 import { countReply, countTokensDialect } from './count-tokens.ts'
 import { geminiDecoder } from './decode.ts'
+import { embedDialects } from './embed.ts'
 import { geminiEncoder } from './encode.ts'
 import { geminiErrorBody, geminiErrorFrames, readGeminiError } from './errors.ts'
 import { foreignParts, signatureInstead } from './foreign.ts'
@@ -31,6 +32,10 @@ export const geminiGenerate: Dialect = {
 
 export const geminiCountTokens: Dialect = countTokensDialect(geminiGenerate)
 export { countReply }
+
+const { one, batch } = embedDialects(geminiGenerate)
+export const geminiEmbedContent: Dialect = one
+export const geminiBatchEmbed: Dialect = batch
 
 /** Path of a call below the base URL. A tuned model or another resource is named by its whole path. */
 export function geminiPath(model: string, verb: string): string {

@@ -166,6 +166,7 @@ export function geminiSynth(head: ReplyIdentity): GeminiSynth {
         case 'native':
           return native(event)
         case 'note':
+        case 'embedding':
           return ''
         case 'end': {
           const calls = flush()

@@ -216,6 +216,8 @@ export function chatSynth(head: ReplyIdentity): ChatSynth {
           return inStreamError(event.kind, event.message)
         case 'note':
           return commentText(event.text)
+        case 'embedding':
+          return ''
         case 'native':
           return native(event.data)
         case 'citation': {

@@ -1,26 +1,32 @@
 /**
- * The dialect of OpenAI's Embeddings, which many others speak, too. Requests and replies pass as they are: a vector asked for as
- * base64 stays base64 (H18). It can't be translated; replies are whole, and nothing of them but the usage means anything to the
- * gateway.
+ * The dialect of OpenAI's Embeddings, which many others speak, too. Between equals requests and replies pass as they are: a vector asked for as
+ * base64 stays base64 (H18). Replies are whole.
  */
 
+import type { StreamEvent } from '../../plugin/events.ts'
 import type { Usage } from '../../plugin/outcome.ts'
+import { inputTokens } from '../../plugin/outcome.ts'
 import type { Json, Part } from '../../plugin/request.ts'
-import type { DecodedWhole, Dialect, WholeSummary } from '../codec.ts'
+import type { DecodedWhole, Dialect, ReplyIdentity, WholeSummary } from '../codec.ts'
+import { base64Of, eventsOf, nativeWhole, vectorsOf } from '../embeddings/replies.ts'
+import { writeJson } from '../json-text.ts'
 import { chatDecoder } from '../openai-chat/decode.ts'
 import { chatEncoder } from '../openai-chat/encode.ts'
 import { chatErrorFrames, openaiErrorBody } from '../openai-chat/errors.ts'
 import { chatInteresting } from '../openai-chat/interesting.ts'
 import { chatUsage } from '../openai-chat/usage.ts'
 import { partCollector } from '../part-collector.ts'
-import { decodeText, listOf, objectOf, parseJson, wordOf } from '../shape.ts'
+import { countOf, decodeText, listOf, objectOf, parseJson, wordOf } from '../shape.ts'
 import { errorIn, readUpstreamError } from '../upstream-error.ts'
+import { withExtra } from '../usage-edits.ts'
 import { readMembers } from '../whole-members.ts'
+import { openaiEmbeddingsCodec } from './request.ts'
 
 export const openaiEmbeddings: Dialect = {
   name: 'openai-embeddings',
   family: 'openai',
   parts: embeddingsParts,
+  embeddings: openaiEmbeddingsCodec,
   // there are no streams; should an upstream send one all the same, it is told as Chat tells it
   interesting: chatInteresting,
   terminal: 'end',
@@ -28,10 +34,7 @@ export const openaiEmbeddings: Dialect = {
   encoder: chatEncoder,
   summary: embeddingsSummary,
   decodeWhole: decodeEmbeddings,
-  encodeWhole(events) {
-    const native = events.find((event) => event.type === 'native')
-    return native?.type === 'native' ? native.data : '{"object":"list","data":[]}'
-  },
+  encodeWhole: encodeEmbeddings,
   errorBody: openaiErrorBody,
   errorFrames: chatErrorFrames,
   readError: readUpstreamError,
@@ -70,15 +73,35 @@ function embeddingsUsage(value: Json | undefined): Usage | undefined {
   return counted && { ...counted, raw: JSON.stringify(usage) }
 }
 
-/** One native event: the reply as it is. */
-function decodeEmbeddings(body: Uint8Array): DecodedWhole | null {
+function decodeEmbeddings(body: Uint8Array, purpose?: 'relay' | 'translate'): DecodedWhole | null {
   const data = decodeText(body)
-  if (!Array.isArray(objectOf(parseJson(data))?.data)) return null
-  return {
-    events: [{ type: 'native', data }],
-    apply(after) {
-      const now = after[0]?.find((event) => event.type === 'native')
-      return now?.type === 'native' && now.data !== data ? Buffer.from(now.data) : body
-    },
+  const reply = objectOf(parseJson(data))
+  if (!reply || !Array.isArray(reply.data)) return null
+  if (purpose !== 'translate') return nativeWhole(body, data)
+  const items = listOf(reply.data).map((item, i) => {
+    const object = objectOf(item)
+    return { index: countOf(object?.index) ?? i, embedding: object?.embedding }
+  })
+  const vectors = vectorsOf(items.sort((a, b) => a.index - b.index).map((item) => item.embedding))
+  if (!vectors) return null
+  const { id, model, usage } = reply
+  return { events: eventsOf({ vectors, id: wordOf(id), model: wordOf(model), usage: embeddingsUsage(usage) }), apply: () => body }
+}
+
+/** Vectors in the form that the client asked for: the SDKs ask for base64 unless told otherwise (H18). */
+function encodeEmbeddings(events: readonly StreamEvent[], head: ReplyIdentity): string {
+  const native = events.find((event) => event.type === 'native')
+  if (native?.type === 'native') return native.data
+  const base64 = head.request?.encoding_format === 'base64'
+  const data = events.flatMap((event) => {
+    if (event.type !== 'embedding') return []
+    return [{ object: 'embedding', index: event.index, embedding: base64 ? base64Of(event.values) : event.values }]
+  })
+  const last = events.findLast((event) => event.type === 'usage')
+  let usage: ReturnType<typeof withExtra> | undefined
+  if (last?.type === 'usage') {
+    const tokens = inputTokens(last.usage)
+    usage = withExtra({ prompt_tokens: tokens, total_tokens: tokens }, last.extra)
   }
+  return writeJson({ object: 'list', data, model: head.model, usage })
 }

@@ -28,7 +28,7 @@ const ofCredential: ReadonlySet<string> = new Set([
 export function bedrockReplies(call: HostCall, credentials: CredentialSource<AwsCredentials> | undefined): ReplyAdapter {
   const claude = call.dialect.startsWith('anthropic')
   return {
-    reads: ['content-type', 'x-amzn-errortype', 'x-amzn-requestid'],
+    reads: ['content-type', 'x-amzn-errortype', 'x-amzn-requestid', tokenCount],
     head(status, headers): AdaptedHead {
       const requestId = headers.get('x-amzn-requestid')
       if (requestId !== null) headers.set('x-request-id', requestId)
@@ -39,6 +39,7 @@ export function bedrockReplies(call: HostCall, credentials: CredentialSource<Aws
       }
       if (status === 424) return { status: 502 } // the model failed: nothing that the client did
       if (status !== 200) return { status }
+      if (call.dialect === 'bedrock-embeddings') return { status, transcoder: countedTranscoder(headers.get(tokenCount)) }
       if (call.operation === 'count_tokens') return { status, transcoder: claude ? countTranscoder() : undefined }
       if (headers.get('content-type')?.startsWith('application/vnd.amazon.eventstream') !== true) return { status }
       headers.set('content-type', 'text/event-stream')
@@ -50,6 +51,24 @@ export function bedrockReplies(call: HostCall, credentials: CredentialSource<Aws
 /** `ThrottlingException:http://…` without what follows the name. */
 function errorType(headers: Headers): string {
   return /^[A-Za-z.]+/.exec(headers.get('x-amzn-errortype') ?? '')?.[0] ?? ''
+}
+
+/** Header with the tokens of the input; of most embeddings nothing else tells them. */
+const tokenCount = 'x-amzn-bedrock-input-token-count'
+
+/** Puts the count into the reply, in the word that Titan has for it. */
+function countedTranscoder(count: string | null): Transcoder | undefined {
+  if (count === null || !/^[0-9]{1,15}$/.test(count)) return undefined
+  let begun = false
+  return {
+    push(chunk) {
+      if (begun || chunk.length === 0) return chunk
+      begun = true
+      // of duplicate members the last counts: a model's own figure wins
+      return chunk[0] === 0x7b ? Buffer.concat([Buffer.from(`{"inputTextTokenCount":${Number(count)},`), chunk.subarray(1)]) : chunk
+    },
+    end: () => nothing,
+  }
 }
 
 const maxCount = 64 * 1024

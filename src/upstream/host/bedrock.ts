@@ -46,6 +46,7 @@ export function bedrockHost(
       if (dialect === 'bedrock-converse') {
         return { path: modelPath(call.model, stream ? 'converse-stream' : 'converse'), body: call.body, headers }
       }
+      if (dialect === 'bedrock-embeddings') return { path: modelPath(call.model, 'invoke'), body: call.body, headers }
       if (!dialect.startsWith('anthropic')) throw new HostError(`Bedrock does not serve the ${dialect} API.`)
       const { body, dropped } = claudeBody(call, claude)
       return {

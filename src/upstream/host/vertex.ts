@@ -57,14 +57,16 @@ function prepareClaude(call: HostCall, models: string, host: ClaudeHost): Prepar
   return { path, body, dropped, headers: { remove: movedHeaders, set: header === '' ? [] : [['anthropic-beta', header]] } }
 }
 
-function geminiPath({ operation, model, stream }: HostCall): string {
+function geminiPath({ body, operation, model, stream }: HostCall): string {
   const name = model.replace(/^models\//, '')
   // tuned models and those of other publishers are named by a path of their own
   const where = /^(publishers|endpoints)\//.test(name)
     ? `/${name.split('/').map(modelSegment).join('/')}`
     : `/publishers/google/models/${modelSegment(name)}`
   if (operation === 'count_tokens') return `${where}:countTokens`
-  if (operation === 'embeddings') return `${where}:embedContent`
+  // models before the second generation have the older call, whose body names instances
+  if (operation === 'embeddings')
+    return `${where}:${Buffer.from(body.subarray(0, 64)).includes('"instances"') ? 'predict' : 'embedContent'}`
   return stream ? `${where}:streamGenerateContent?alt=sse` : `${where}:generateContent`
 }
 
