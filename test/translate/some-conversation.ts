@@ -31,7 +31,7 @@ interface Exchange {
   readonly said: string | undefined
   readonly calls: readonly SomeCall[]
   readonly order: number
-  readonly then: string | undefined
+  readonly after: string | undefined
 }
 
 const names = ['read_file', 'Bash', 'get-weather'] as const
@@ -43,7 +43,7 @@ const someExchange: fc.Arbitrary<Exchange> = fc.record({
     { maxLength: 3 },
   ),
   order: fc.nat(),
-  then: fc.option(someText, { nil: undefined }),
+  after: fc.option(someText, { nil: undefined }),
 })
 
 const tools: readonly Tool[] = names.map((name, i) => ({
@@ -67,7 +67,7 @@ export const someConversation: fc.Arbitrary<Conversation> = fc
   .map(({ system, exchanges, last, maxOutput, ids, split }): Conversation => {
     const turns: Turn[] = system.map((text) => ({ role: 'system', content: [{ type: 'text', text }] }))
     let made = 0
-    for (const { asked, said, calls, order, then } of exchanges) {
+    for (const { asked, said, calls, order, after } of exchanges) {
       turns.push({ role: 'user', content: asked.map((text) => ({ type: 'text', text })) })
       const content: Content[] = said === undefined ? [] : [{ type: 'text', text: said }]
       const results: Content[] = []
@@ -81,7 +81,7 @@ export const someConversation: fc.Arbitrary<Conversation> = fc
       const shuffled = results.map((_, i) => results[(i + order) % results.length]!)
       if (split) for (const result of shuffled) turns.push({ role: 'user', content: [result] })
       else if (shuffled.length > 0) turns.push({ role: 'user', content: shuffled })
-      if (then !== undefined && results.length > 0) turns.push({ role: 'user', content: [{ type: 'text', text: then }] })
+      if (after !== undefined && results.length > 0) turns.push({ role: 'user', content: [{ type: 'text', text: after }] })
     }
     turns.push({ role: 'user', content: [{ type: 'text', text: last }] })
     return {

@@ -4,7 +4,7 @@
 
 import fc from 'fast-check'
 
-const words: Readonly<Record<string, readonly string[]>> = {
+const words: Readonly<Record<string, string>> = {
   'openai-chat':
     'model messages role content type text image_url url detail input_audio data format file file_data filename file_id name tool_calls id function arguments tool_call_id refusal tools parameters strict tool_choice parallel_tool_calls response_format json_schema schema stop n logprobs top_logprobs logit_bias seed temperature max_tokens max_completion_tokens reasoning_effort reasoning reasoning_content reasoning_details extra_content cache_control ttl stream stream_options metadata user functions function_call custom input audio modalities prediction web_search_options allowed_tools mode',
   'openai-completions': 'model prompt suffix echo best_of n logprobs stop max_tokens temperature stream',
