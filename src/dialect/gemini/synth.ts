@@ -8,7 +8,7 @@
 
 import type { CitationEvent, NativeEvent, StopEvent, StreamEvent, ToolCallEvent, UsageEvent } from '../../plugin/events.ts'
 import type { ReplyIdentity } from '../codec.ts'
-import { type Writable, writeJson } from '../json-text.ts'
+import { rawObject, type Writable, writeJson } from '../json-text.ts'
 import { jsonText, listOf, objectOf, parseJson } from '../shape.ts'
 import { withExtra } from '../usage-edits.ts'
 import { groundingOf } from './citations.ts'
@@ -82,6 +82,11 @@ export function geminiSynth(head: ReplyIdentity): GeminiSynth {
     calls.clear()
     return frame([{ content: { parts, role: 'model' }, index }])
   }
+  /** Calls that are whole, before something else is told; a chunk between the pieces of a call leaves before that call (B06). */
+  const flushWhole = (index: number): string => {
+    for (const call of choiceAt(index).calls.values()) if (call.arguments === '' || !rawObject(call.arguments)) return ''
+    return flushCalls(index)
+  }
   const flush = (): string => [...choices.keys()].map(flushCalls).join('')
   const fragment = (event: ToolCallEvent): string => {
     const { calls } = choiceAt(event.choice)
@@ -137,15 +142,15 @@ export function geminiSynth(head: ReplyIdentity): GeminiSynth {
           if (event.text === '' && event.signature === undefined) return ''
           const choice = choiceAt(event.choice)
           if (choice.text.length < maxText) choice.text += event.text
-          return flushCalls(event.choice) + chunk(event.choice, textPart(event.text, event.signature))
+          return flushWhole(event.choice) + chunk(event.choice, textPart(event.text, event.signature))
         }
         case 'reasoning':
           if (event.text === '' && event.signature === undefined) return ''
-          return flushCalls(event.choice) + chunk(event.choice, thoughtPart(event.text, event.signature, event.redacted === true))
+          return flushWhole(event.choice) + chunk(event.choice, thoughtPart(event.text, event.signature, event.redacted === true))
         case 'tool_call':
           return fragment(event)
         case 'media':
-          return flushCalls(event.choice) + chunk(event.choice, mediaPart(event))
+          return flushWhole(event.choice) + chunk(event.choice, mediaPart(event))
         case 'citation': {
           const { citations } = choiceAt(event.choice)
           if (citations.length < maxCitations) citations.push(event)
