@@ -86,7 +86,7 @@ export const config = Type.Object({
   }),
   stale_for: Duration({
     default: '1h',
-    description: "With `store: records`: how long known keys stay good while the records can't be reached",
+    description: "With `store: records`: how long known keys stay good while the records can't be reached; at least 2 s",
   }),
   cache: Type.Integer({
     default: 10_000,

@@ -51,7 +51,14 @@ describe('the admin API', () => {
     const { kit, admin, ask } = await started({ tier: 'paid' })
     const limits = [{ window: 60_000, requests: 60 }]
     const caps = [{ per: 'month', usd: '12.50' }]
-    const made = await admin('POST', '/keys', { name: 'ann', account: 'acme', tags: ['a'], limits, caps, models: ['test-*'] })
+    const made = await admin('POST', '/keys', {
+      name: 'ann',
+      account: 'acme',
+      tags: ['a'],
+      limits: [{ window: '1m', requests: 60 }],
+      caps,
+      models: ['test-*'],
+    })
     expect(made.status).toBe(201)
     expect(made.json.key).toMatch(/^sk-hg-[0-9A-Za-z]{48}$/)
     const { status, principal } = await ask(made.json.key)
@@ -142,6 +149,8 @@ describe('the admin API', () => {
     [{ tags: 'a' }, /tags must be a list/],
     [{ expires: 'soon' }, /expires must be/],
     [{ limits: [{ window: 0, requests: 1 }] }, /limits must be/],
+    [{ limits: [{ window: 'soon', requests: 1 }] }, /limits must be/],
+    [{ limits: [null] }, /limits must be/],
     [{ limits: [{ window: 60_000 }] }, /limits must be/],
     [{ caps: [{ per: 'month', usd: 12.5 }] }, /caps must be/],
     [{ caps: [{ per: 'year', usd: '1' }] }, /caps must be/],

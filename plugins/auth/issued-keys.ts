@@ -19,6 +19,8 @@ export const pollEvery = 400
 const pageSize = 1000
 /** Lookups that may run at once: more wait for nobody, so that a flood of made-up keys can't fill the database's queue. */
 const mostLoads = 64
+/** Milliseconds that a request waits for a lookup: less than a hook may take, so that it ends as an outage of the store. */
+const patience = 3000
 /** Keys known not to be there, and for how many milliseconds. */
 const mostAbsent = 10_000
 const absentFor = 10_000
@@ -156,7 +158,7 @@ export function issuedKeys({ source, now, size, staleFor, tier }: IssuedKeysOpti
       }
       if (!form.test(key)) return undefined
       if ((absent.get(prefix) ?? 0) > now()) return undefined
-      return load(prefix).then((found) => (found && sameKey(found.salted, key) ? found.salted : undefined))
+      return inTime(load(prefix)).then((found) => (found && sameKey(found.salted, key) ? found.salted : undefined))
     },
     async sync() {
       if (now() - syncedAt > longGap) return await start()
@@ -174,4 +176,12 @@ export function issuedKeys({ source, now, size, staleFor, tier }: IssuedKeysOpti
       }
     },
   }
+}
+
+/** The lookup itself goes on: whoever asks next may find its result. */
+function inTime<T>(lookup: Promise<T>): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const timer = setTimeout(() => reject(new StoreUnavailable('the records do not answer')), patience)
+    lookup.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
 }

@@ -22,6 +22,8 @@ export const refreshEvery = 300_000
 const coolDown = 30_000
 /** The same while nothing could be read yet. */
 const retryAfter = 1000
+/** Milliseconds for one read: less than a hook may take, so that a token is refused for want of keys and not for a failure. */
+const patience = 4000
 const mostKeys = 100
 const largestSet = 1024 * 1024
 /** Keys that are tried for one token. */
@@ -170,7 +172,7 @@ function fits(jwk: JWK, alg: string): boolean {
 }
 
 async function fetchKeys(fetch: IssuerKeysOptions['fetch'], url: string): Promise<JWK[]> {
-  const response = await fetch(url, { headers: { accept: 'application/json' } })
+  const response = await fetch(url, { headers: { accept: 'application/json' }, signal: AbortSignal.timeout(patience) })
   if (!response.ok) {
     await response.body?.cancel()
     throw new Error(`${response.status} from ${url}`)

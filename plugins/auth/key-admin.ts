@@ -4,7 +4,7 @@
  * The one place where the text of a key is answered is the reply to the request that made it.
  */
 
-import { type Host, type PrincipalValue, type RouteSpec, StoreUnavailable } from 'headgate/plugin'
+import { type Host, type PrincipalValue, parseDuration, type RouteSpec, StoreUnavailable } from 'headgate/plugin'
 import { fieldNames, fieldProblem } from './key-fields.ts'
 import { type KeyChanges, type KeyStore, shown } from './key-store.ts'
 import { type CreateKeyOptions, createKey } from './keys.ts'
@@ -92,9 +92,19 @@ async function readFields(request: Request): Promise<Record<string, unknown> | R
   const stray = Object.keys(value).find((name) => !(fieldNames as readonly string[]).includes(name))
   if (stray !== undefined)
     return mistake(400, `there is no field ${JSON.stringify(stray.slice(0, 60))}; there are: ${fieldNames.join(', ')}`)
-  const given = Object.fromEntries(Object.entries(value).filter(([, one]) => one !== null))
+  const fields = { ...value, ...('limits' in value && { limits: withWindows(value.limits) }) }
+  const given = Object.fromEntries(Object.entries(fields).filter(([, one]) => one !== null))
   const problem = fieldProblem(given)
-  return problem === undefined ? (value as Record<string, unknown>) : mistake(400, problem.slice(1))
+  return problem === undefined ? fields : mistake(400, problem.slice(1))
+}
+
+/** Windows may be written as durations, `1m`. */
+function withWindows(limits: unknown): unknown {
+  if (!Array.isArray(limits)) return limits
+  return limits.map((limit: unknown) => {
+    const window = typeof limit === 'object' && limit !== null ? (limit as { window?: unknown }).window : undefined
+    return typeof window === 'string' ? { ...(limit as object), window: parseDuration(window) } : limit
+  })
 }
 
 function mistake(status: number, message: string): Response {

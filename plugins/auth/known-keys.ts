@@ -57,12 +57,12 @@ export async function knownKeys(host: Host, config: AuthConfig): Promise<KnownKe
   if (config.store === 'records') {
     await host.records.migrate(migrations)
     const source = recordsKeySource(host.records, host.id)
-    issued = issuedKeys({ source, now, size: config.cache, staleFor: config.stale_for, tier: config.tier })
-    const { sync } = issued
-    await outageIsFine(sync)
-    host.task('keys', pollEvery, () => outageIsFine(sync))
+    issued = issuedKeys({ source, now, size: config.cache, staleFor: Math.max(config.stale_for, leastStale), tier: config.tier })
+    const sync = quietly(issued.sync)
+    await sync()
+    host.task('keys', pollEvery, sync)
     const store = recordsKeyStore(host.records, host.id, now)
-    addKeyRoutes(host, { store, keyPrefix: config.key_prefix, now, changed: () => outageIsFine(sync) })
+    addKeyRoutes(host, { store, keyPrefix: config.key_prefix, now, changed: sync })
   } else {
     addKeyRoutes(host, { store: fileKeyStore(path), keyPrefix: config.key_prefix, now, changed: lookAtFile })
   }
@@ -72,11 +72,21 @@ export async function knownKeys(host: Host, config: AuthConfig): Promise<KnownKe
   }
 }
 
-/** The store says itself, once, that it is away. */
-async function outageIsFine(work: () => Promise<void>): Promise<void> {
-  try {
-    await work()
-  } catch (error) {
-    if (!(error instanceof StoreUnavailable)) throw error
+/** Milliseconds: a few looks for changes. */
+const leastStale = 2000
+
+/** Without what has been said already: an outage, by the store itself; any other failure, the first time that it came. */
+function quietly(work: () => Promise<void>): () => Promise<void> {
+  let said: string | undefined
+  return async () => {
+    try {
+      await work()
+      said = undefined
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error)
+      if (error instanceof StoreUnavailable || message === said) return
+      said = message
+      throw error
+    }
   }
 }

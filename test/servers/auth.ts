@@ -97,7 +97,7 @@ describe.skipIf(postgresMissing !== undefined)(postgresMissing ?? 'keys in Postg
     expect(one.err().match(/store is down/g)?.length).toBeLessThanOrEqual(2)
   })
 
-  test('frozen: known keys are not held up', async () => {
+  test('frozen: known keys are not held up, unknown ones not for long', async () => {
     const { key } = await make()
     expect(await statusOf(one, key)).toBe(200)
     postgres.freeze()
@@ -105,6 +105,8 @@ describe.skipIf(postgresMissing !== undefined)(postgresMissing ?? 'keys in Postg
       const start = performance.now()
       for (let i = 0; i < 20; i++) expect(await statusOf(one, key)).toBe(200)
       expect(performance.now() - start).toBeLessThan(2000)
+      expect(await statusOf(one, `sk-hg-${'y'.repeat(48)}`)).toBe(503)
+      expect(performance.now() - start).toBeLessThan(6000)
     } finally {
       postgres.thaw()
     }
