@@ -81,7 +81,8 @@ describe('one path, three kinds of callers', () => {
     const page = (await get('/v1beta/models?pageSize=2')).body
     expect(page.models).toHaveLength(2)
     const rest = (await get(`/v1beta/models?pageSize=2&pageToken=${page.nextPageToken}`)).body
-    expect(rest).toEqual({ models: [expect.objectContaining({ name: 'models/other:free' })] })
+    expect(rest.models).toEqual([expect.objectContaining({ name: 'models/other:free' })])
+    expect(rest.nextPageToken).toBeUndefined()
   })
 
   test('one model, its id plain or encoded; those of a pattern too', async () => {
