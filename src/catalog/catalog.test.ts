@@ -36,7 +36,7 @@ describe('prices in the catalogue', () => {
     )
     expect(catalog.find('x')).toEqual({
       id: 'x',
-      targets: [{ upstream: 'a', model: 'known', dialect: 'openai', price: [{ input: 1n }] }],
+      targets: [{ upstream: 'a', model: 'known', dialect: 'openai', price: [{ input: 1n }], maxOutput: 50 }],
       context: 1000,
       maxOutput: 50,
       price: [{ input: 1n }],

@@ -77,8 +77,10 @@ function withDialect(target: Target, dialectOf: (upstream: string) => string | u
 function priced(model: Model, id: string, book: PriceBook): Model {
   const listed = book.find(model.targets[0]?.model ?? id, id)
   const targets = model.targets.map((target) => {
-    const price = target.price ?? model.price ?? book.find(target.model, id)?.price ?? noPrices
-    return target.price === price ? target : { ...target, price }
+    const found = book.find(target.model, id)
+    const price = target.price ?? model.price ?? found?.price ?? noPrices
+    const most = model.maxOutput ?? found?.maxOutput ?? listed?.maxOutput
+    return { ...target, price, ...(most !== undefined && { maxOutput: most }) }
   })
   const price = model.price ?? targets[0]?.price
   const context = model.context ?? listed?.context

@@ -76,7 +76,8 @@ function checkUpstreams(upstreams: Record<string, unknown>, report: Report): voi
       report(path, `${JSON.stringify(name)} can't be the name of an upstream`, 'use letters, digits, ., _ and -', 'key')
     }
     const upstream = map(value)
-    const hasKey = upstream.key !== undefined && upstream.key !== null
+    const hasKey = [upstream.key, upstream.keys].some((key) => key !== undefined && key !== null)
+    checkKeys(upstream, path, report)
     checkHost(upstream, path, report)
     if (typeof upstream.auth === 'string' && upstream.auth !== 'none' && !hasKey) {
       report([...path, 'auth'], '`auth` says how to send a key, but there is no key', 'add `key`, or write auth: none')
@@ -100,6 +101,24 @@ function checkUpstreams(upstreams: Record<string, unknown>, report: Report): voi
       report([...path, 'key'], 'the key holds a line break or a character that a header cannot carry', 'write the key alone, on one line')
     }
   }
+}
+
+/** Several keys: not beside one, none twice, each on one line. */
+function checkKeys({ key, keys }: Record<string, unknown>, path: Path, report: Report): void {
+  if (keys === undefined || keys === null) return
+  if (key !== undefined && key !== null) report([...path, 'keys'], '`keys` stands beside `key`', 'put all of them into `keys`', 'key')
+  const all = list(keys)
+  all.forEach((one, i) => {
+    if (typeof one !== 'string') return
+    if (!isHeaderValue(one)) {
+      report(
+        [...path, 'keys', i],
+        'the key holds a line break or a character that a header cannot carry',
+        'write the key alone, on one line',
+      )
+    }
+    if (one !== '' && all.indexOf(one) < i) report([...path, 'keys', i], 'the same key a second time', 'remove one of the two')
+  })
 }
 
 /** A second one of these would let a call be read in two ways. */

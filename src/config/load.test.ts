@@ -91,7 +91,7 @@ plugins:
       key: 'secret-a',
       auth: 'bearer',
       headers: {},
-      timeouts: { connect: 250, first_byte: 600_000, idle: 600_000, total: 3_600_000 },
+      timeouts: { connect: 250, first_byte: 600_000, first_token: 0, idle: 600_000, total: 3_600_000 },
       on_disconnect: 'cancel',
       on_drop: 'warn',
     })

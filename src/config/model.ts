@@ -78,6 +78,10 @@ const timeouts = Type.Object(
   {
     connect: Duration({ default: '10s', description: 'To open the connection. 0 = no limit.' }),
     first_byte: Duration({ default: '10m', description: 'From sending the request to the head of the reply. 0 = no limit.' }),
+    first_token: Duration({
+      default: '0',
+      description: 'Of a stream: from sending the request to its first content, however often it says that it is alive. 0 = no limit.',
+    }),
     idle: Duration({ default: '10m', description: 'Longest silence inside a reply. 0 = no limit.' }),
     total: Duration({ default: '1h', description: 'One whole upstream call. 0 = no limit.' }),
   },
@@ -123,6 +127,14 @@ const upstream = (known: readonly Api[]) =>
         }),
       ),
       key: Type.Optional(Secret({ description: "The gateway's own key at this provider: ${env:NAME} or ${file:/run/secrets/name}." })),
+      keys: Type.Optional(
+        Type.Array(Secret(), {
+          minItems: 1,
+          maxItems: 100,
+          description:
+            'Several keys instead of `key`. The upstream becomes one per key, <name>#1, <name>#2 …, and every target at it one per key: the router spreads calls over them and rests a key that is limited or refused.',
+        }),
+      ),
       auth: Type.Optional(
         Type.Enum(authWays, {
           description:
@@ -166,6 +178,21 @@ const target = Type.Object(
       }),
     ),
     price: Type.Optional(priceSchema),
+    weight: Type.Optional(
+      Type.Number({
+        exclusiveMinimum: 0,
+        maximum: 1_000_000,
+        description: 'Its share of the calls where the router spreads them. 1 by default.',
+      }),
+    ),
+    priority: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 1000,
+        description: 'Targets of the lowest number are used first, the others when those fail. 0 by default.',
+      }),
+    ),
+    timeouts: Type.Optional(ownTimeouts),
   },
   strict,
 )
@@ -176,6 +203,7 @@ const model = Type.Object(
     context: Type.Optional(Type.Integer({ minimum: 1, description: 'Context window in tokens.' })),
     max_output: Type.Optional(Type.Integer({ minimum: 1, description: 'Largest output in tokens.' })),
     price: Type.Optional(priceSchema),
+    timeouts: Type.Optional(ownTimeouts),
   },
   strict,
 )

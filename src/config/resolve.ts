@@ -4,7 +4,7 @@
  * Only called for files without mistakes. Finds no mistakes itself.
  */
 
-import type { Model } from '../plugin/host.ts'
+import type { Model, TargetTimeouts } from '../plugin/host.ts'
 import { normalMount, usualAuth } from './cross-check.ts'
 import { hostApis, hostUrl } from './host-config.ts'
 import type { FileConfig, GatewayConfig, PluginEntry, UpstreamConfig, WhenConfig } from './model.ts'
@@ -27,7 +27,7 @@ export function resolve(
   const lost = new Map<string, string[]>()
   for (const [id, model] of Object.entries(file.models)) {
     const targets = model.targets.filter((target) => !left.has(target.upstream))
-    if (targets.length > 0) models.push(resolveModel(id, model, targets))
+    if (targets.length > 0) models.push(resolveModel(id, model, targets, file.upstreams))
     else for (const target of model.targets) lost.set(target.upstream, [...(lost.get(target.upstream) ?? []), id])
   }
   for (const [name, why] of left) {
@@ -44,14 +44,26 @@ export function resolve(
     mounts: file.mounts.map((mount) => ({ ...mount, path: normalMount(mount.path) })),
     upstreams: Object.entries(file.upstreams)
       .filter(([name]) => !left.has(name))
-      .map(([name, upstream]) => resolveUpstream(name, upstream)),
+      .flatMap(([name, upstream]) => resolveKeys(name, upstream)),
     models,
     ...(priceList && { priceList }),
     plugins: file.plugins.map(resolvePlugin),
   }
 }
 
-function resolveUpstream(name: string, from: FileUpstream): UpstreamConfig {
+/** One upstream; one for each of several keys. */
+function resolveKeys(name: string, from: FileUpstream): UpstreamConfig[] {
+  const { keys, ...rest } = from
+  if (!keys) return [resolveUpstream(name, rest)]
+  return keys.map((key, i) => resolveUpstream(keyed(name, i), { ...rest, key }))
+}
+
+/** The name of an upstream with its `i`th key, from 0. No name that a file gives can hold `#`. */
+function keyed(name: string, i: number): string {
+  return `${name}#${i + 1}`
+}
+
+function resolveUpstream(name: string, from: Omit<FileUpstream, 'keys'>): UpstreamConfig {
   const { optional: _, auth, key, ...rest } = from
   const apis = from.apis ?? hostApis(from)
   return {
@@ -64,18 +76,33 @@ function resolveUpstream(name: string, from: FileUpstream): UpstreamConfig {
   }
 }
 
-function resolveModel(id: string, from: FileModel, targets: FileModel['targets']): Model {
+function resolveModel(id: string, from: FileModel, targets: FileModel['targets'], upstreams: FileConfig['upstreams']): Model {
   return {
     id,
-    targets: targets.map((target) => ({
-      upstream: target.upstream,
-      model: target.model ?? id,
-      ...(target.price === undefined ? {} : { price: resolvePrices(target.price) }),
-    })),
+    targets: targets.flatMap((target) => {
+      const timeouts = resolveTimeouts({ ...from.timeouts, ...target.timeouts })
+      const made = {
+        upstream: target.upstream,
+        model: target.model ?? id,
+        ...(target.price === undefined ? {} : { price: resolvePrices(target.price) }),
+        ...(target.weight === undefined ? {} : { weight: target.weight }),
+        ...(target.priority === undefined ? {} : { priority: target.priority }),
+        ...(timeouts === undefined ? {} : { timeouts }),
+      }
+      const keys = upstreams[target.upstream]?.keys
+      return keys ? keys.map((_, i) => ({ ...made, upstream: keyed(target.upstream, i) })) : [made]
+    }),
     ...(from.context === undefined ? {} : { context: from.context }),
     ...(from.max_output === undefined ? {} : { maxOutput: from.max_output }),
     ...(from.price === undefined ? {} : { price: resolvePrices(from.price) }),
   }
+}
+
+/** The file's names are snake_case, those of the code camelCase. */
+function resolveTimeouts(from: NonNullable<FileModel['timeouts']>): TargetTimeouts | undefined {
+  const made: Record<string, number> = {}
+  for (const [name, value] of Object.entries(from)) made[name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase())] = value
+  return Object.keys(made).length === 0 ? undefined : made
 }
 
 /** One entry of the plugin list; also used for lists with mistakes elsewhere in the file. */

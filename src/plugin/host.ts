@@ -15,6 +15,23 @@ export interface Target {
   readonly dialect?: string
   /** What it costs here, by date. Filled in by the catalogue, empty when no price is known; absent = not looked up. */
   readonly price?: PriceList
+  /** Its share where calls are spread; absent = 1. */
+  readonly weight?: number
+  /** Targets of a lower number come first; absent = 0. */
+  readonly priority?: number
+  /** Largest output in tokens of the model that is served here. Filled in by the catalogue. */
+  readonly maxOutput?: number
+  /** Limits of a call that differ from its upstream's. */
+  readonly timeouts?: TargetTimeouts
+}
+
+/** All in milliseconds, 0 = none; what is absent is as the upstream has it. */
+export interface TargetTimeouts {
+  readonly connect?: number
+  readonly firstByte?: number
+  readonly firstToken?: number
+  readonly idle?: number
+  readonly total?: number
 }
 
 /** A model of the catalogue. */

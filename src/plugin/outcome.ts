@@ -65,6 +65,7 @@ export type AttemptFailure =
   | 'connect' // refused, unresolved, TLS
   | 'connect_timeout'
   | 'first_byte_timeout'
+  | 'first_token_timeout'
   | 'idle_timeout'
   | 'total_timeout'
   | 'status' // an HTTP error status

@@ -24,6 +24,7 @@ import { countLocally } from './count-tokens.ts'
 import type { InferenceExchange } from './handle.ts'
 import { type Outgoing, outgoing } from './outgoing.ts'
 import { routeOf } from './route.ts'
+import { withTimeouts } from './target-timeouts.ts'
 
 /** Milliseconds after which it is worth asking whether the client is still there. */
 const patience = 20
@@ -34,8 +35,9 @@ export function callUpstream(exchange: InferenceExchange, signal: AbortSignal | 
   const { core, snapshot, spec } = exchange
   const { target } = core
   if (!target) return fault(exchange, 'No plugin of this gateway chose where the request goes. The operator needs a router in the list.')
-  const upstream = snapshot.upstreams.get(target.upstream)
-  if (!upstream) return fault(exchange, `The upstream ${JSON.stringify(target.upstream)} is not configured.`)
+  const configured = snapshot.upstreams.get(target.upstream)
+  if (!configured) return fault(exchange, `The upstream ${JSON.stringify(target.upstream)} is not configured.`)
+  const upstream = withTimeouts(configured, target)
   const route = routeOf(spec, upstream)
   if (!route) return spec.counted ? countLocally(exchange) : refuse(exchange, unserved(upstream))
   const body = core.body!

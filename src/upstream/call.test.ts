@@ -97,7 +97,7 @@ describe('a stream that ends without its own end (B02)', () => {
 test('a slow client is not a silent upstream, even when a read brought more than it could take', async () => {
   const { origin } = parseUrl('http://upstream.test')
   const request = { pause() {}, resume() {}, abort() {} }
-  const timeouts = { connect: 0, firstByte: 0, idle: 60_000, total: 0 }
+  const timeouts = { connect: 0, firstByte: 0, firstToken: 0, idle: 60_000, total: 0 }
   const call = new UpstreamCall({
     transport: { request: () => request, stats: () => ({ open: 0, idle: 0 }), close() {} },
     upstream: {
@@ -138,4 +138,43 @@ test('a slow client is not a silent upstream, even when a read brought more than
   live.resume()
   expect(call.deadline).toBeLessThan(performance.now() + 60_100)
   live.cancel()
+})
+
+describe('a limit for the first content of a stream', () => {
+  const router = plug('to-one', {
+    request: (x) => x.setTarget({ upstream: 'anthropic', model: 'm', timeouts: { firstToken: 120 } }),
+  })
+  /** Says that it is alive, and nothing else, until it is cancelled; then perhaps content. */
+  const alive =
+    (pings: number): UpstreamScript =>
+    (sent) => ({
+      body: (async function* () {
+        const [start, ...rest] = sent.encode(textEvents('one', 'two'))
+        yield start!
+        for (let i = 0; i < pings && !sent.signal.aborted; i++) {
+          yield 'event: ping\ndata: {"type":"ping"}\n\n'
+          await Bun.sleep(20)
+        }
+        for (const frame of rest) {
+          yield frame
+          await Bun.sleep(60)
+        }
+      })(),
+    })
+
+  test('ends one that only pings, whatever its pings', async () => {
+    const kit = await testPlugin(router, { upstream: alive(500) })
+    const r = await kit.messages({ stream: true })
+    expect(r).toMatchObject({ status: 504, outcome: { attempts: [{ failure: 'first_token_timeout' }] } })
+    expect(r.sent[0]!.signal.aborted).toBe(true)
+    expect(await kit.close()).toBe(true)
+  })
+
+  test('says nothing of what comes after it, nor of whole replies', async () => {
+    const kit = await testPlugin(router, { upstream: alive(1) })
+    expect(await kit.messages({ stream: true })).toMatchObject({ status: 200, text: 'onetwo', outcome: { end: 'finished' } })
+    kit.upstream(() => Bun.sleep(250).then(() => ({ text: 'late' })))
+    expect(await kit.messages()).toMatchObject({ status: 200, text: 'late' })
+    expect(await kit.close()).toBe(true)
+  })
 })

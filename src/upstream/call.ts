@@ -16,10 +16,10 @@ import type { AttemptFailure } from '../plugin/outcome.ts'
 import type { CallOptions } from './call-options.ts'
 import { type Answered, join, limits, looksLikeStream, replyOfError, replyOfNoStream, replyOfWhole } from './collected.ts'
 import { Collector } from './collector.ts'
-import { ahead, unwatch, type Watched, watch } from './deadlines.ts'
+import { ahead, limitAt, unwatch, type Watched, watch } from './deadlines.ts'
 import { DoneGuard } from './done-guard.ts'
 import { codeInReply } from './error-class.ts'
-import { callFailed, failureOf, upstreamRefused } from './failure.ts'
+import { callFailed, failureOf, lateness, upstreamRefused } from './failure.ts'
 import { toReplyHeaders, wanted } from './headers.ts'
 import type { HttpError, HttpHandler, HttpRequest } from './http/transport.ts'
 import { choicesAsked, Meter } from './meter.ts'
@@ -41,13 +41,14 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
   readonly reply: Promise<ReplyCore>
   /** Called once when the call holds no resources any more. */
   onOver: (() => void) | undefined = undefined
-
   private state: State = 'sent'
   private readonly resolve: (reply: ReplyCore) => void
   /** The reply was handed over. */
   private resolved = false
   private readonly request: HttpRequest
   private readonly totalDeadline: number
+  /** Until there is content; then none. */
+  private firstToken: number
   private knownMeter: Meter | undefined = undefined
   private chunks: Uint8Array[] = []
   private size = 0
@@ -65,8 +66,9 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
     const { timeouts } = options.upstream
     this.translated = options.translation && new TranslatedEvents(options.dialect, options.translation)
     const now = performance.now()
-    this.totalDeadline = timeouts.total > 0 ? now + timeouts.total : Number.POSITIVE_INFINITY
-    this.deadline = Math.min(this.totalDeadline, timeouts.firstByte > 0 ? now + timeouts.firstByte : Number.POSITIVE_INFINITY)
+    this.totalDeadline = limitAt(now, timeouts.total)
+    this.firstToken = options.stream ? limitAt(now, timeouts.firstToken) : Number.POSITIVE_INFINITY
+    this.deadline = Math.min(this.totalDeadline, this.firstToken, limitAt(now, timeouts.firstByte))
     const { promise, resolve } = Promise.withResolvers<ReplyCore>()
     this.reply = promise
     this.resolve = resolve
@@ -121,7 +123,6 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
   }
 
   private take(chunk: Uint8Array): void {
-    let content: boolean
     this.touch()
     if (this.state === 'whole' && this.size === 0 && looksLikeStream(chunk)) this.state = 'commit' // A15
     switch (this.state) {
@@ -139,20 +140,20 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
         }
         if (this.meter.ended) this.linger()
         return
-      case 'commit':
-        content = this.meter.read(chunk)
+      case 'commit': {
+        const content = this.meter.read(chunk)
         this.keep(this.guard.pass(chunk, this.meter))
         if (content && !this.meter.misled) this.commit()
         else if (this.meter.error) this.failedInReply()
         else if (this.size > limits.whole) this.fail('bad_reply', 'upstream_bad_reply', limits.exceeded)
         return
+      }
       case 'whole':
         this.keep(chunk)
         if (this.size > limits.whole) this.fail('bad_reply', 'upstream_bad_reply', limits.exceeded)
         return
       case 'error':
         if (this.size < limits.error) this.keep(chunk)
-        return
     }
   }
 
@@ -182,7 +183,6 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
         return
       case 'error':
         this.done(replyOfError(this.answered(), join(this.chunks, this.size)))
-        return
     }
   }
 
@@ -202,13 +202,12 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
   }
 
   expired(now: number): void {
+    const early = this.state === 'sent' ? 'first_byte_timeout' : 'idle_timeout'
+    const failure = now >= this.totalDeadline ? 'total_timeout' : now >= this.firstToken ? 'first_token_timeout' : early
     if (this.state === 'live' && this.meter.ended) {
       this.request.abort()
       this.over(this.endOfStream())
-    } else if (now >= this.totalDeadline) this.fail('total_timeout', 'upstream_timeout', 'The model provider did not finish in time.')
-    else if (this.state === 'sent')
-      this.fail('first_byte_timeout', 'upstream_timeout', 'The model provider did not begin to answer in time.')
-    else this.fail('idle_timeout', 'upstream_timeout', 'The model provider fell silent.')
+    } else this.fail(failure, 'upstream_timeout', lateness[failure])
   }
 
   // LiveStream
@@ -262,6 +261,8 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
   private commit(): void {
     const { attempt } = this.options
     attempt.firstContentAt = this.elapsed()
+    this.firstToken = Number.POSITIVE_INFINITY
+    this.touch()
     this.noteMeter()
     if (!this.options.stream) {
       this.collect()
@@ -324,15 +325,14 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
   private endOfStream(): StreamFailure | undefined {
     const { attempt } = this.options
     if (this.meter.error) {
-      attempt.failure = 'error_in_reply'
-      attempt.message = this.meter.error.message
+      Object.assign(attempt, { failure: 'error_in_reply', message: this.meter.error.message })
       return { code: codeInReply(this.meter.error), message: this.meter.error.message, told: this.meter.told }
     }
     // without its own end a stream is whole only when every choice that was asked for has stopped (B01, B02)
     if (this.meter.complete && (this.meter.ended || this.meter.stops >= choicesAsked(this.options.body))) return undefined
-    attempt.failure = 'truncated'
-    attempt.message = 'The model provider ended the stream before it was complete.'
-    return { code: 'upstream_error', message: attempt.message, told: false }
+    const message = 'The model provider ended the stream before it was complete.'
+    Object.assign(attempt, { failure: 'truncated', message })
+    return { code: 'upstream_error', message, told: false }
   }
 
   /** The end of a live stream. */
@@ -390,7 +390,7 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
   private touch(): void {
     if (this.paused) return // what was read before the pause took hold
     const { idle } = this.options.upstream.timeouts
-    this.deadline = idle > 0 ? Math.min(this.totalDeadline, ahead(idle)) : this.totalDeadline
+    this.deadline = Math.min(this.totalDeadline, this.firstToken, idle > 0 ? ahead(idle) : Number.POSITIVE_INFINITY)
   }
 
   private elapsed(): number {

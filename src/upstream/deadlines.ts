@@ -19,6 +19,11 @@ export function ahead(ms: number): number {
   return ms < exactBelow ? performance.now() + ms : coarse.now + tick + ms
 }
 
+/** The moment at which a limit of `ms` that began at `now` is over; 0 = no limit. */
+export function limitAt(now: number, ms: number): number {
+  return ms > 0 ? now + ms : Number.POSITIVE_INFINITY
+}
+
 export interface Watched {
   /** Milliseconds on the monotonic clock (`performance.now`); Infinity = none. */
   deadline: number

@@ -13,6 +13,8 @@ export interface UpstreamTimeouts {
   readonly connect: number
   /** From the request to the first byte of the answer's head. */
   readonly firstByte: number
+  /** Of a stream: from the request to its first content. */
+  readonly firstToken: number
   /** Between two reads of the body. */
   readonly idle: number
   readonly total: number

@@ -54,6 +54,14 @@ export function failureOf(error: HttpError, live: boolean): { failure: AttemptFa
   return { failure: 'reset', code: 'upstream_error', message: `The connection to the model provider failed: ${message}.` }
 }
 
+/** What is said of a call that ran into one of its limits. */
+export const lateness = {
+  first_byte_timeout: 'The model provider did not begin to answer in time.',
+  first_token_timeout: 'The model provider did not begin to say anything in time.',
+  idle_timeout: 'The model provider fell silent.',
+  total_timeout: 'The model provider did not finish in time.',
+} as const satisfies Partial<Record<AttemptFailure, string>>
+
 /** What is known of the answer that carries an error. */
 export interface RefusedAnswer {
   readonly attempt: Attempt
