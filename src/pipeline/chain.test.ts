@@ -114,6 +114,32 @@ describe('next()', () => {
     await kit.close()
   })
 
+  test('a branch that failed leaves neither edits nor a target behind, and slots as they are', async () => {
+    const below = plug('below', {
+      around: async (x, next) => {
+        x.request.set('/below', ((x.request.at('/below') as number | undefined) ?? 0) + 1)
+        x.setTarget({ upstream: 'openai', model: 'nowhere' })
+        return next()
+      },
+    })
+    const seen: unknown[] = []
+    const kit = await around(
+      async (x, next) => {
+        x.setTarget({ upstream: 'openai', model: 'somewhere' })
+        x.request.set('/mine', 1)
+        const first = await next()
+        seen.push(x.target?.model, x.request.at('/below'), x.request.at('/mine'))
+        return first.ok ? first : next()
+      },
+      { upstream: [{ status: 500 }, { text: 'better' }], below: [below] },
+    )
+    const r = await kit.chat()
+    expect(r.text).toBe('better')
+    expect(seen).toEqual(['somewhere', undefined, 1])
+    expect(r.sent.map((s) => (s.json as { below?: number }).below)).toEqual([1, 1])
+    await kit.close()
+  })
+
   test('after the end it throws, and makes no call', async () => {
     const late = Promise.withResolvers<unknown>()
     const kit = await around(async (_x, next) => {
@@ -214,6 +240,33 @@ describe('time', () => {
     const kit = await around((_x, next) => next(), { timeout: 10, upstream: () => Bun.sleep(60).then(() => ({ text: 'slow' })) })
     expect((await kit.chat()).text).toBe('slow')
     await kit.close()
+  })
+
+  test('nor is what a branch waits for: a time, or a promise', async () => {
+    for (const after of [() => 40, () => Bun.sleep(40)]) {
+      const kit = await around((_x, next) => next({ after: after() }), { timeout: 10 })
+      const began = performance.now()
+      expect((await kit.chat()).text).toBe('Hello from upstream')
+      expect(performance.now() - began).toBeGreaterThan(25)
+      await kit.close()
+    }
+  })
+
+  test('a branch whose wait fails is no call: next() rejects as it did', async () => {
+    const stop = AbortSignal.timeout(10)
+    for (const options of [{ after: Promise.reject(new Error('no room')) }, { after: 60_000, signal: stop }]) {
+      const kit = await around(async (x, next) => {
+        try {
+          return await next(options)
+        } catch (error) {
+          return x.refuse('overloaded', (error as Error).message)
+        }
+      })
+      const r = await kit.chat()
+      expect(r).toMatchObject({ status: 503, sent: [], outcome: { attempts: [] } })
+      expect(r.outcome.message).toMatch(/no room|timed out/)
+      await kit.close()
+    }
   })
 
   test('before and after next() it is: the call is cancelled', async () => {

@@ -3,7 +3,7 @@
  *
  * `next()` may be called any number of times, also at the same time. Replies that the plugin does not return are discarded, so that no
  * upstream call runs on unseen. The plugin's own timeout runs only while none of its `next()` calls is pending: waiting for a model is
- * not the plugin's time.
+ * not the plugin's time. What a branch that failed did to the body and the target is undone, so that the next one begins where it began.
  *
  *   idle ──call──▶ own time ──next()──▶ waiting ──resolved──▶ own time … ──returned──▶ done
  */
@@ -60,9 +60,12 @@ async function runOne(
     if (signal) signals.push(signal)
     const branch = signals.length === 1 ? own.signal : AbortSignal.any(signals)
     try {
+      if (options.after !== undefined) await waited(options.after, branch)
+      const before = core.mark()
       const reply = await runAround(core, ends, position + 1, branch)
       if (over) reply.discard()
       else made.push(reply)
+      if (!reply.ok && pending.size === 1) core.undoEdits(before)
       return reply
     } finally {
       pending.delete(own)
@@ -111,4 +114,25 @@ async function runOne(
     if (refusal) return refusalReply(refusal, ends.statusOf(refusal), instance.index, instance.id)
     return await runAround(core, ends, position + 1, signal)
   }
+}
+
+/** Waits so many milliseconds, or for a promise. @throws the signal's reason when the branch is ended before. */
+function waited(after: number | PromiseLike<unknown>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const ended = () => done(() => reject(signal.reason as Error))
+    const timer = typeof after === 'number' ? setTimeout(() => done(resolve), after) : undefined
+    const done = (then: () => void) => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', ended)
+      then()
+    }
+    signal.addEventListener('abort', ended, { once: true })
+    if (signal.aborted) ended()
+    else if (typeof after !== 'number') {
+      after.then(
+        () => done(resolve),
+        (error: unknown) => done(() => reject(error as Error)),
+      )
+    }
+  })
 }

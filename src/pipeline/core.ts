@@ -175,6 +175,12 @@ export class ExchangeCore {
     if (mark.body !== undefined) this.body?.undo(mark.body)
   }
 
+  /** Undoes what was done to the target and the body since the mark; slots stay. */
+  undoEdits(mark: CoreMark): void {
+    this.target = mark.target
+    if (mark.body !== undefined) this.body?.undo(mark.body)
+  }
+
   verdict(instance: Instance, hook: string, did: string, detail?: string): void {
     if (this.verdicts === noVerdicts) this.verdicts = []
     if (this.verdicts.length >= 256) return // bounded: a plugin that notes every event may not eat the memory

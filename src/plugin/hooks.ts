@@ -36,6 +36,11 @@ export interface ReplyHead extends Reply {
 export interface NextOptions {
   /** Cancels this branch alone. */
   signal?: AbortSignal
+  /**
+   * What this branch waits for before it begins: milliseconds, or a promise. When that rejects, `next()` rejects the same way. Waiting is not the
+   * plugin's own time.
+   */
+  after?: number | PromiseLike<unknown>
 }
 export type Next = (options?: NextOptions) => Promise<Reply>
 

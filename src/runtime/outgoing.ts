@@ -46,19 +46,22 @@ export function outgoing(exchange: InferenceExchange, upstream: UpstreamDefiniti
   core.dropped = undefined // of a call before this one, to another upstream
   // `?beta=true` and its like mean something to Anthropic only (H08)
   if (core.query !== '' && anthropic) path += forwardableQuery(core.query)
-  if (exchange.snapshot.mixed) dropForeignProofs(body, route)
+  // the gateway's own edits are for this call: the next one, to another upstream, begins with what the client and the plugins wrote
+  const mark = exchange.snapshot.mixed ? dropForeignProofs(body, route) : undefined
   const headers = requestLines(core.headers, upstream.headers, anthropic ? anthropicDefaults : noDefaults, anthropic)
   const sent = pieces(body)
+  if (mark !== undefined) body.undo(mark)
   return { route, path, headers, body: core.plan.usage ? withUsageAsked(exchange, upstream, route, sent) : sent }
 }
 
 /**
  * Proofs that another dialect's upstream made and we tagged mean nothing to this one, which would refuse the whole request: the client went from a
- * translated model to one that is not (D03).
+ * translated model to one that is not (D03). Gives the mark to which these edits are undone.
  */
-function dropForeignProofs(body: RequestCore, route: OperationSpec): void {
+function dropForeignProofs(body: RequestCore, route: OperationSpec): unknown {
   const codec = route.dialect.request
-  if (!codec || Buffer.from(body.bytes.buffer, body.bytes.byteOffset, body.bytes.length).indexOf(proofMark) < 0) return
+  if (!codec || Buffer.from(body.bytes.buffer, body.bytes.byteOffset, body.bytes.length).indexOf(proofMark) < 0) return undefined
+  const mark = body.mark()
   const { document } = body
   const { value } = document
   for (const pointer of codec.foreign(value)) {
@@ -67,6 +70,7 @@ function dropForeignProofs(body: RequestCore, route: OperationSpec): void {
     if (instead === undefined) body.remove(pointer, 'headgate')
     else body.set(pointer, instead, 'headgate')
   }
+  return mark
 }
 
 /** A block, or a proof that stands alone. */
