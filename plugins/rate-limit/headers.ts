@@ -64,14 +64,13 @@ export function headerWriter(names: HeaderNames, form: ResetForm): WriteHeaders 
 /** Replies that an instance below has rid of the provider's figures: what they say now is the gateway's. */
 const cleaned = new WeakSet<Headers>()
 
-/** Bun's own: all headers as one object, names lower-case. Half the price of iterating. */
-type Listed = Headers & { toJSON(): Record<string, string> }
-
 /** Takes a provider's own figures out of a reply. */
 export function dropProvidersFigures(reply: ReplyHead): void {
   const { headers } = reply
   if (reply.attempt === undefined || cleaned.has(headers)) return
   cleaned.add(headers)
-  const given = (headers as Listed).toJSON()
-  for (const name in given) if (name.startsWith('x-ratelimit-') || name.startsWith('anthropic-ratelimit-')) headers.delete(name)
+  let found: string[] | undefined
+  for (const name of headers.keys())
+    if (name.startsWith('x-ratelimit-') || name.startsWith('anthropic-ratelimit-')) (found ??= []).push(name)
+  if (found) for (const name of found) headers.delete(name)
 }
