@@ -33,6 +33,9 @@ export interface Dialect {
   /** Requests of this dialect to and from the neutral conversation. Absent: it can't be translated (embeddings, counts). */
   readonly request?: RequestCodec
 
+  /** Where a body names the model besides the path (Gemini's batches): pointers, and what stands there for a model. */
+  readonly modelNames?: (body: Json, model: string) => readonly (readonly [pointer: string, name: string])[]
+
   /** Requests for embeddings to and from the neutral one, where the dialect is one of embeddings. */
   readonly embeddings?: EmbeddingsCodec
 

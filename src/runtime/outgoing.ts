@@ -47,11 +47,19 @@ export function outgoing(exchange: InferenceExchange, upstream: UpstreamDefiniti
   // `?beta=true` and its like mean something to Anthropic only (H08)
   if (core.query !== '' && anthropic) path += forwardableQuery(core.query)
   // the gateway's own edits are for this call: the next one, to another upstream, begins with what the client and the plugins wrote
-  const mark = exchange.snapshot.mixed ? dropForeignProofs(body, route) : undefined
+  const mark = renameModel(core, route) ?? (exchange.snapshot.mixed ? dropForeignProofs(body, route) : undefined)
   const headers = requestLines(core.headers, upstream.headers, anthropic ? anthropicDefaults : noDefaults, anthropic)
   const sent = pieces(body)
   if (mark !== undefined) body.undo(mark)
   return { route, path, headers, body: core.plan.usage ? withUsageAsked(exchange, upstream, route, sent) : sent }
+}
+
+/** Puts the upstream's name of the model where a body repeats it. Gives the mark to which these edits are undone. */
+function renameModel({ body, modelAsked }: InferenceExchange['core'], { dialect }: OperationSpec): unknown {
+  if (!dialect.modelNames || !body || body.model === modelAsked) return undefined
+  const mark = body.mark()
+  for (const [pointer, name] of dialect.modelNames(body.document.value, body.model)) body.set(pointer, name, 'headgate')
+  return mark
 }
 
 /**

@@ -67,11 +67,21 @@ export const batchEmbedCodec: EmbeddingsCodec = {
   },
   write(request, { model }, report) {
     const texts = textsOf(request, report)
-    const named = /^(models|tunedModels)\//.test(model) ? model : `models/${model}`
+    const named = resourceOf(model)
     return groups(texts, maxBatch).map((group) => ({
       requests: group.map((one) => ({ model: named, ...item(request, one, model, report) })),
     }))
   },
+}
+
+/** A model as the body of a batch names it. */
+function resourceOf(model: string): string {
+  return /^(models|tunedModels)\//.test(model) ? model : `models/${model}`
+}
+
+/** Each request of a batch names the model again, and must name that of the path. */
+export function batchModelNames(body: Json, model: string): [string, string][] {
+  return listOf(objectOf(body)?.requests).map((_, i) => [`/requests/${i}/model`, resourceOf(model)])
 }
 
 function item(

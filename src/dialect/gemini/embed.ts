@@ -10,7 +10,7 @@ import { writeJson } from '../json-text.ts'
 import { partCollector } from '../part-collector.ts'
 import { countOf, type JsonObject, jsonText, listOf, objectOf } from '../shape.ts'
 import { withExtra } from '../usage-edits.ts'
-import { batchEmbedCodec, embedContentCodec } from './embed-request.ts'
+import { batchEmbedCodec, batchModelNames, embedContentCodec } from './embed-request.ts'
 
 /** The dialects of embeddings, made of the dialect of `:generateContent`. */
 export function embedDialects(generate: Dialect): { readonly one: Dialect; readonly batch: Dialect } {
@@ -29,7 +29,10 @@ export function embedDialects(generate: Dialect): { readonly one: Dialect; reado
   }
   return {
     one: make('gemini-embed-content', embedContentCodec, ([values = []]) => ({ embedding: { values } })),
-    batch: make('gemini-batch-embed', batchEmbedCodec, (vectors) => ({ embeddings: vectors.map((values) => ({ values })) })),
+    batch: {
+      ...make('gemini-batch-embed', batchEmbedCodec, (vectors) => ({ embeddings: vectors.map((values) => ({ values })) })),
+      modelNames: batchModelNames,
+    },
   }
 }
 
