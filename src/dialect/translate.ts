@@ -43,6 +43,8 @@ export function translateRequest(source: JsonSource, from: RequestCodec, to: Req
   const report = new LossReport()
   const conversation: Conversation = { ...from.read(source, report), stream: target.stream }
   weighExtras(conversation, report)
+  // whatever the upstream can: no event carries the probabilities back
+  if (from !== to && conversation.params.logprobs !== undefined) report.refuse(conversation.names.logprobs ?? 'logprobs')
   const names = new ToolNames(target.can.toolName)
   const written = to.write(conversation, { ...target, toolName: names.of }, report)
   return { conversation, body: new TextEncoder().encode(writeJson(written)), report, names }
@@ -53,8 +55,13 @@ function weighExtras({ extras, tools }: Conversation, report: LossReport): void 
   for (const extra of extras) {
     const keep = extra.weight === 'hint' || (extra.weight === 'hosted' && tools.length > 0)
     if (keep) report.drop(extra.field)
-    else report.refuse(extra.field, extra.message, extra.details)
+    else report.refuse(extra.field, extra.message && naming(extra.field, extra.message), extra.details)
   }
+}
+
+/** Clients leave out the field that a 400 names, and try again. */
+function naming(field: string, message: string): string {
+  return message.includes(field) ? message : `"${field}": ${message}`
 }
 
 /**
