@@ -180,10 +180,10 @@ describe.each(families)('bodies: %s', (family) => {
     ['one that is huge', { authorization: `Bearer ${'k'.repeat(10_000)}` }, /too long/],
     ['one with a space', { 'x-api-key': 'sk-hg a b' }, /characters/],
     ['one that is another in a list', { authorization: `Bearer ${clientKey}, Bearer other` }, /more than once/],
-    ['the key as a query', {}, /No API key/],
+    ['a wrong key as a query', {}, /not known/],
   ])('credentials: %s', async (name, headers, says) => {
     const version: Record<string, string> = family === 'anthropic' ? { 'anthropic-version': '2023-06-01' } : {}
-    const response = await fetch(`${endpointOf(family, gateway.url)}${name.includes('query') ? `?key=${clientKey}` : ''}`, {
+    const response = await fetch(`${endpointOf(family, gateway.url)}${name.includes('query') ? '?key=sk-hg-wrong' : ''}`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...version, ...headers },
       body: bodyOf('cat/known', false),
