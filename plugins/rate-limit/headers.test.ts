@@ -75,6 +75,13 @@ describe('what the caller is told', () => {
     expect(r.json).toMatchObject({ error: { message: 'Rate limit reached: 4 requests per 1h for this account. Try again in 3540 s.' } })
   })
 
+  test('a refusal tells of the limit that is short, whatever others have longer to go', async () => {
+    const limits = [{ requests: 9, window: '1d', by: 'all' }, { requests: 1 }]
+    const kit = await kitOf({ limits })
+    await kit.chat()
+    expect(figures(await kit.chat())).toMatchObject({ 'x-ratelimit-limit': '1', 'retry-after': '60' })
+  })
+
   test("names as OpenAI's, for requests and tokens apart, in place of the provider's own", async () => {
     const provider = {
       'x-ratelimit-limit-requests': '10000',

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
-import { definePlugin, type PrincipalValue, Session } from 'headgate/plugin'
+import { definePlugin, type Exchange, type Host, type PrincipalValue, type ReplyHead, Session, StoreUnavailable } from 'headgate/plugin'
 import type { PluginKit, SendOptions } from 'headgate/testkit'
+import rateLimit from './index.ts'
 import { alice, bob, by, figures, guest, kitOf, refusing, route, statuses } from './limited.fixture.ts'
 
 describe('counting', () => {
@@ -226,6 +227,7 @@ describe("a caller's own limits", () => {
     const two = own([
       { window: 60_000, requests: 3 },
       { window: 60_000, requests: 2 },
+      { window: 60_000, requests: 4 },
       { window: 3_600_000, requests: 3 },
     ])
     expect(await statuses(kit, two, two, two)).toEqual([200, 200, 429])
@@ -243,6 +245,29 @@ describe("a caller's own limits", () => {
 })
 
 describe('a store that is away', () => {
+  test('is asked once for each request: who waits for a silent one does not wait twice', async () => {
+    let asked = 0
+    const away = () => {
+      asked++
+      return Promise.reject(new StoreUnavailable('away'))
+    }
+    const host = { now: () => 0, counter: () => ({ add() {} }), catalog: {}, state: { take: away, takeAll: away } } as unknown as Host
+    const names = { limit: 'x-limit', remaining: 'x-left', reset: 'x-reset' }
+    const hooks = await rateLimit.setup(host, {
+      requests: 1,
+      window: 60_000,
+      by: 'ip',
+      limits: [],
+      headers: true,
+      header_names: names,
+      body: {},
+    })
+    const x = { operation: 'chat', ip: '192.0.2.1', state: rateLimit.state!(), peek: () => undefined } as unknown as Exchange
+    await expect(hooks.admit!(x)).rejects.toThrow('away')
+    await hooks.reply!(x, { headers: new Headers() } as ReplyHead)
+    expect(asked).toBe(1)
+  })
+
   test('a closed instance refuses what may be tried again, an open one lets pass; neither says figures', async () => {
     for (const limits of [[{ requests: 2 }], [{ requests: 2 }, { requests: 2, by: 'all' }], [{ requests: 2, by: 'model' }]]) {
       const kit = await kitOf({ limits })

@@ -43,14 +43,14 @@ const perMinute = (config: object, options: TestPluginOptions = {}) =>
   kitOf({ by: 'ip', ...config }, { upstream: { events: reply(7, 5) }, ...options, below: [look, ...(options.below ?? [])] })
 
 /** An upstream that waits in the middle of its stream. */
-function waiting() {
+function waiting(input = 7, output = 5) {
   const go = Promise.withResolvers<void>()
   const reached = Promise.withResolvers<void>()
   return {
     go: go.resolve,
     reached: reached.promise,
     upstream: async (sent: { encode(events: readonly StreamEvent[]): string[] }) => {
-      const frames = sent.encode(reply(7, 5))
+      const frames = sent.encode(reply(input, output))
       async function* body() {
         yield frames.slice(0, 3).join('')
         reached.resolve()
@@ -166,6 +166,19 @@ describe('tokens', () => {
     expect(await left(kit)).toBe(10)
   })
 
+  test('of a bucket that was full again before the exchange was over', async () => {
+    const { upstream, reached, go } = waiting(1000, 1000)
+    const kit = await perMinute({ limits: [{ tokens: 600, by: 'ip', burst: 1000 }] }, { upstream })
+    const result = kit.start(call({ stream: true })).result()
+    await reached
+    await kit.clock.advance(60_000)
+    expect(await left(kit)).toBe(1000)
+    go()
+    await result
+    await kit.clock.advance(90_000)
+    expect(await left(kit)).toBeLessThan(100)
+  })
+
   test('of several limits are each corrected by their own', async () => {
     const kit = await perMinute({
       limits: [
@@ -184,6 +197,24 @@ describe('tokens', () => {
     await kit.reload({ with: { limits: [{ tokens: 5000, window: '1h', by: 'all' }], header_names: names } })
     expect(figures(await kit.fetch('/look'))['x-ratelimit-tokens-remaining']).toBe('4976')
   })
+
+  test.each([[''], ['-{what}']])(
+    'a refusal tells of the limit that refused, not of one that is nearer its end (names with %p)',
+    async (what) => {
+      const names = { limit: `x-limit${what}`, remaining: `x-left${what}`, reset: `x-reset${what}` }
+      const limits = [
+        { tokens: 1000, by: 'ip' },
+        { tokens: 100_000, window: '1h', by: 'all' },
+      ]
+      const kit = await perMinute({ limits, header_names: names }, { upstream: [{ events: reply(95_000) }, { events: reply(800) }] })
+      await kit.send(call())
+      await kit.clock.advance(60_000)
+      await kit.send(call())
+      const { status, headers } = await kit.send(call({ max_tokens: 300 }))
+      const at = (name: string) => headers.get(name + what.replace('{what}', 'tokens'))
+      expect([status, at('x-limit'), at('x-left'), headers.get('retry-after')]).toEqual([429, '1000', '200', '60'])
+    },
+  )
 
   test('are not taken by a request that another limit refuses', async () => {
     const kit = await perMinute({
