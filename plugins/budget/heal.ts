@@ -1,0 +1,128 @@
+/**
+ * What runs in the background: keeps the holds of this process alive, releases those of processes that died, enters settlements that waited for the store,
+ * and removes counters of periods that are over.
+ *
+ * A hold has a short lease that its process renews, so that a crash heals within a minute. While the store is away nobody can renew: after an
+ * outage nothing is released until every process had time to.
+ */
+
+import { type Logger, type Records, StoreUnavailable } from 'headgate/plugin'
+import { enter } from './ledger.ts'
+import { settleIn, settlementOf } from './settle.ts'
+
+/** Milliseconds that a hold is good for. Longer than clocks of instances may differ. */
+export const lease = 60_000
+/** Milliseconds between two rounds. */
+export const pause = 10_000
+/** Milliseconds after which a hold is no longer renewed: no reply takes so long. */
+const longest = 86_400_000
+/** Rows per round. */
+const batch = 200
+/** Milliseconds for which counters of a period that is over are kept. */
+const keepCounters = 7 * 86_400_000
+
+export interface Healer {
+  /** One round. */
+  run(): Promise<void>
+}
+
+export interface HealerOptions {
+  readonly records: Records
+  readonly instance: string
+  readonly now: () => number
+  readonly log: Logger
+  /** Called for each reservation that was given back for a dead process. */
+  readonly released: () => void
+  /** Called for each settlement that had waited. */
+  readonly entered: () => void
+}
+
+export function healer({ records, instance, now, log, released, entered }: HealerOptions): Healer {
+  let calmSince = now()
+  let roundAt = calmSince
+  let rounds = 0
+  return {
+    async run() {
+      const at = now()
+      // a process that slept, or a store that was away: others may not have renewed either
+      if (at - roundAt > lease / 2) calmSince = at
+      roundAt = at
+      try {
+        // those that will not be over soon: most never need it
+        await records.sql`UPDATE budget_hold SET expires_at = ${BigInt(at + lease)}
+          WHERE instance = ${instance} AND expires_at < ${BigInt(at + lease / 2)} AND created_at > ${BigInt(at - longest)}`
+        await enterWaiting(records, log, entered)
+        if (rounds === 0 || at - calmSince >= lease / 2) await releaseDead(records, at, log, released)
+        if (rounds % 100 === 0) await records.sql`DELETE FROM budget_counter WHERE ends_at < ${BigInt(at - keepCounters)} AND held = ${0n}`
+        rounds++
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable)) throw error
+        calmSince = now()
+        rounds = Math.max(rounds, 1)
+      }
+    },
+  }
+}
+
+/** Enters what was settled while the store was away. */
+export async function enterWaiting(records: Records, log: Logger, entered: () => void): Promise<void> {
+  for (;;) {
+    const rows = await records.sql<{
+      id: string
+      settlement: string
+    }>`SELECT id, settlement FROM budget_waiting ORDER BY at, id LIMIT ${batch}`
+    let done = 0
+    for (const { id, settlement } of rows) {
+      try {
+        const what = settlementOf(settlement)
+        const became = await records.transaction(async (sql) => {
+          const result = await settleIn(sql, what)
+          await sql`DELETE FROM budget_waiting WHERE id = ${id}`
+          return result
+        })
+        done++
+        if (became !== 'repeated') entered()
+      } catch (error) {
+        if (error instanceof StoreUnavailable) throw error
+        log.error('a settlement that waited could not be entered; it stays', {
+          id,
+          error: error instanceof Error ? error.message : String(error),
+        })
+      }
+    }
+    if (rows.length < batch || done === 0) return
+  }
+}
+
+interface HoldRow {
+  readonly id: string
+  readonly account: string
+  readonly amount: bigint
+  readonly takes: string
+  readonly request_id: string
+  readonly model: string
+}
+
+/** Gives back what processes held that died. */
+async function releaseDead(records: Records, at: number, log: Logger, released: () => void): Promise<void> {
+  for (;;) {
+    const dead = await records.sql<{ id: string }>`SELECT id FROM budget_hold WHERE expires_at < ${BigInt(at)} LIMIT ${batch}`
+    for (const { id } of dead) {
+      const hold = await records.transaction(async (sql) => {
+        const [row] = await sql<HoldRow>`DELETE FROM budget_hold WHERE id = ${id} AND expires_at < ${BigInt(at)}
+          RETURNING id, account, amount, takes, request_id, model`
+        if (!row) return undefined
+        const { account, amount, takes, request_id: requestId, model } = row
+        await sql`UPDATE budget_account SET held = held - ${amount} WHERE id = ${account}`
+        for (const [counter, held] of JSON.parse(takes) as [string, string][])
+          await sql`UPDATE budget_counter SET held = held - ${BigInt(held)} WHERE id = ${counter}`
+        await enter(sql, { id: `released:${id}`, account, at, kind: 'released', amount: 0n, requestId, model, note: 'its gateway died' })
+        return row
+      })
+      if (!hold) continue
+      released()
+      log.warn('a reservation of a process that died is released', { account: hold.account, request: hold.request_id })
+    }
+    if (dead.length < batch) return
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * Entries of the ledger, and the one way to write them: with the balance that they change, inside the transaction of the caller.
+ *
+ * An entry's id is what it happens for, so that whatever is repeated is entered once.
+ */
+
+import type { SqlQuery } from 'headgate/plugin'
+
+/**
+ * `topup`, `refund`, `adjust` are made by people. `charge` is a request, `released` a reservation whose gateway died. `grant` is the credit of a month,
+ * `expiry` what was left of it, `invoice` the overage of a month that is to be paid elsewhere.
+ */
+export const kinds = ['topup', 'refund', 'adjust', 'charge', 'released', 'grant', 'expiry', 'invoice'] as const
+export type EntryKind = (typeof kinds)[number]
+
+export interface Entry {
+  readonly id: string
+  readonly account: string
+  /** Milliseconds since the epoch. */
+  readonly at: number
+  readonly kind: EntryKind
+  /** Picodollars; charges and expiries are negative. */
+  readonly amount: bigint
+  readonly requestId?: string | undefined
+  readonly model?: string | undefined
+  readonly inputTokens?: number | undefined
+  readonly outputTokens?: number | undefined
+  /** Picodollars that providers charge, without markup. */
+  readonly cost?: bigint | undefined
+  /** Percent. */
+  readonly markup?: string | undefined
+  /** The price that was used, in USD per million tokens, as JSON. */
+  readonly price?: string | undefined
+  /** `reported` or `estimated`. */
+  readonly source?: string | undefined
+  /** What was not known and is the operator's bound. */
+  readonly unknown?: string | undefined
+  /** Id of the key. */
+  readonly caller?: string | undefined
+  readonly note?: string | undefined
+}
+
+/** Writes an entry; false when it is there already. The balance is the caller's business. */
+export async function enter(sql: SqlQuery, e: Entry): Promise<boolean> {
+  const rows =
+    await sql`INSERT INTO budget_ledger (id, account, at, kind, amount, request_id, model, input_tokens, output_tokens, cost, markup, price,
+      source, unknown, caller, note)
+    VALUES (${e.id}, ${e.account}, ${BigInt(e.at)}, ${e.kind}, ${e.amount}, ${e.requestId ?? null}, ${e.model ?? null}, ${e.inputTokens ?? null},
+      ${e.outputTokens ?? null}, ${e.cost ?? null}, ${e.markup ?? null}, ${e.price ?? null}, ${e.source ?? null}, ${e.unknown ?? null},
+      ${e.caller ?? null}, ${e.note ?? null})
+    ON CONFLICT (id) DO NOTHING RETURNING id`
+  return rows.length > 0
+}
+
+/** Writes an entry and adds it to the balance, unless it is there already. The account is made where there is none. */
+export async function enterIntoBalance(sql: SqlQuery, e: Entry): Promise<boolean> {
+  if (!(await enter(sql, e))) return false
+  const rows = await sql`UPDATE budget_account SET balance = balance + ${e.amount} WHERE id = ${e.account} RETURNING id`
+  if (rows.length === 0) await openAccount(sql, e.account, e.at, e.amount)
+  return true
+}
+
+/** Makes an account with such a balance. */
+export async function openAccount(sql: SqlQuery, id: string, at: number, balance: bigint): Promise<void> {
+  await sql`INSERT INTO budget_account (id, balance, held, included, granted, term, settings, created_at)
+    VALUES (${id}, ${balance}, ${0n}, ${0n}, ${0n}, ${''}, ${'{}'}, ${BigInt(at)})`
+}
