@@ -90,6 +90,8 @@ export interface RequestCodec {
    * removed before a body goes natively to an upstream of this dialect. Called only for bodies that hold such a proof.
    */
   foreign(body: Json): string[]
+  /** Bytes that a body with such a proof holds, where they are not `proofMark`. */
+  readonly proofMark?: Uint8Array
   /** What is put in the place of a member that `foreign` named, where the provider wants some proof there (Gemini 3); undefined: it is removed. */
   standIn?(body: Json, pointer: string): string | undefined
 }

@@ -15,8 +15,21 @@ export function tagProof(proof: Proof): string {
   return `${mark}${proof.dialect}.${proof.upstream}.${proof.value}`
 }
 
+/** The same where the client's dialect holds proofs to be bytes: base64, as Google's SDKs demand. */
+export function inBase64(tagged: string): string {
+  return Buffer.from(tagged).toString('base64')
+}
+
+/** `hg1.` in base64; the next character holds the rest of its last byte. */
+const base64Mark = /^aGcxL[g-v]/
+
+function plain(value: string): string {
+  return base64Mark.test(value) ? Buffer.from(value, 'base64').toString() : value
+}
+
 /** Reads a proof out of a client's field. One without a tag was made in the client's own dialect, by an upstream that is not known. */
-export function readProof(value: string, clientDialect: string): Proof {
+export function readProof(given: string, clientDialect: string): Proof {
+  const value = plain(given)
   if (!value.startsWith(mark)) return { dialect: clientDialect, upstream: '', value }
   const dialectEnd = value.indexOf('.', mark.length)
   const upstreamEnd = value.indexOf('.', dialectEnd + 1)
@@ -30,7 +43,7 @@ export function readProof(value: string, clientDialect: string): Proof {
 
 /** True for a value that was made by another dialect's upstream and tagged by us: no provider understands it as it is. */
 export function isTagged(value: string): boolean {
-  return value.startsWith(mark)
+  return value.startsWith(mark) || base64Mark.test(value)
 }
 
 /** True when a proof may be sent to an upstream: only its maker can read it. */
@@ -40,3 +53,5 @@ export function madeBy(proof: Proof | undefined, dialect: string, upstream: stri
 
 /** The bytes that every tagged proof holds; a body without them needs no look. */
 export const proofMark: Uint8Array = new TextEncoder().encode(`"${mark}`)
+/** The same for bodies that hold them in base64. */
+export const proofMarkBase64: Uint8Array = new TextEncoder().encode('"aGcxL')

@@ -68,7 +68,8 @@ function renameModel({ body, modelAsked }: InferenceExchange['core'], { dialect 
  */
 function dropForeignProofs(body: RequestCore, route: OperationSpec): unknown {
   const codec = route.dialect.request
-  if (!codec || Buffer.from(body.bytes.buffer, body.bytes.byteOffset, body.bytes.length).indexOf(proofMark) < 0) return undefined
+  if (!codec || Buffer.from(body.bytes.buffer, body.bytes.byteOffset, body.bytes.length).indexOf(codec.proofMark ?? proofMark) < 0)
+    return undefined
   const mark = body.mark()
   const { document } = body
   const { value } = document

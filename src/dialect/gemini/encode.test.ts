@@ -60,7 +60,7 @@ describe('streams made of events alone', () => {
     expect(out).toContain('"args":{"a":1.0}')
     expect(partsOf(out)).toEqual([
       { text: 'hm', thought: true },
-      { text: '', thought: true, thoughtSignature: 'hg1.a.b.sig' },
+      { text: '', thought: true, thoughtSignature: btoa('hg1.a.b.sig') },
       { text: 'Hi' },
       { functionCall: { id: 'c0', name: 'f', args: { a: 1 } }, thoughtSignature: 'proof' },
       { functionCall: { id: 'c1', name: 'g', args: { _raw: '{"b":oops' } } },

@@ -1,6 +1,7 @@
 /** The dialect of Gemini's `generateContent` and `streamGenerateContent`, and its variant for counting tokens. */
 
 import type { Dialect } from '../codec.ts'
+import { proofMarkBase64 } from '../proof.ts'
 import { countReply, countTokensDialect } from './count-tokens.ts'
 import { geminiDecoder } from './decode.ts'
 import { embedDialects } from './embed.ts'
@@ -17,7 +18,13 @@ export const geminiGenerate: Dialect = {
   name: 'gemini-generate',
   family: 'gemini',
   parts: geminiParts,
-  request: { read: readGeminiRequest, write: writeGeminiRequest, foreign: foreignParts, standIn: signatureInstead },
+  request: {
+    read: readGeminiRequest,
+    write: writeGeminiRequest,
+    foreign: foreignParts,
+    standIn: signatureInstead,
+    proofMark: proofMarkBase64,
+  },
   interesting: geminiInteresting,
   terminal: 'stop',
   decoder: geminiDecoder,

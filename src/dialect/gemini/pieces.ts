@@ -6,16 +6,17 @@
 
 import type { MediaEvent } from '../../plugin/events.ts'
 import { rawObject, type Writable } from '../json-text.ts'
+import { type CarriedThought, signatureOf } from './proofs.ts'
 
 export type WritablePart = { readonly [key: string]: Writable }
 
 export function textPart(text: string, signature: string | undefined): WritablePart {
-  return { text, thoughtSignature: signature }
+  return { text, thoughtSignature: signatureOf(signature) }
 }
 
 /** A thought. One that is hidden has no text at all, which tells it from one whose text is empty. */
 export function thoughtPart(text: string, signature: string | undefined, redacted: boolean): WritablePart {
-  return { text: redacted ? undefined : text, thought: true, thoughtSignature: signature }
+  return { text: redacted ? undefined : text, thought: true, thoughtSignature: signatureOf(signature) }
 }
 
 export interface CallPart {
@@ -25,9 +26,10 @@ export interface CallPart {
   readonly signature: string | undefined
 }
 
-export function callPart(call: CallPart): WritablePart {
+/** @param thoughts told before the call, which it carries */
+export function callPart(call: CallPart, thoughts: readonly CarriedThought[] = []): WritablePart {
   const args = rawObject(call.arguments) ?? { _raw: call.arguments }
-  return { functionCall: { id: call.id, name: call.name ?? '', args }, thoughtSignature: call.signature }
+  return { functionCall: { id: call.id, name: call.name ?? '', args }, thoughtSignature: signatureOf(call.signature, thoughts) }
 }
 
 export function mediaPart({ mime, data }: MediaEvent): WritablePart {

@@ -8,9 +8,9 @@
 
 import type { Json } from '../../plugin/request.ts'
 import type { Content, MediaContent, Proof, ReasoningContent, ResultContent, TextContent, Turn } from '../conversation.ts'
-import { readProof } from '../proof.ts'
 import { type JsonObject, jsonText, listOf, objectOf, wordOf } from '../shape.ts'
 import { member, nameOf } from './names.ts'
+import { addCarried, type ReadSignature, readSignature } from './proofs.ts'
 import { mediaOf } from './read-media.ts'
 import { dialectName, type Reading } from './reading.ts'
 
@@ -103,7 +103,7 @@ interface Place {
 function readPart(part: JsonObject, role: Turn['role'], m: number, p: number, place: Place, reading: Reading): void {
   const field = `contents[${m}].parts[${p}]`
   const { content } = place
-  const proof = proofOf(part)
+  const { proof, thoughts } = signatureIn(part)
   reading.unknown(without(part, [...hostedMembers, 'videoMetadata']), partMembers, field)
   if (member(part, 'videoMetadata') !== undefined) {
     reading.extra(`${field}.videoMetadata`, 'meaning', `"${field}" is a piece of a video, which only Gemini can cut out.`)
@@ -117,6 +117,7 @@ function readPart(part: JsonObject, role: Turn['role'], m: number, p: number, pl
     const name = wordOf(call.name) ?? ''
     place.made.push({ id, name, answered: false })
     const args = objectOf(call.args) ? reading.source.raw('contents', ...at(reading, m), 'parts', p, callName!, 'args') : undefined
+    addCarried(content, thoughts)
     content.push({ type: 'call', id, name, kind: 'function', arguments: args ?? '', proof })
   } else if (response) {
     const path = ['contents', ...at(reading, m), 'parts', p, responseName!, 'response'] as const
@@ -149,9 +150,9 @@ function without(part: JsonObject, names: readonly string[]): JsonObject {
   return rest
 }
 
-function proofOf(part: JsonObject): Proof | undefined {
+function signatureIn(part: JsonObject): ReadSignature {
   const value = wordOf(member(part, 'thoughtSignature'))
-  return value === undefined || dummies.has(value) ? undefined : readProof(value, dialectName)
+  return value === undefined || dummies.has(value) ? { proof: undefined, thoughts: [] } : readSignature(value, dialectName)
 }
 
 /** A thought without any text is a hidden one. A signature closes the thought that it proves. */

@@ -6,7 +6,7 @@
  * only `end` brings (B01), as a stream has no terminal frame. Remarks are left out: Google's SDKs take every line for data.
  */
 
-import type { CitationEvent, NativeEvent, StopEvent, StreamEvent, ToolCallEvent, UsageEvent } from '../../plugin/events.ts'
+import type { CitationEvent, NativeEvent, ReasoningEvent, StopEvent, StreamEvent, ToolCallEvent, UsageEvent } from '../../plugin/events.ts'
 import type { ReplyIdentity } from '../codec.ts'
 import { rawObject, type Writable, writeJson } from '../json-text.ts'
 import { jsonText, listOf, objectOf, parseJson } from '../shape.ts'
@@ -14,6 +14,7 @@ import { withExtra } from '../usage-edits.ts'
 import { groundingOf } from './citations.ts'
 import { eventError, geminiFrame } from './errors.ts'
 import { callPart, mediaPart, textPart, thoughtPart, type WritablePart } from './pieces.ts'
+import { type CarriedThought, isCarried } from './proofs.ts'
 import { geminiFinishReason } from './stop-reasons.ts'
 import { geminiUsageObject } from './usage.ts'
 
@@ -41,6 +42,10 @@ interface Call {
 interface Choice {
   readonly calls: Map<number, Call>
   readonly citations: CitationEvent[]
+  /** Proven thoughts that no call has carried yet. */
+  readonly thoughts: CarriedThought[]
+  /** Text of the thought that is not proven yet. */
+  thinking: string
   /** Text so far, where citations need it. */
   text: string
   stop: StopEvent | undefined
@@ -49,6 +54,8 @@ interface Choice {
 
 /** Citations of one choice that are kept for the end. */
 const maxCitations = 1024
+/** Thoughts that one call carries. */
+const maxThoughts = 64
 /** Characters of text that are kept to find cited words in. */
 const maxText = 1024 * 1024
 
@@ -61,7 +68,11 @@ export function geminiSynth(head: ReplyIdentity): GeminiSynth {
 
   const choiceAt = (index: number): Choice => {
     let choice = choices.get(index)
-    if (!choice) choices.set(index, (choice = { calls: new Map(), citations: [], text: '', stop: undefined, finished: false }))
+    if (!choice)
+      choices.set(
+        index,
+        (choice = { calls: new Map(), citations: [], thoughts: [], thinking: '', text: '', stop: undefined, finished: false }),
+      )
     return choice
   }
   const frame = (candidates: Writable, counted?: UsageEvent): string =>
@@ -78,8 +89,10 @@ export function geminiSynth(head: ReplyIdentity): GeminiSynth {
   const flushCalls = (index: number): string => {
     const { calls } = choiceAt(index)
     if (calls.size === 0) return ''
-    const parts = [...calls.values()].map(callPart)
+    const { thoughts } = choiceAt(index)
+    const parts = [...calls.values()].map((call, i) => callPart(call, i === 0 ? thoughts : []))
     calls.clear()
+    thoughts.length = 0
     return frame([{ content: { parts, role: 'model' }, index }])
   }
   /** Calls that are whole, before something else is told; a chunk between the pieces of a call leaves before that call (B06). */
@@ -100,6 +113,15 @@ export function geminiSynth(head: ReplyIdentity): GeminiSynth {
     call.signature = event.signature ?? call.signature
     calls.set(event.index, call)
     return before
+  }
+  const remember = ({ choice: index, text, signature, redacted }: ReasoningEvent): void => {
+    const choice = choiceAt(index)
+    if (choice.thinking.length < maxText) choice.thinking += text
+    if (signature === undefined) return
+    if (isCarried(signature) && choice.thoughts.length < maxThoughts) {
+      choice.thoughts.push({ text: redacted ? '' : choice.thinking, signature, redacted: redacted === true })
+    }
+    if (!redacted) choice.thinking = ''
   }
   const finish = (index: number, choice: Choice): Writable => {
     choice.finished = true
@@ -146,6 +168,7 @@ export function geminiSynth(head: ReplyIdentity): GeminiSynth {
         }
         case 'reasoning':
           if (event.text === '' && event.signature === undefined) return ''
+          remember(event)
           return flushWhole(event.choice) + chunk(event.choice, thoughtPart(event.text, event.signature, event.redacted === true))
         case 'tool_call':
           return fragment(event)

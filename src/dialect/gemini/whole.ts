@@ -18,6 +18,7 @@ import { groundingOf } from './citations.ts'
 import { siteReader, startOf } from './decode.ts'
 import { eventError } from './errors.ts'
 import { callPart, mediaPart, textPart, thoughtPart, type WritablePart } from './pieces.ts'
+import { type CarriedThought, isCarried } from './proofs.ts'
 import { pairSites, rewriteBody } from './rewrite.ts'
 import { type Purpose, type Site, sitesOf } from './sites.ts'
 import { geminiFinishReason } from './stop-reasons.ts'
@@ -103,8 +104,13 @@ export function encodeGeminiWhole(events: readonly StreamEvent[], head: ReplyIde
 function candidateOf({ choice, pieces, stop }: ReducedChoice): Writable {
   const parts: Writable[] = []
   const more: Record<string, Writable> = {}
+  let thoughts: CarriedThought[] = []
   for (const piece of pieces) {
-    const part = partOf(piece)
+    if (piece.type === 'reasoning' && isCarried(piece.signature)) {
+      thoughts.push({ text: piece.text, signature: piece.signature, redacted: piece.redacted })
+    }
+    const part = piece.type === 'tool_call' ? callPart(piece, thoughts) : partOf(piece)
+    if (piece.type === 'tool_call') thoughts = []
     if (part) parts.push(part)
     else if (piece.type === 'native') addNative(piece.native.data, parts, more)
   }
@@ -123,8 +129,6 @@ function partOf(piece: Piece): WritablePart | undefined {
       return textPart(piece.text, piece.signature)
     case 'reasoning':
       return thoughtPart(piece.text, piece.signature, piece.redacted)
-    case 'tool_call':
-      return callPart(piece)
     case 'media':
       return mediaPart(piece.media)
     default:
