@@ -13,7 +13,7 @@ export type Upstream = (typeof upstreams)[number]
 export const modelOf = (upstream: Upstream | 'openai'): string => `m/${upstream}`
 
 /** What the model is called at an upstream; Gemini from the third on demands signatures. */
-const upstreamModel = (upstream: string): string => (upstream === 'gemini' ? 'gemini-3-scripted' : 'scripted-1')
+export const upstreamModel = (upstream: string): string => (upstream === 'gemini' ? 'gemini-3-scripted' : 'scripted-1')
 
 export interface ModelGateway {
   readonly model: ScriptedModel

@@ -43,7 +43,8 @@ export interface Said {
 export const tokens = { input: 120, cached: 20, output: 30, reasoning: 10 } as const
 
 export const thought = 'Let me look.'
-export const proof = 'sig+/bit==exact'
+/** As base64, for some clients look whether it is. */
+export const proof = 'c/vv/7/+aWc6MQ=='
 
 /** Arguments that a test wants for the next call, by tool name; else made up from the schema. */
 export type Arguments = Readonly<Record<string, Record<string, unknown>>>
