@@ -23,7 +23,7 @@ export function familyOf(operation: Operation, dialect: string): Family | undefi
     case 'generate':
       return 'gemini'
     case 'count_tokens':
-      return dialect.startsWith('gemini') ? 'gemini' : 'anthropic'
+      return dialect.startsWith('gemini') ? 'gemini' : dialect.startsWith('openai') ? 'openai' : 'anthropic'
     default:
       return undefined
   }

@@ -7,6 +7,7 @@
 import { nearest } from '../config/suggest.ts'
 import { routeTable } from '../edge/route-table.ts'
 import { InferenceExchange } from '../runtime/handle.ts'
+import { responseOrigins } from '../runtime/response-origins.ts'
 import type { Capture, Captured } from './capture.ts'
 import { CommandError } from './command.ts'
 import type { Rehearsed } from './rehearsal.ts'
@@ -75,7 +76,12 @@ export async function explainRequest(rehearsed: Rehearsed, capture: Capture, inp
   const trace = tracedPlan(snapshot.plan)
   const exchange = new InferenceExchange(
     { ...snapshot, plan: trace.plan },
-    { transport: capture.transport, log: gateway.log, now: gateway.services.now },
+    {
+      transport: capture.transport,
+      log: gateway.log,
+      now: gateway.services.now,
+      origins: responseOrigins(gateway.services.state, gateway.log),
+    },
     route.spec,
     {
       id: 'req_explained',

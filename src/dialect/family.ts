@@ -16,7 +16,8 @@ import { countReply, geminiBatchEmbed, geminiCountTokens, geminiEmbedContent, ge
 import { openaiChat } from './openai-chat/index.ts'
 import { openaiCompletions } from './openai-completions/index.ts'
 import { openaiEmbeddings } from './openai-embeddings/index.ts'
-import { openaiResponses } from './openai-responses/index.ts'
+import { inputTokensReply } from './openai-responses/beside.ts'
+import { openaiCompact, openaiInputTokens, openaiResponses } from './openai-responses/index.ts'
 
 export interface OperationSpec {
   readonly operation: Operation
@@ -31,6 +32,8 @@ export interface OperationSpec {
   readonly upstreamOnly?: true
   /** The reply to a request for a count of tokens, where this is one. */
   readonly counted?: (tokens: number) => string
+  /** Its requests may go on from an earlier response, which its upstream keeps: they go where that is, and only for who made it. */
+  readonly continues?: true
 }
 
 export interface FamilyApi {
@@ -49,7 +52,15 @@ export const families: Readonly<Record<Family, FamilyApi>> = {
     family: 'openai',
     operations: [
       { operation: 'chat', suffix: '/chat/completions', dialect: openaiChat },
-      { operation: 'responses', suffix: '/responses', dialect: openaiResponses },
+      { operation: 'responses', suffix: '/responses', dialect: openaiResponses, continues: true },
+      { operation: 'responses', suffix: '/responses/compact', dialect: openaiCompact, continues: true },
+      {
+        operation: 'count_tokens',
+        suffix: '/responses/input_tokens',
+        dialect: openaiInputTokens,
+        counted: inputTokensReply,
+        continues: true,
+      },
       { operation: 'completions', suffix: '/completions', dialect: openaiCompletions },
       { operation: 'embeddings', suffix: '/embeddings', dialect: openaiEmbeddings },
       // Cohere's own API, below /v2

@@ -5,14 +5,16 @@
  */
 
 import { Elysia } from 'elysia'
-import type { FamilyApi } from '../dialect/family.ts'
+import { type FamilyApi, families } from '../dialect/family.ts'
 import type { Arrival } from '../pipeline/core.ts'
 import type { Operation } from '../plugin/exchange.ts'
 import { globMatcher } from '../plugin/glob.ts'
 import { runEndpoint } from '../runtime/endpoint.ts'
 import type { Gateway } from '../runtime/gateway.ts'
 import { InferenceExchange } from '../runtime/handle.ts'
+import { responseOrigins } from '../runtime/response-origins.ts'
 import type { Snapshot } from '../runtime/snapshot.ts'
+import { callStored } from '../runtime/stored-response.ts'
 import { type ClientAddress, clientAddress } from './client-address.ts'
 import { apiOfRequest, edgeError, newRequestId } from './errors.ts'
 import { asJsonArray } from './json-array.ts'
@@ -33,7 +35,8 @@ export interface PublicApp {
 export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): PublicApp {
   const table = routeTable(snapshot)
   const addressOf = clientAddress(snapshot.config.server)
-  const services = { transport: gateway.transport, log: gateway.log, now: gateway.services.now }
+  const { log, services: shared, transport } = gateway
+  const services = { transport, log, now: shared.now, origins: responseOrigins(shared.state, log) }
   let server: BunServer
   // set again after each exchange, or connections that clients forgot would stay for ever; the last of an answer may still be on its way
   const afterwards = Math.min(255, idle * 4)
@@ -93,6 +96,25 @@ export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): P
         return edgeError(api, 'model_not_found', newRequestId(), message)
       }),
     )
+  }
+  for (const path of table.responses) {
+    const { dialect } = families.openai.operations.find((o) => o.operation === 'responses')!
+    const stored =
+      (tail: string) =>
+      ({ params, request }: { params: { id: string }; request: Request }) => {
+        server.timeout(request, 255) // the most: the provider may stream what is still being made
+        const arrival = new RequestArrival(request, server, addressOf, 'responses', dialect.name)
+        const { headers, method, signal } = request
+        const { query } = arrival
+        return runEndpoint(snapshot, services, dialect, arrival, ({ id: requestId, principal: caller }) =>
+          callStored(snapshot, services, dialect, { requestId, caller, id: params.id, method, tail, query, headers, signal }),
+        )
+      }
+    const none = { parse: 'none' } as const
+    app.get(`${path}/:id`, stored(''), none)
+    app.delete(`${path}/:id`, stored(''), none)
+    app.post(`${path}/:id/cancel`, stored('/cancel'), none)
+    app.get(`${path}/:id/input_items`, stored('/input_items'), none)
   }
   for (const { route } of table.plugin) {
     app.route(

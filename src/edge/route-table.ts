@@ -26,6 +26,8 @@ export interface RouteTable {
   readonly inference: readonly InferenceRoute[]
   /** Paths of the model lists, with the API that each belongs to when the caller's headers do not tell. */
   readonly models: ReadonlyMap<string, FamilyApi>
+  /** Paths below which responses that exist are found by id. */
+  readonly responses: readonly string[]
   readonly plugin: readonly { readonly owner: string; readonly route: RouteSpec }[]
   readonly admin: readonly { readonly owner: string; readonly route: RouteSpec }[]
   /** The inference endpoint at a path. */
@@ -76,6 +78,7 @@ export function routeTable(snapshot: Snapshot): RouteTable {
   return {
     inference,
     models,
+    responses: inference.flatMap(({ path, api, spec }) => (api === families.openai && spec.suffix === '/responses' ? [path] : [])),
     plugin: owned('routes'),
     admin: owned('adminRoutes'),
     find(path) {

@@ -100,6 +100,8 @@ export interface Attempt {
   retryAfter?: number
   /** The upstream's request id. */
   upstreamRequestId?: string
+  /** The upstream's id of its reply. */
+  replyId?: string
   /** Model id as this upstream reported it. */
   modelServed?: string
   /** What this call used, as far as its upstream said. */

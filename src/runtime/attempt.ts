@@ -21,8 +21,10 @@ import type { HeaderLines } from '../upstream/http/transport.ts'
 import { type PartHeaders, splitTransport } from '../upstream/split-transport.ts'
 import { attemptHooks } from './attempt-hooks.ts'
 import { countLocally } from './count-tokens.ts'
+import { goToOrigin } from './earlier-response.ts'
 import type { InferenceExchange } from './handle.ts'
 import { type Outgoing, outgoing } from './outgoing.ts'
+import { earlierResponse, keepsNothing } from './response-origins.ts'
 import { routeOf } from './route.ts'
 import { withTimeouts } from './target-timeouts.ts'
 
@@ -30,8 +32,11 @@ import { withTimeouts } from './target-timeouts.ts'
 const patience = 20
 const clientGone: Refusal = { type: 'refusal', code: 'client_closed', message: 'The client has gone.' }
 
-/** Makes the upstream call of an exchange. Resolves to its reply; rejects only on a mistake of ours. */
-export function callUpstream(exchange: InferenceExchange, signal: AbortSignal | undefined): Promise<ReplyCore> {
+/**
+ * Makes the upstream call of an exchange. Resolves to its reply; rejects only on a mistake of ours.
+ * @param placed the exchange goes where the response is that it goes on from
+ */
+export function callUpstream(exchange: InferenceExchange, signal: AbortSignal | undefined, placed = false): Promise<ReplyCore> {
   const { core, snapshot, spec } = exchange
   const { target } = core
   if (!target) return fault(exchange, 'No plugin of this gateway chose where the request goes. The operator needs a router in the list.')
@@ -41,6 +46,10 @@ export function callUpstream(exchange: InferenceExchange, signal: AbortSignal | 
   const route = routeOf(spec, upstream)
   if (!route) return spec.counted ? countLocally(exchange) : refuse(exchange, unserved(upstream))
   const body = core.body!
+  if (route.continues && route.dialect === exchange.dialect && !placed) {
+    const earlier = earlierResponse(body)
+    if (earlier !== undefined) return goToOrigin(exchange, earlier).then((refused) => refused ?? callUpstream(exchange, signal, true))
+  }
   const price = target.price ? priceAt(target.price, core.receivedAt) : snapshot.catalog.price(target.upstream, body.model, core.receivedAt)
   const attempt: Attempt = {
     upstream: upstream.name,
@@ -114,7 +123,16 @@ function start(
     client: core,
   })
   if (signal) follow(call, signal)
-  return call.reply
+  return route.continues && !translation ? noted(exchange, attempt, call.reply) : call.reply
+}
+
+/** A reply from which its client may go on. */
+async function noted({ core, services }: InferenceExchange, attempt: Attempt, reply: Promise<ReplyCore>): Promise<ReplyCore> {
+  const made = await reply
+  if (made.ok && attempt.replyId !== undefined && !keepsNothing(core.body!)) {
+    services.origins.remember(attempt.replyId, attempt.upstream, core.principal)
+  }
+  return made
 }
 
 /** Ends the call when a plugin that made it no longer wants it. */

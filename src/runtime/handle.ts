@@ -25,12 +25,14 @@ import { callUpstream } from './attempt.ts'
 import { examine, isPlain, readCoded, refuseUnread } from './body.ts'
 import { droppedHeader } from './dropped.ts'
 import { outcomeOf } from './outcome.ts'
+import type { ResponseOrigins } from './response-origins.ts'
 import type { Snapshot } from './snapshot.ts'
 
 export interface HandleServices {
   readonly transport: Transport
   readonly log: Logger
   readonly now: () => number
+  readonly origins: ResponseOrigins
 }
 
 /** What the path says of a request, where the body does not (Gemini). */

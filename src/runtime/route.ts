@@ -44,7 +44,7 @@ export function defaultApis({ name, operations }: FamilyApi, host: string): read
     case 'openai':
       // most "compatible" servers have no Responses API; what they lack otherwise, they say themselves
       return host === 'api.openai.com' || host.endsWith('.openai.azure.com')
-        ? ['chat', 'responses', 'completions', 'embeddings']
+        ? ['chat', 'responses', 'completions', 'embeddings', 'count_tokens']
         : ['chat', 'completions', 'embeddings']
     default:
       return operations.map((o) => o.operation)

@@ -13,6 +13,7 @@ import type { Outcome } from '../plugin/outcome.ts'
 import { runEndpoint } from '../runtime/endpoint.ts'
 import { Gateway } from '../runtime/gateway.ts'
 import { InferenceExchange } from '../runtime/handle.ts'
+import { responseOrigins } from '../runtime/response-origins.ts'
 import { MemoryState } from '../store/state-memory.ts'
 import { createLogger } from '../telemetry/log.ts'
 import { createTransport } from '../upstream/http/select.ts'
@@ -173,7 +174,12 @@ export async function testPlugin(plugin: Plugin, options: TestPluginOptions = {}
   }
 
   let count = 0
-  const services = { transport: gateway.transport, log: gateway.log, now: gateway.services.now }
+  const services = {
+    transport: gateway.transport,
+    log: gateway.log,
+    now: gateway.services.now,
+    origins: responseOrigins(gateway.services.state, gateway.log),
+  }
   const arrivalOf = (request: Request, operation: 'chat' | 'messages' | 'count_tokens' | 'route', dialect: string, signal: AbortSignal) => {
     const url = new URL(request.url)
     return {

@@ -375,6 +375,7 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
     const { attempt } = this.options
     if (this.meter.usage) attempt.usage = this.meter.usage
     if (this.meter.model !== undefined) attempt.modelServed = this.meter.model
+    if (this.meter.id !== undefined) attempt.replyId = this.meter.id
   }
 
   private keep(chunk: Uint8Array): void {

@@ -47,6 +47,7 @@ export function replyOfWhole(answered: Answered, body: Uint8Array, now: number):
   const usage = summary.usage ?? estimate
   if (usage) attempt.usage = usage
   if (summary.model !== undefined) attempt.modelServed = summary.model
+  if (summary.id !== undefined) attempt.replyId = summary.id
   if (translation || stream) {
     const decoded = dialect.decodeWhole(body, translation ? 'translate' : 'relay')
     if (decoded) {

@@ -20,6 +20,8 @@ const blankCrlf = Buffer.from('\n\r\n')
 export class Meter {
   usage: Usage | undefined = undefined
   model: string | undefined = undefined
+  /** The upstream's id of the reply. */
+  id: string | undefined = undefined
   /** An error event was seen. */
   error: UpstreamError | undefined = undefined
   /** Its frame says so itself; otherwise it is our judgement of a frame that looks well, such as a second message (B22). */
@@ -126,6 +128,7 @@ export class Meter {
         switch (event.type) {
           case 'start':
             this.model ??= event.model
+            this.id ??= event.id
             break
           case 'usage':
             this.usage = event.usage

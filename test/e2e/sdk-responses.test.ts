@@ -76,6 +76,12 @@ describe.skipIf(entries === undefined)('the openai SDK on recorded Responses tra
       async (entry) => {
         const { recording, id, body } = prepare(entry)
         const { client, sent } = sdk()
+        if (body.previous_response_id) {
+          // that one was made somewhere else
+          const refused = await client.responses.create({ ...body, stream: false }).catch((error: unknown) => error)
+          expect(refused).toMatchObject({ status: 400, code: 'previous_response_not_found' })
+          return
+        }
         const {
           output_text: _,
           _request_id,

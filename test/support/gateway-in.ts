@@ -7,6 +7,7 @@ import { families } from '../../src/dialect/family.ts'
 import type { Plugin } from '../../src/plugin/index.ts'
 import { Gateway, type GatewayOptions } from '../../src/runtime/gateway.ts'
 import { InferenceExchange } from '../../src/runtime/handle.ts'
+import { responseOrigins } from '../../src/runtime/response-origins.ts'
 import type { UpstreamScript } from '../../src/testkit/index.ts'
 import { scriptedTransport } from '../../src/testkit/scripted-transport.ts'
 import { plug } from './plug.ts'
@@ -121,7 +122,12 @@ export async function gatewayIn(
         path: '/v1/chat/completions',
         query: '',
       }
-      const services = { transport: gateway.transport, log: gateway.log, now: gateway.services.now }
+      const services = {
+        transport: gateway.transport,
+        log: gateway.log,
+        now: gateway.services.now,
+        origins: responseOrigins(gateway.services.state, gateway.log),
+      }
       return new InferenceExchange(
         gateway.snapshot,
         services,

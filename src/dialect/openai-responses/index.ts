@@ -1,8 +1,9 @@
-/** The dialect of OpenAI Responses. */
+/** The dialects of OpenAI Responses, and of the calls beside it. */
 
 import type { Dialect } from '../codec.ts'
 import { openaiErrorBody } from '../openai-chat/errors.ts'
 import { readUpstreamError } from '../upstream-error.ts'
+import { compactDialect, inputTokensDialect } from './beside.ts'
 import { responsesDecoder } from './decode.ts'
 import { responsesEncoder } from './encode.ts'
 import { encodeResponsesWhole } from './encode-whole.ts'
@@ -28,3 +29,8 @@ export const openaiResponses: Dialect = {
   errorFrames: responsesErrorFrames,
   readError: readUpstreamError,
 }
+
+/** `POST /responses/compact`. */
+export const openaiCompact: Dialect = compactDialect(openaiResponses)
+/** `POST /responses/input_tokens`. */
+export const openaiInputTokens: Dialect = inputTokensDialect(openaiResponses)
