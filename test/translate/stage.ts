@@ -48,12 +48,18 @@ export interface Stage {
   stop(): Promise<void>
 }
 
-/** @param edit changes the config */
-export async function startStage(edit: (config: Loose) => void = () => undefined): Promise<Stage> {
+/**
+ * @param edit changes the config
+ * @param files plugins beside it
+ */
+export async function startStage(
+  edit: (config: Loose) => void = () => undefined,
+  files: Readonly<Record<string, string>> = {},
+): Promise<Stage> {
   const replay = await startReplay()
   const config = JSON.parse(matrixConfig(replay.url)) as Loose
   edit(config)
-  const gateway = await startLocalGateway(JSON.stringify(config))
+  const gateway = await startLocalGateway(JSON.stringify(config), files)
   return {
     replay,
     gateway,
@@ -177,6 +183,14 @@ export function responsesWhole(output: readonly object[], more: object = {}): ob
   }
 }
 
+const hiThere = {
+  id: 'msg_1',
+  type: 'message',
+  role: 'assistant',
+  status: 'completed',
+  content: [{ type: 'output_text', text: 'Hi there', annotations: [] }],
+}
+
 /** What the same reply looks like in each dialect, for hazards that are the same for all. */
 export const plainReply: Readonly<Record<Name, { readonly stream: string; readonly whole: object }>> = {
   chat: { stream: chatStream([{ role: 'assistant', content: 'Hi ' }, { content: 'there' }]), whole: chatWhole({ content: 'Hi there' }) },
@@ -200,19 +214,8 @@ export const plainReply: Readonly<Record<Name, { readonly stream: string; readon
       { type: 'response.output_text.delta', sequence_number: 3, item_id: 'msg_1', output_index: 0, content_index: 0, delta: 'Hi ' },
       { type: 'response.output_text.delta', sequence_number: 4, item_id: 'msg_1', output_index: 0, content_index: 0, delta: 'there' },
       { type: 'response.output_text.done', sequence_number: 5, item_id: 'msg_1', output_index: 0, content_index: 0, text: 'Hi there' },
-      {
-        type: 'response.completed',
-        sequence_number: 6,
-        response: responsesWhole([
-          {
-            id: 'msg_1',
-            type: 'message',
-            role: 'assistant',
-            status: 'completed',
-            content: [{ type: 'output_text', text: 'Hi there', annotations: [] }],
-          },
-        ]),
-      },
+      { type: 'response.output_item.done', sequence_number: 6, output_index: 0, item: hiThere },
+      { type: 'response.completed', sequence_number: 7, response: responsesWhole([hiThere]) },
     ]
       .map((event) => frame(event, event.type))
       .join(''),
