@@ -78,7 +78,8 @@ describe.skipIf(entries === undefined)('the openai SDK on recorded Responses tra
         const { client, sent } = sdk()
         if (body.previous_response_id) {
           // that one was made somewhere else
-          const refused = await client.responses.create({ ...body, stream: false }).catch((error: unknown) => error)
+          const elsewhere = { ...body, stream: false as const, previous_response_id: `resp_elsewhere_${id}` }
+          const refused = await client.responses.create(elsewhere).catch((error: unknown) => error)
           expect(refused).toMatchObject({ status: 400, code: 'previous_response_not_found' })
           return
         }
