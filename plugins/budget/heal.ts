@@ -2,8 +2,8 @@
  * What runs in the background: keeps the holds of this process alive, releases those of processes that died, enters settlements that waited for the store,
  * and removes counters of periods that are over.
  *
- * A hold has a short lease that its process renews, so that a crash heals within a minute. While the store is away nobody can renew: after an
- * outage nothing is released until every process had time to.
+ * A hold has a short lease that its process renews, so that a crash heals within two minutes. While the store is away nobody can renew: after an
+ * outage, and after a start, nothing is released until every process had time to.
  */
 
 import { type Logger, type Records, StoreUnavailable } from 'headgate/plugin'
@@ -52,13 +52,12 @@ export function healer({ records, instance, now, log, released, entered }: Heale
         await records.sql`UPDATE budget_hold SET expires_at = ${BigInt(at + lease)}
           WHERE instance = ${instance} AND expires_at < ${BigInt(at + lease / 2)} AND created_at > ${BigInt(at - longest)}`
         await enterWaiting(records, log, entered)
-        if (rounds === 0 || at - calmSince >= lease / 2) await releaseDead(records, at, log, released)
+        if (at - calmSince >= lease / 2) await releaseDead(records, at, log, released)
         if (rounds % 100 === 0) await records.sql`DELETE FROM budget_counter WHERE ends_at < ${BigInt(at - keepCounters)} AND held = ${0n}`
         rounds++
       } catch (error) {
         if (!(error instanceof StoreUnavailable)) throw error
         calmSince = now()
-        rounds = Math.max(rounds, 1)
       }
     },
   }
