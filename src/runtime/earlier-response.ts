@@ -27,9 +27,9 @@ export async function goToOrigin(exchange: InferenceExchange, id: string): Promi
   return undefined
 }
 
-/** OpenAI's words, on which its clients act. */
+/** OpenAI's words and status, on which its clients act. The code is one of which plugins know that no other target would say otherwise. */
 function notFound(exchange: InferenceExchange, message: string): ReplyCore {
-  const refusal: Refusal = { type: 'refusal', code: 'invalid_request', message, param: 'previous_response_id' }
+  const refusal: Refusal = { type: 'refusal', code: 'not_found', message, param: 'previous_response_id', status: 400 }
   const words = { type: 'invalid_request_error', code: 'previous_response_not_found' }
   const status = exchange.statusOf(refusal)
   return new ReplyCore(false, status, new Headers(), false, { kind: 'refusal', refusal, upstream: words }, { code: refusal.code, message })
