@@ -10,11 +10,13 @@ export const composition: Composition = {
   builtins: {
     audit: () => import('../plugins/audit/index.ts'),
     auth: () => import('../plugins/auth/index.ts'),
+    budget: () => import('../plugins/budget/index.ts'),
     'cost-headers': () => import('../plugins/cost-headers/index.ts'),
     'rate-limit': () => import('../plugins/rate-limit/index.ts'),
     router: () => import('../plugins/router/index.ts'),
   },
   keys: () => import('../plugins/auth/tools.ts'),
+  credits: () => import('../plugins/budget/tools.ts'),
   startDemo: async () => (await import('./demo/server.ts')).startDemo(),
 }
 

@@ -13,6 +13,8 @@ export interface Composition {
   readonly builtins: Builtins
   /** The key functions of the `auth` plugin, for `keys` and the first start. */
   readonly keys: () => Promise<KeyTools>
+  /** The accounts of the `budget` plugin, for `credits`. */
+  readonly credits: () => Promise<{ openCredits(records: Records, config: unknown): Promise<Credits> }>
   readonly startDemo: () => Promise<{ readonly url: string; stop(): Promise<void> }>
 }
 
@@ -28,6 +30,16 @@ export interface KeyTools {
   addKeyToFile(path: string, record: never): Promise<void>
   removeKeyFromFile(path: string, idOrPrefix: string): Promise<boolean>
   readKeys(path: string): Promise<readonly KeyInfo[]>
+}
+
+/** The accounts that pay. Everything that is given back is JSON, and everything that is given is named as in the admin API. */
+export interface Credits {
+  list(after?: string): Promise<{ readonly items: readonly Record<string, unknown>[]; readonly next?: string }>
+  show(account: string): Promise<Record<string, unknown>>
+  ledger(account: string, limit: number): Promise<readonly Record<string, unknown>[]>
+  /** False when there is an entry with this id already. */
+  enter(account: string, entry: Readonly<Record<string, unknown>>): Promise<boolean>
+  set(account: string, changes: Readonly<Record<string, unknown>>): Promise<Record<string, unknown>>
 }
 
 /** Where issued keys are kept. */

@@ -14,6 +14,7 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
     load: async () => (await import('./explain.ts')).explain,
   },
   keys: { summary: 'create, list, change and revoke API keys', load: async () => (await import('./keys.ts')).keys },
+  credits: { summary: 'show, top up and limit the accounts that pay', load: async () => (await import('./credits.ts')).credits },
   'new-plugin': {
     summary: 'write a small plugin and its test to start from',
     load: async () => (await import('./new-plugin.ts')).newPlugin,
