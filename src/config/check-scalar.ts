@@ -150,6 +150,7 @@ function checkNumber(n: number, type: string, shape: Shape, path: Path, c: Check
 export function wrongKind(shape: Shape, value: unknown, path: Path, c: Checking): Checked {
   if (value === null || value === undefined) return c.fail(path, 'has no value', `write ${noun(shape)}, or remove the key`)
   const text = shape.type === 'string' && !shape['x-unit']?.endsWith('-url') && (typeof value === 'number' || typeof value === 'boolean')
+  if (shape['x-unit'] === 'secret') return c.fail(path, 'the secret is not a text', `write ${noun(shape)}${text ? ', in quotes' : ''}`)
   const quote = text ? `, in quotes: "${c.places.scalar(path)?.text ?? String(value)}"` : ''
   return c.fail(path, `${found(value, path, c)} is not ${noun(shape)}`, `write ${noun(shape)}${quote}`)
 }

@@ -70,6 +70,11 @@ describe('conversion', () => {
     const result = checkYaml(Type.Object({ pass: Secret(), list: Type.Array(Secret()) }), '{ pass: hunter22, list: [abcdef] }')
     expect([...result.secrets]).toEqual(['hunter22', 'abcdef'])
   })
+  test('a secret of digits, unquoted, is not repeated by the mistake that it is no text', () => {
+    const { diagnostics } = checkYaml(Type.Object({ pass: Secret() }), '{ pass: 0123456789012 }')
+    expect(diagnostics).toHaveLength(1)
+    expect(diagnostics[0]).toMatchObject({ message: 'the secret is not a text', fix: 'write a text, in quotes' })
+  })
   test('the default is not shared between two checks', () => {
     const first = checkYaml(schema, '{ requests: 1 }').value!
     ;(first.steps as unknown[]).push('changed')
