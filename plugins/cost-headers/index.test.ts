@@ -263,3 +263,12 @@ test.each([[{}], [{ headers: {} }], [{ headers: { cost_usd: 'a b' } }], [{ body:
     await expect(testPlugin(costHeaders, { with: config })).rejects.toThrow('does not start')
   },
 )
+
+test.each([
+  [{ headers: { cost_usd: 'X-Cost', cost_cents: 'x-cost' } }, 'two figures are to stand in x-cost'],
+  [{ body: { cost_usd: 'usage.cost', cost_cents: 'usage.cost' } }, 'two figures are to stand in usage.cost'],
+  [{ headers: { cost_usd: 'x-cost' }, markup: 1e-7 }, "1e-7 can't be counted exactly"],
+  [{ headers: { cost_usd: 'x-cost' }, markup: 12.1234567890123 }, "12.1234567890123 can't be counted exactly"],
+])('config %j is told at the start, not by replies without figures', async (config, why) => {
+  await expect(testPlugin(costHeaders, { with: config })).rejects.toThrow(why)
+})

@@ -17,6 +17,7 @@ import {
   Principal,
   Session,
   servedCost,
+  withMarkup,
 } from 'headgate/plugin'
 import { config } from './config.ts'
 import { costFor, type Figures, figuresFor, moneyFigures } from './figures.ts'
@@ -46,6 +47,9 @@ export default definePlugin({
       return place === undefined ? [] : [{ figure, name: place.slice('usage.'.length) }]
     })
     if (Object.keys(headers).length === 0 && members.length === 0) throw new Error('name at least one figure in `headers` or `body`')
+    mustBeApart('headers', Object.values(headers))
+    mustBeApart('body', Object.values(body))
+    mustBeExact(how.markup)
     const unknown = host.counter('cost_unknown', 'Replies whose cost is not known, by upstream and by what is missing')
     const pricesAt = (at: number): PricesAt => ({ catalog: host.catalog, at })
     /** Counting tokens is free everywhere, and reports no usage. */
@@ -100,6 +104,22 @@ export default definePlugin({
     }
   },
 })
+
+/** @throws Error when two figures have the same place: one would take it from the other. */
+function mustBeApart(where: string, places: readonly string[]): void {
+  const lower = places.map((name) => name.toLowerCase())
+  const twice = lower.findIndex((name, i) => lower.indexOf(name) < i)
+  if (twice >= 0) throw new Error(`${where}: two figures are to stand in ${places[twice]}; give each a name of its own`)
+}
+
+/** A percentage that amounts can't be marked up with exactly is told at the start, not at the first reply. */
+function mustBeExact(markup: string): void {
+  try {
+    withMarkup(0n, markup)
+  } catch {
+    throw new Error(`markup: ${markup} can't be counted exactly; give it at most 12 decimals, and no exponent`)
+  }
+}
 
 /** The members of a usage object that carry figures. */
 function membersOf(
