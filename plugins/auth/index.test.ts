@@ -226,6 +226,20 @@ describe('anonymous', () => {
   })
 })
 
+describe('keys of the config', () => {
+  const key = { id: 'a', hash: '0'.repeat(64) }
+  test.each([
+    [{ keys: [key, { ...key, id: 'b' }] }, 'a and b have the same hash'],
+    [{ keys: [key, { ...key, hash: '1'.repeat(64) }] }, 'two API keys have the id a'],
+    [{ keys: [{ ...key, limits: [{ window: 60_000 }] }] }, 'keys[0].limits must be'],
+    [{ keys: [{ ...key, limits: [{ window: 0, requests: 1 }] }] }, 'keys[0].limits must be'],
+    [{ keys: [{ ...key, caps: [{ per: 'day' }] }] }, 'keys[0].caps must be'],
+    [{ anonymous: { by: 'ip', tier: 'a', account: 'a', tags: [], limits: [{ window: 1 }] } }, 'anonymous.limits must be'],
+  ])('%j, which would restrict nobody or somebody else, stop the start', async (options, message) => {
+    await expect(started(options)).rejects.toThrow(message)
+  })
+})
+
 describe('the keys file', () => {
   const path = () => join(folder, 'keys.json')
 

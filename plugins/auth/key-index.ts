@@ -55,7 +55,7 @@ export function saltedEntry(record: KeyRecord, tier?: string): SaltedEntry {
 
 /**
  * Builds the index.
- * @throws Error when two keys share an id, or an `expires` is not a date.
+ * @throws Error when two keys share an id or a hash, or an `expires` is not a date.
  */
 export function indexKeys(records: readonly KeyRecord[], inline: readonly InlineKey[], tier?: string): KeyIndex {
   const byPrefix = new Map<string, SaltedEntry>()
@@ -71,7 +71,10 @@ export function indexKeys(records: readonly KeyRecord[], inline: readonly Inline
   }
   for (const key of inline) {
     once(key.id)
-    byHash.set(key.hash.toLowerCase(), entryOf(key, tier))
+    const hash = key.hash.toLowerCase()
+    const other = byHash.get(hash)
+    if (other !== undefined) throw new Error(`the API keys ${other.principal.id} and ${key.id} have the same hash: which of them is meant?`)
+    byHash.set(hash, entryOf(key, tier))
   }
   // One length as a rule; several when keys were made under several `key_prefix`es.
   const lengths = [...new Set(records.map((record) => record.prefix.length))]

@@ -8,6 +8,7 @@ import { type Host, StoreUnavailable } from 'headgate/plugin'
 import type { AuthConfig } from './config.ts'
 import { type IssuedKeys, issuedKeys, pollEvery } from './issued-keys.ts'
 import { addKeyRoutes } from './key-admin.ts'
+import { fieldProblem } from './key-fields.ts'
 import { type InlineKey, indexKeys, type KeyEntry } from './key-index.ts'
 import { migrations, recordsKeySource, recordsKeyStore } from './key-records.ts'
 import { fileKeyStore } from './key-store.ts'
@@ -26,6 +27,8 @@ export async function knownKeys(host: Host, config: AuthConfig): Promise<KnownKe
   const path = host.file(config.keys_file)
   const now = () => host.now()
   const inline = config.keys as readonly InlineKey[]
+  for (const [i, key] of inline.entries()) mustRestrict(`keys[${i}]`, key)
+  if (typeof config.anonymous === 'object') mustRestrict('anonymous', config.anonymous)
   const watch = watchKeys(path)
   const first = await watch.look().catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error
@@ -70,6 +73,12 @@ export async function knownKeys(host: Host, config: AuthConfig): Promise<KnownKe
   return {
     find: (key) => index.find(key) ?? issued?.find(key),
   }
+}
+
+/** Limits and caps of the config restrict something, as those of issued keys must. @throws Error that names the field */
+function mustRestrict(where: string, { limits, caps }: { readonly limits?: unknown; readonly caps?: unknown }): void {
+  const problem = fieldProblem({ limits, caps })
+  if (problem !== undefined) throw new Error(where + problem.replace('window: milliseconds', 'window: longer than 0'))
 }
 
 /** Milliseconds: a few looks for changes. */
