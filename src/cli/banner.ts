@@ -24,6 +24,7 @@ export function banner({ gateway, edge, configPath, firstKey, color }: BannerOpt
     `  config     ${configPath}`,
     `  OpenAI     ${mountsOf(config.mounts, 'openai', edge.url)}`,
     `  Anthropic  ${mountsOf(config.mounts, 'anthropic', edge.url)}`,
+    ...(config.mounts.some((m) => m.api === 'gemini') ? [`  Gemini     ${mountsOf(config.mounts, 'gemini', edge.url)}`] : []),
     `  docs       ${edge.url}/docs`,
     `  admin      ${edge.adminUrl ?? 'off'}`,
     `  plugins    ${plan.instances.map((i) => i.id).join(' > ') || '(none)'}`,

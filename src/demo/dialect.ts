@@ -26,17 +26,21 @@ export interface Mistake {
 export interface DemoDialect {
   /** Paths of a POST that this dialect answers. */
   readonly paths: readonly string[]
-  /** Reads a body that is a JSON object and names the demo model. */
-  read(body: Fields): Question | Mistake
+  /** What a path says of the request, where it is one of this dialect and the body does not: it then stands in the body. */
+  named?(path: string): { readonly model: string; readonly stream: boolean } | undefined
+  /** The answer to what is no question to a model, such as texts to embed; undefined for the others. */
+  direct?(path: string, body: Fields): Fields | Mistake | undefined
+  /** Reads a body that is a JSON object and names the demo model. This and the next ones: absent where all is answered directly. */
+  read?(body: Fields): Question | Mistake
   /** The answer to a POST on a path that counts instead of answering; undefined for the others. */
   count?(path: string, question: Question): unknown
-  whole(answer: Answer, body: Fields): unknown
-  frames(answer: Answer, body: Fields): Iterable<Frame>
+  whole?(answer: Answer, body: Fields): unknown
+  frames?(answer: Answer, body: Fields): Iterable<Frame>
   error(mistake: Mistake): unknown
 }
 
-export function isMistake(value: Question | Mistake): value is Mistake {
-  return 'status' in value
+export function isMistake(value: Question | Mistake | Fields): value is Mistake {
+  return 'status' in value && 'kind' in value
 }
 
 /** A mistake in the body. */

@@ -7,11 +7,15 @@
 
 import { answer } from './answer.ts'
 import { chat } from './chat.ts'
+import { completions } from './completions.ts'
 import { type DemoDialect, invalid, isMistake, type Mistake } from './dialect.ts'
+import { embeddings } from './embeddings.ts'
 import { type Fields, isFields } from './fields.ts'
+import { gemini } from './gemini.ts'
 import { messages } from './messages.ts'
 import { modelEntry, modelList } from './models.ts'
 import { type Pace, type PacedStream, pacedStream } from './paced-stream.ts'
+import { responses } from './responses.ts'
 
 export interface DemoOptions {
   /** Port on 127.0.0.1; 0 or absent picks a free one. */
@@ -32,7 +36,7 @@ export interface Demo {
 /** The one model that it serves. */
 export const demoModel = 'demo'
 
-const dialects: readonly DemoDialect[] = [chat, messages]
+const dialects: readonly DemoDialect[] = [chat, responses, completions, embeddings, messages, gemini]
 const humanPace: Pace = { firstTokenMs: 150, tokenMs: 15 }
 const noPace: Pace = { firstTokenMs: 0, tokenMs: 0 }
 
@@ -51,21 +55,24 @@ export function startDemo(options: DemoOptions = {}): Demo {
     idleTimeout: 60,
     async fetch(request, self) {
       const path = new URL(request.url).pathname
-      const dialect = byPath.get(path)
+      const dialect = byPath.get(path) ?? dialects.find((d) => d.named?.(path))
       if (dialect === undefined) return otherPath(request, path)
       if (request.method !== 'POST') return refuse(dialect, wrongMethod(path, 'POST'), { allow: 'POST' })
-      const body = await readBody(request)
-      if (!isFields(body)) return refuse(dialect, invalid('The body is not a JSON object.'))
+      const sent = await readBody(request)
+      if (!isFields(sent)) return refuse(dialect, invalid('The body is not a JSON object.'))
+      const body = { ...sent, ...dialect.named?.(path) }
       const wrong = wrongModel(body)
       if (wrong !== undefined) return refuse(dialect, wrong)
-      const question = dialect.read(body)
+      const direct = dialect.direct?.(path, body)
+      if (direct !== undefined) return isMistake(direct) ? refuse(dialect, direct) : Response.json(direct)
+      const question = dialect.read!(body)
       if (isMistake(question)) return refuse(dialect, question)
       const counted = dialect.count?.(path, question)
       if (counted !== undefined) return Response.json(counted)
       const said = answer(question)
-      if (!question.stream) return Response.json(dialect.whole(said, body))
+      if (!question.stream) return Response.json(dialect.whole!(said, body))
       self.timeout(request, 0)
-      const stream = pacedStream(dialect.frames(said, body), pace, () => open.delete(stream))
+      const stream = pacedStream(dialect.frames!(said, body), pace, () => open.delete(stream))
       open.add(stream)
       return new Response(stream.body, { headers: { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' } })
     },
@@ -103,7 +110,7 @@ function wrongMethod(path: string, allowed: string): Mistake {
 
 function otherPath(request: Request, path: string): Response {
   const anthropic = request.headers.has('anthropic-version')
-  const dialect = anthropic || path.startsWith('/v1/messages') ? messages : chat
+  const dialect = anthropic || path.startsWith('/v1/messages') ? messages : path.startsWith('/v1beta') ? gemini : chat
   const listed = path === '/v1/models' || path === `/v1/models/${demoModel}`
   if (!listed) return refuse(dialect, { status: 404, kind: 'not_found', message: `There is nothing at ${path}.` })
   if (request.method !== 'GET') return refuse(dialect, wrongMethod(path, 'GET'), { allow: 'GET' })

@@ -11,7 +11,7 @@ import { ownHeaders } from '../upstream/headers.ts'
 import type { UpstreamHost } from '../upstream/host/host.ts'
 import { parseUrl } from '../upstream/http/origin.ts'
 import type { Apis } from './plugin-dialects.ts'
-import { defaultApis } from './route.ts'
+import { defaultApis, everyApi } from './route.ts'
 
 /** What hosts and URLs depend on besides the config. */
 export interface UpstreamWorld {
@@ -71,7 +71,7 @@ function defineUpstream(u: UpstreamConfig, { apis, demoUrl }: UpstreamWorld, hos
       total: u.timeouts.total,
     },
     onDisconnect: u.on_disconnect,
-    apis: new Set(u.apis ?? defaultApis(api, origin.hostname)),
+    apis: new Set(u.apis ?? (u.base_url === demoBase ? everyApi(api) : defaultApis(api, origin.hostname))),
     onDrop: u.on_drop,
     host,
     can: { ...api.capabilities, ...capabilityEdit(u.capabilities) },

@@ -34,6 +34,11 @@ function lacks({ host }: UpstreamDefinition, { dialect }: OperationSpec): boolea
   return host?.name === 'vertex' && dialect.name === 'gemini-batch-embed'
 }
 
+/** All operations that clients can call. */
+export function everyApi({ operations }: FamilyApi): readonly Operation[] {
+  return operations.filter((o) => !o.upstreamOnly).map((o) => o.operation)
+}
+
 /** The operations that an upstream of an API has when its config does not say. `host` = host name of its base URL. */
 export function defaultApis({ name, operations }: FamilyApi, host: string): readonly Operation[] {
   switch (name) {

@@ -8,6 +8,7 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Anthropic from '@anthropic-ai/sdk'
+import { GoogleGenAI } from '@google/genai'
 import OpenAI from 'openai'
 import type { ChatCompletionMessageParam } from 'openai/resources/chat/completions'
 import { envelope, verdictOf } from '../support/client.ts'
@@ -112,6 +113,24 @@ describe('the default gateway', () => {
     expect(second.stop_reason).toBe('end_turn')
     expect(second.content.map((block) => (block.type === 'text' ? block.text : '')).join('')).toContain(finding)
     expect(second.usage.output_tokens).toBeGreaterThan(0)
+  })
+
+  test('the other APIs of both SDKs, and that of Google, reach the demo model, whole and streamed', async () => {
+    const client = new OpenAI({ apiKey: key, baseURL: `${gateway.url}/v1` })
+    const response = await client.responses.create({ model: 'demo', input: question })
+    expect(response.output_text).toContain(question)
+    expect((await client.responses.stream({ model: 'demo', input: question }).finalResponse()).output_text).toBe(response.output_text)
+    expect((await client.responses.inputTokens.count({ model: 'demo', input: question })).input_tokens).toBe(response.usage!.input_tokens)
+    expect((await client.completions.create({ model: 'demo', prompt: question })).choices[0]!.text).toContain(question)
+    const { data } = await client.embeddings.create({ model: 'demo', input: [question, finding, question] })
+    expect(data[0]!.embedding).toEqual(data[2]!.embedding)
+    expect(data[0]!.embedding).not.toEqual(data[1]!.embedding)
+    const google = new GoogleGenAI({ apiKey: key, httpOptions: { baseUrl: gateway.url } })
+    const whole = await google.models.generateContent({ model: 'demo', contents: question })
+    expect(whole.text).toContain(question)
+    const chunks = await Array.fromAsync(await google.models.generateContentStream({ model: 'demo', contents: question }))
+    expect(chunks.map((chunk) => chunk.text ?? '').join('')).toBe(whole.text!)
+    expect((await google.models.countTokens({ model: 'demo', contents: question })).totalTokens).toBeGreaterThan(0)
   })
 
   test('counting tokens, health, readiness, docs', async () => {
