@@ -64,6 +64,8 @@ function naming(field: string, message: string): string {
   return message.includes(field) ? message : `"${field}": ${message}`
 }
 
+const noText = { jsonSchema: true, tools: false, finishMissing: false }
+
 /**
  * The events of an upstream's reply in the client's terms. One per upstream call, events in order.
  *
@@ -76,13 +78,14 @@ export class ReplyTranslation {
   private held: TextEvent[] = []
   private forced = -1
   private called = false
+  private stopped = false
   private open: { readonly event: ToolCallEvent; text: string; readonly wrap?: true } | undefined = undefined
 
   constructor(
     private readonly maker: { readonly dialect: string; readonly upstream: string },
     private readonly names: ToolNames,
     conversation: Pick<Conversation, 'params' | 'tools'>,
-    can: Pick<Capabilities, 'jsonSchema' | 'tools'>,
+    private readonly can: Pick<Capabilities, 'jsonSchema' | 'tools' | 'finishMissing'>,
     /** What the request used, roughly, where the upstream may not tell. */
     readonly estimate?: () => Usage,
   ) {
@@ -92,7 +95,7 @@ export class ReplyTranslation {
 
   /** For a reply of vectors, which nothing of a conversation touches. */
   static ofVectors(maker: ReplyTranslation['maker'], estimate: () => Usage): ReplyTranslation {
-    return new ReplyTranslation(maker, new ToolNames(0), { params: {}, tools: [] }, { jsonSchema: true, tools: false }, estimate)
+    return new ReplyTranslation(maker, new ToolNames(0), { params: {}, tools: [] }, noText, estimate)
   }
 
   /** Adds what one event of the upstream means for the client. */
@@ -112,6 +115,7 @@ export class ReplyTranslation {
         return
       case 'stop': {
         this.closeCall(out)
+        this.stopped = true
         const reason = event.reason
         // a model that could not finish is a failure in every dialect, and no dialect but its own has a word for it (PROTOCOL §1.5)
         if (reason === 'fault') {
@@ -126,6 +130,12 @@ export class ReplyTranslation {
         return
       }
       case 'end':
+        // some models never say why they stopped (B03)
+        if (!this.stopped && this.can.finishMissing) this.pass({ type: 'stop', reason: 'end', raw: '', choice: 0 }, out)
+        this.closeCall(out)
+        this.release(out)
+        out.push(event)
+        return
       case 'error':
         this.closeCall(out)
         this.release(out)

@@ -1,5 +1,6 @@
 /** What one upstream call needs to know. */
 
+import { capabilitiesOf } from '../dialect/capabilities.ts'
 import type { Dialect, Family } from '../dialect/codec.ts'
 import type { ReplyTranslation } from '../dialect/translate.ts'
 import type { Attempt } from '../plugin/outcome.ts'
@@ -26,4 +27,9 @@ export interface CallOptions {
   readonly startedAt: number
   /** Who waits for the answer; asked now and then whether it has gone. Its signal is made only then. */
   readonly client: { readonly signal: AbortSignal }
+}
+
+/** True for a model whose streams end without a stop reason (B03). */
+export function mayEndUnstopped({ attempt, dialect, upstream }: CallOptions): boolean {
+  return capabilitiesOf(dialect.name, upstream.origin.hostname, attempt.model, upstream.can).finishMissing
 }

@@ -13,7 +13,7 @@
 import { type LiveStream, ReplyCore, type StreamFailure, type StreamSink } from '../pipeline/reply-core.ts'
 import type { StreamEvent } from '../plugin/events.ts'
 import type { AttemptFailure } from '../plugin/outcome.ts'
-import type { CallOptions } from './call-options.ts'
+import { type CallOptions, mayEndUnstopped } from './call-options.ts'
 import { type Answered, join, limits, looksLikeStream, replyOfError, replyOfNoStream, replyOfWhole } from './collected.ts'
 import { Collector } from './collector.ts'
 import { ahead, limitAt, unwatch, type Watched, watch } from './deadlines.ts'
@@ -87,7 +87,7 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
 
   /** Only streams are metered. */
   private get meter(): Meter {
-    return (this.knownMeter ??= new Meter(this.options.dialect, this.options.stream))
+    return (this.knownMeter ??= new Meter(this.options.dialect, this.options.stream, () => mayEndUnstopped(this.options)))
   }
 
   private get guard(): DoneGuard {

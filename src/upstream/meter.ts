@@ -35,17 +35,22 @@ export class Meter {
   private readonly reader = new SseReader()
   private readonly decoder: StreamDecoder
 
-  /** @param streams the client wants a stream: its events need not be kept once it has begun */
+  /**
+   * @param streams the client wants a stream: its events need not be kept once it has begun
+   * @param lenient asked only when a stream ends without a stop: true for models that never say one
+   */
   constructor(
     private readonly dialect: Dialect,
     private readonly streams: boolean,
+    private readonly lenient: () => boolean = () => false,
   ) {
     this.decoder = dialect.decoder()
   }
 
   /** True when the stream is complete as its dialect says (B01, B03): OpenAI chat by a finish reason, Anthropic by `message_stop`. */
   get complete(): boolean {
-    return this.error === undefined && (this.dialect.terminal === 'stop' ? this.stopped !== undefined : this.ended)
+    if (this.error !== undefined) return false
+    return this.dialect.terminal === 'stop' ? this.stopped !== undefined || (this.ended && this.lenient()) : this.ended
   }
 
   /** A frame that looks well is an error in our judgement: it must not leave. */

@@ -33,7 +33,8 @@ const translatable = Object.values(families)
   .flatMap((family) => family.operations)
   .map((operation) => operation.dialect)
   .filter((dialect, i, all) => dialect.request !== undefined && all.indexOf(dialect) === i)
-const readers = translatable.filter((dialect) => dialect.name !== 'bedrock-converse' && !dialect.name.endsWith('-count-tokens'))
+/** Counts are asked for with the bodies of these. */
+const readers = translatable.filter((dialect) => dialect.name !== 'bedrock-converse' && !dialect.name.endsWith('-tokens'))
 const conversing = readers.filter((dialect) => dialect.name !== 'openai-completions')
 
 const canOf = (dialect: Dialect) => ({ ...capabilitiesOf(dialect.name, 'api.openai.com', 'any'), imageUrls: true })

@@ -60,6 +60,27 @@ describe('how a stream ends', () => {
     }
   })
 
+  test('B03 but for models that are known never to say one', async () => {
+    const quiet = await startStage((config) => {
+      config.upstreams.chat.capabilities = { finish_missing: true }
+    })
+    try {
+      const tool = chatStream([{ role: 'assistant', ...call(0, 'call_1', 'look', '{}') }], null)
+      for (const client of othersThan('chat')) {
+        expect(said(await quiet.ask(client, 'chat', chatStream([{ role: 'assistant', content: 'Hi' }], null)))).toEqual(well('Hi'))
+        expect(said(await quiet.ask(client, 'chat', tool))).toEqual(well('', 'tool_calls'))
+        const cut = await quiet.ask(client, 'chat', chatStream([{ role: 'assistant', content: 'Hi' }], null, { done: false }))
+        expect(cut.told.complete).toBe(false)
+      }
+      // its own clients get what it says
+      const native = await quiet.ask(speaker('chat'), 'chat', chatStream([{ role: 'assistant', content: 'Hi' }], null))
+      expect(native.body).toEndWith('data: [DONE]\n\n')
+      expect((await quiet.gateway.outcome(native.headers.get('x-request-id')!)).end).toBe('finished')
+    } finally {
+      await quiet.stop()
+    }
+  })
+
   test('B01 I07 an end without its word is an error for all: reset, FIN, and a body that looks complete', async () => {
     for (const { client, upstream } of pairs) {
       const text = plainReply[upstream].stream
