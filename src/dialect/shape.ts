@@ -45,6 +45,16 @@ export function countOf(value: Json | undefined): number | undefined {
   return typeof value === 'number' && Number.isFinite(value) ? Math.max(0, Math.round(value)) : undefined
 }
 
+/**
+ * The tokens that one side of a reply states. Undefined for what no reply can have used: then its usage is not known, for a figure below 0 or of
+ * billions is a mistake of the provider's, and neither free nor to be billed.
+ */
+export function tokensOf(value: Json | undefined): number | undefined {
+  return typeof value === 'number' && value >= 0 && value <= mostTokens ? Math.round(value) : undefined
+}
+
+const mostTokens = 1e9
+
 /** JSON text of a value; empty when it can't be written (nested too deep). */
 export function jsonText(value: Json): string {
   try {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import * as fc from 'fast-check'
 import { attemptCost, type Cost, cacheSavings, costOf, noCost, outcomeCost, servedCost, sumCosts, tokensByClass } from './cost.ts'
+import { largestAmount } from './money.ts'
 import { type Attempt, inputTokens, outputTokens, type Usage, unknownUsage } from './outcome.ts'
 import type { Price, PriceClass } from './price.ts'
 
@@ -108,8 +109,12 @@ describe('the cost of a usage', () => {
     expect(costOf(own, { input: 1n, output: 1n })).toMatchObject({ known: false, missing: ['big: price'], atLeast: 6n })
   })
 
-  test('that no 64-bit integer holds is refused', () => {
-    expect(() => costOf(usage({ inputUncached: Number.MAX_SAFE_INTEGER }), price)).toThrow('too large')
+  test('that no 64-bit integer holds is unknown, and so is what it is a part of', () => {
+    const huge = costOf(usage({ inputUncached: Number.MAX_SAFE_INTEGER }), price)
+    expect(huge).toEqual({ known: false, missing: ['amount'], atLeast: largestAmount, byClass: {} })
+    expect(sumCosts([huge, { known: true, pico: 1n, byClass: { input: 1n } }])).toEqual(huge)
+    const half: Cost = { known: true, pico: largestAmount, byClass: { input: largestAmount } }
+    expect(sumCosts([half, half])).toEqual(huge)
   })
 })
 

@@ -6,7 +6,7 @@
  */
 
 import type { Catalog } from './host.ts'
-import { checkAmount } from './money.ts'
+import { largestAmount } from './money.ts'
 import type { Attempt, Outcome, Usage } from './outcome.ts'
 import { inputTokens } from './outcome.ts'
 import { type Price, type PriceClass, type PriceRates, priceClasses } from './price.ts'
@@ -26,8 +26,8 @@ export interface KnownCost {
 export interface UnknownCost {
   readonly known: false
   /**
-   * What is not known, sorted: `usage` (the upstream said nothing, or not all), `price` (none stands in the catalogue), or a price class. Of
-   * work by another model with its name before it: `claude-opus-4-8: price`.
+   * What is not known, sorted: `usage` (the upstream said nothing, or not all), `price` (none stands in the catalogue), a price class, or
+   * `amount` (more than can be counted). Of work by another model with its name before it: `claude-opus-4-8: price`.
    */
   readonly missing: readonly string[]
   /** Picodollars of what is known. */
@@ -44,7 +44,7 @@ export type PriceOf = (model: string) => Price | undefined
 
 /**
  * The cost of a usage. `priceOf` gives the prices of other models that worked for it (`usage.extra`, E04); without it such work is unknown.
- * @throws RangeError when the amount is too large to be counted.
+ * Never throws: a figure that a provider made up may not keep an exchange from being settled.
  */
 export function costOf(usage: Usage, price: Price | undefined, priceOf?: PriceOf): Cost {
   const own = ownCost(usage, price)
@@ -76,7 +76,7 @@ function ownCost(usage: Usage, price: Price | undefined): Cost {
   }
   if (used && !price) missing.push('price')
   if (used && rates?.request) pico += byClass.request = rates.request
-  checkAmount(pico)
+  if (pico > largestAmount) return tooMuch(missing)
   if (missing.length > 0) return { known: false, missing: missing.sort(), atLeast: pico, byClass }
   return { known: true, pico, byClass, ...(usage.source === 'estimated' && { estimated: true as const }) }
 }
@@ -126,7 +126,12 @@ function rateOf(rates: PriceRates, name: PriceClass): bigint | undefined {
   }
 }
 
-/** The sum of costs; known when all of them are. The order does not matter. @throws RangeError when it is too large to be counted. */
+/** More than 64 bits hold. */
+function tooMuch(missing: Iterable<string>): UnknownCost {
+  return { known: false, missing: [...new Set([...missing, 'amount'])].sort(), atLeast: largestAmount, byClass: {} }
+}
+
+/** The sum of costs; known when all of them are. The order does not matter. */
 export function sumCosts(costs: Iterable<Cost>): Cost {
   let pico = 0n
   let estimated = false
@@ -141,7 +146,7 @@ export function sumCosts(costs: Iterable<Cost>): Cost {
       if (part !== undefined) byClass[name] = (byClass[name] ?? 0n) + part
     }
   }
-  checkAmount(pico)
+  if (pico > largestAmount) return tooMuch(missing)
   if (missing.size > 0) return { known: false, missing: [...missing].sort(), atLeast: pico, byClass }
   return { known: true, pico, byClass, ...(estimated && { estimated: true as const }) }
 }

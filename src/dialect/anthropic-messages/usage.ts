@@ -8,14 +8,14 @@
 
 import type { ExtraUsage, Usage } from '../../plugin/outcome.ts'
 import type { Json } from '../../plugin/request.ts'
-import { countOf, type JsonObject, jsonText, listOf, objectOf, wordOf } from '../shape.ts'
+import { countOf, type JsonObject, jsonText, listOf, objectOf, tokensOf, wordOf } from '../shape.ts'
 
 /** Usage of a `usage` object; undefined when the value holds no token count. `final` is false for what `message_start` says. */
 export function messagesUsage(value: Json | undefined, final: boolean): Usage | undefined {
   const u = objectOf(value)
   if (!u) return undefined
-  const input = countOf(u.input_tokens)
-  const output = countOf(u.output_tokens)
+  const input = tokensOf(u.input_tokens)
+  const output = tokensOf(u.output_tokens)
   if (input === undefined && output === undefined) return undefined
   const byLifetime = objectOf(u.cache_creation)
   const stated5m = countOf(byLifetime?.ephemeral_5m_input_tokens) ?? 0

@@ -7,14 +7,14 @@
 import type { Usage } from '../../plugin/outcome.ts'
 import { inputTokens, outputTokens } from '../../plugin/outcome.ts'
 import type { Json } from '../../plugin/request.ts'
-import { countOf, type JsonObject, jsonText, listOf, objectOf } from '../shape.ts'
+import { countOf, type JsonObject, jsonText, listOf, objectOf, tokensOf } from '../shape.ts'
 
 /** Usage of a `usage` object; undefined when the value holds no token count. */
 export function converseUsage(value: Json | undefined): Usage | undefined {
   const u = objectOf(value)
   if (!u) return undefined
-  const input = countOf(u.inputTokens)
-  const output = countOf(u.outputTokens)
+  const input = tokensOf(u.inputTokens)
+  const output = tokensOf(u.outputTokens)
   if (input === undefined && output === undefined) return undefined
   const written = countOf(u.cacheWriteInputTokens) ?? 0
   let cacheWrite5m = 0

@@ -9,7 +9,7 @@ import type { StreamEvent } from '../../plugin/events.ts'
 import { type Usage, unknownUsage } from '../../plugin/outcome.ts'
 import type { Json } from '../../plugin/request.ts'
 import type { DecodedWhole, Dialect, WholeSummary } from '../codec.ts'
-import { countOf, decodeText, type JsonObject, jsonText, objectOf, parseJson } from '../shape.ts'
+import { decodeText, type JsonObject, jsonText, objectOf, parseJson, tokensOf } from '../shape.ts'
 import { errorIn } from '../upstream-error.ts'
 
 /** One reply of a provider. */
@@ -85,7 +85,7 @@ function joined(replies: readonly EmbeddingReply[]): EmbeddingReply | undefined 
 
 /** Usage of a request whose tokens are all input. `raw` = the provider's own words for it. */
 export function inputUsage(value: Json | undefined, raw: string): Usage | undefined {
-  const tokens = countOf(value)
+  const tokens = tokensOf(value)
   return tokens === undefined ? undefined : { ...unknownUsage, source: 'reported', inputUncached: tokens, raw }
 }
 

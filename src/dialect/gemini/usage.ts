@@ -8,15 +8,15 @@
 import type { Usage } from '../../plugin/outcome.ts'
 import { inputTokens } from '../../plugin/outcome.ts'
 import type { Json } from '../../plugin/request.ts'
-import { countOf, type JsonObject, jsonText, listOf, objectOf } from '../shape.ts'
+import { countOf, type JsonObject, jsonText, listOf, objectOf, tokensOf } from '../shape.ts'
 
 /** Usage of a `usageMetadata`; undefined when it holds no token count. `final` is false before a stop reason was seen. */
 export function geminiUsage(value: Json | undefined, final: boolean): Usage | undefined {
   const u = objectOf(value)
   if (!u) return undefined
-  const prompt = countOf(u.promptTokenCount)
-  const candidates = countOf(u.candidatesTokenCount)
-  const total = countOf(u.totalTokenCount)
+  const prompt = tokensOf(u.promptTokenCount)
+  const candidates = tokensOf(u.candidatesTokenCount)
+  const total = tokensOf(u.totalTokenCount)
   if (prompt === undefined && candidates === undefined && total === undefined) return undefined
   const reasoning = countOf(u.thoughtsTokenCount) ?? 0
   const tools = countOf(u.toolUsePromptTokenCount) ?? 0

@@ -37,6 +37,11 @@ describe('usage of Chat Completions', () => {
   test("E07: Gemini's compatible endpoint tells thinking only in the total", () => {
     expect(of({ prompt_tokens: 10, completion_tokens: 5, total_tokens: 45 })).toMatchObject({ outputVisible: 5, reasoning: 30 })
   })
+  test('figures that no reply can have are not taken for usage: neither free nor a bill of millions', () => {
+    expect(chatUsage({ prompt_tokens: -1000, completion_tokens: -5 })).toBeUndefined()
+    expect(chatUsage({ prompt_tokens: 1e300, completion_tokens: 2e9 })).toBeUndefined()
+    expect(of({ prompt_tokens: -1, completion_tokens: 5 })).toMatchObject({ source: 'partial', inputUncached: 0, outputVisible: 5 })
+  })
   test('no class is negative, whatever the figures', () => {
     const usage = of({
       prompt_tokens: 5,
@@ -46,11 +51,7 @@ describe('usage of Chat Completions', () => {
       completion_tokens_details: { reasoning_tokens: 11 },
     })
     expect(usage).toMatchObject({ inputUncached: 0, cacheRead: 5, cacheWriteOther: 0, outputVisible: 0, reasoning: 3 })
-    expect(of({ prompt_tokens: -4, completion_tokens: Number.NaN })).toMatchObject({
-      inputUncached: 0,
-      outputVisible: 0,
-      source: 'partial',
-    })
+    expect(of({ prompt_tokens: 4, completion_tokens: Number.NaN })).toMatchObject({ inputUncached: 4, outputVisible: 0, source: 'partial' })
   })
   test('partial figures, and none', () => {
     expect(of({ prompt_tokens: 5 })).toMatchObject({ source: 'partial', inputUncached: 5 })

@@ -8,15 +8,15 @@
 import type { Usage } from '../../plugin/outcome.ts'
 import { inputTokens, outputTokens } from '../../plugin/outcome.ts'
 import type { Json } from '../../plugin/request.ts'
-import { countOf, type JsonObject, jsonText, objectOf } from '../shape.ts'
+import { countOf, type JsonObject, jsonText, objectOf, tokensOf } from '../shape.ts'
 
 /** Usage of a `usage` object; undefined when the value holds no token count. */
 export function chatUsage(value: Json | undefined): Usage | undefined {
   const u = objectOf(value)
   if (!u) return undefined
-  const prompt = countOf(u.prompt_tokens)
-  const completion = countOf(u.completion_tokens)
-  const total = countOf(u.total_tokens)
+  const prompt = tokensOf(u.prompt_tokens)
+  const completion = tokensOf(u.completion_tokens)
+  const total = tokensOf(u.total_tokens)
   if (prompt === undefined && completion === undefined) return undefined
   const input = prompt ?? Math.max(0, (total ?? 0) - (completion ?? 0))
   const stated = completion ?? 0

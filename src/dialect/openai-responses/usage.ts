@@ -7,13 +7,13 @@
 
 import { inputTokens, outputTokens, type Usage } from '../../plugin/outcome.ts'
 import type { Json } from '../../plugin/request.ts'
-import { countOf, type JsonObject, jsonText, objectOf } from '../shape.ts'
+import { countOf, type JsonObject, jsonText, objectOf, tokensOf } from '../shape.ts'
 
 /** Usage of a `usage` object; undefined when the value holds no token count. */
 export function responsesUsage(value: Json | undefined): Usage | undefined {
   const u = objectOf(value)
   if (!u) return undefined
-  const stated = { input: countOf(u.input_tokens), output: countOf(u.output_tokens), total: countOf(u.total_tokens) }
+  const stated = { input: tokensOf(u.input_tokens), output: tokensOf(u.output_tokens), total: tokensOf(u.total_tokens) }
   if (stated.input === undefined && stated.output === undefined) return undefined
   const input = stated.input ?? Math.max(0, (stated.total ?? 0) - (stated.output ?? 0))
   const output = stated.output ?? Math.max(0, (stated.total ?? 0) - input)
