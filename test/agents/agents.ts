@@ -45,8 +45,9 @@ function write(path: string, content: object | string): void {
   writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content, null, 2))
 }
 
-const claude: Agent = {
-  name: 'Claude Code',
+/** For ids that it knows it asks for other ways of thinking, and puts its mid-conversation texts elsewhere. */
+const claude = (id: string): Agent => ({
+  name: id === model ? 'Claude Code' : `Claude Code (${id})`,
   dialect: 'messages',
   args: (file) => ({ Read: { file_path: file } }),
   run: ({ url, prompt }) => ({
@@ -54,21 +55,25 @@ const claude: Agent = {
     env: {
       ANTHROPIC_BASE_URL: url,
       ANTHROPIC_AUTH_TOKEN: key,
-      ANTHROPIC_MODEL: model,
-      ANTHROPIC_SMALL_FAST_MODEL: model,
+      ANTHROPIC_MODEL: id,
+      ANTHROPIC_SMALL_FAST_MODEL: id,
       CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
       CLAUDE_CODE_MAX_RETRIES: '1',
       DISABLE_AUTOUPDATER: '1',
     },
   }),
-}
+})
 
-const codex: Agent = {
-  name: 'Codex',
+/** For ids that it knows its tools stand in the input, in namespaces, and commands are run by a program that the model writes (a custom tool). */
+const codex = (id: string): Agent => ({
+  name: id === model ? 'Codex' : `Codex (${id})`,
   dialect: 'responses',
-  args: (file) => ({ exec_command: { cmd: `cat ${file}` } }),
+  args: (file) => ({
+    exec_command: { cmd: `cat ${file}` },
+    functions__exec: { input: `text(JSON.stringify(await tools.exec_command({ cmd: ${JSON.stringify(`cat ${file}`)} })))` },
+  }),
   run: ({ url, home, prompt }) => {
-    const config = `model = "${model}"
+    const config = `model = "${id}"
 model_provider = "headgate"
 approval_policy = "never"
 sandbox_mode = "danger-full-access"
@@ -88,7 +93,7 @@ enabled = false
     write(join(home, '.codex', 'config.toml'), config)
     return { command: ['codex', 'exec', '--skip-git-repo-check', prompt], env: { HEADGATE_KEY: key, CODEX_HOME: join(home, '.codex') } }
   },
-}
+})
 
 const gemini: Agent = {
   name: 'Gemini CLI',
@@ -196,8 +201,11 @@ const qwen: Agent = {
 }
 
 export const agents: readonly Agent[] = [
-  claude,
-  codex,
+  claude(model),
+  claude('claude-sonnet-4-5'),
+  claude('claude-opus-5'),
+  codex(model),
+  codex('gpt-6-sol'),
   gemini,
   opencode('chat', '@ai-sdk/openai-compatible'),
   opencode('responses', '@ai-sdk/openai'),

@@ -136,8 +136,8 @@ function speechOf(path: string, body: Record<string, unknown>): Speech | undefin
     return {
       asked,
       proves: true,
-      write: (said, id) => writeResponses(asked.model, said, id),
-      stream: (said, id) => streamResponses(asked.model, said, id),
+      write: (said, id) => writeResponses(asked.model, said, id, body),
+      stream: (said, id) => streamResponses(asked.model, said, id, body),
       error: (message) => ({ error: { message, type: 'invalid_request_error', param: null, code: null } }),
     }
   }
