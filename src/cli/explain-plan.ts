@@ -22,6 +22,8 @@ export interface PlannedPlugin {
   readonly needs: readonly string[]
   readonly wants: readonly string[]
   readonly provides: readonly string[]
+  /** Names of the dialects that it brings. */
+  readonly dialects?: readonly string[]
   /** Characters of text that it holds back. */
   readonly holds?: number
   readonly on_error: { readonly mode: 'skip' | 'refuse'; readonly from: 'config' | 'plugin' }
@@ -75,6 +77,7 @@ export function planReport(config: string, load: LoadResult, plan: Plan, live: r
         needs: plugin.needs.map((s) => s.name),
         wants: plugin.wants.map((s) => s.name),
         provides: plugin.provides.map((s) => s.name),
+        ...(plugin.dialects?.length && { dialects: plugin.dialects.map((d) => d.name) }),
         ...(hooks.inspect && { holds: hooks.inspect.hold }),
         on_error: { mode: instance.failure === 'open' ? 'skip' : 'refuse', from: entry.on_error === undefined ? 'plugin' : 'config' },
         timeout: { ms: instance.timeout, from: entry.timeout === undefined ? 'default' : 'config' },
@@ -119,6 +122,7 @@ export function planText(report: PlanReport, paint: Paint): string {
     if (p.needs.length > 0) lines.push(`needs ${p.needs.join(', ')}`)
     if (p.wants.length > 0) lines.push(`uses ${p.wants.map((name) => `${name}${emptySlot(plugins, p, name)}`).join(', ')}`)
     if (p.provides.length > 0) lines.push(`provides ${p.provides.join(', ')}`)
+    if (p.dialects) lines.push(`brings the dialect${p.dialects.length > 1 ? 's' : ''} ${p.dialects.join(', ')}`)
     if (p.holds !== undefined) lines.push(`holds back ${p.holds} characters of each stream`)
     if (p.routes) lines.push(`answers ${p.routes.join(', ')}`)
     return [`  ${paint('strong', p.id)}: ${p.summary}\n`, ...lines.map((line) => `      ${line}\n`)]

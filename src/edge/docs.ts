@@ -50,6 +50,13 @@ export function docsApp(table: RouteTable): { fetch(request: Request): Response 
       },
     })
   }
+  for (const path of table.responses) {
+    const detail = (summary: string) => ({ detail: { tags: ['openai'], summary } })
+    app.get(`${path}/:id`, nothing, detail('A response that was made for you'))
+    app.delete(`${path}/:id`, nothing, detail('Deletes it'))
+    app.post(`${path}/:id/cancel`, nothing, detail('Cancels one that is made in the background'))
+    app.get(`${path}/:id/input_items`, nothing, detail('What it was asked'))
+  }
   for (const path of table.models.keys()) app.get(path, nothing, { detail: { tags: ['models'], summary: 'Models of this gateway' } })
   for (const { owner, route } of table.plugin)
     app.route(route.method, route.path, nothing, { detail: { tags: [owner], summary: route.summary } })

@@ -97,11 +97,23 @@ async function addressed(upstream: UpstreamDefinition, { headers: given, id, met
 
 /** An error of the upstream: as it is where it is one of OpenAI's, else its sentence in our envelope. */
 async function inItsWords(response: Response, headers: Headers, dialect: Dialect, requestId: string): Promise<Response> {
-  const body = new Uint8Array(await response.arrayBuffer()).subarray(0, longestError)
+  const body = await beginning(response)
   const { status } = response
   headers.set('content-type', 'application/json')
   const said = dialect.readError(status, body)
   if (said.type !== undefined) return new Response(body, { status, headers })
   const code = status === 404 ? 'not_found' : status < 500 ? 'invalid_request' : 'upstream_error'
   return new Response(dialect.errorBody({ code, message: said.message, requestId }), { status, headers })
+}
+
+/** The body, as far as an error may be long. */
+async function beginning({ body }: Response): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of body ?? []) {
+    chunks.push(chunk)
+    size += chunk.length
+    if (size >= longestError) break // which cancels the rest
+  }
+  return Buffer.concat(chunks).subarray(0, longestError)
 }
