@@ -5,6 +5,7 @@
  * grow looser unnoticed.
  */
 
+import { defineDialect } from 'headgate/dialect'
 import {
   type AdmitExchange,
   Duration,
@@ -298,3 +299,7 @@ definePlugin({ api: 2, name: 'api', summary: 's', failure: 'open', setup: () => 
 definePlugin({ api: 1, name: 'mode', summary: 's', failure: 'ajar', setup: () => ({}) })
 // @ts-expect-error config must be an object schema
 definePlugin({ api: 1, name: 'schema', summary: 's', failure: 'open', config: Type.String(), setup: () => ({}) })
+// @ts-expect-error a dialect is made with defineDialect
+definePlugin({ api: 1, name: 'dialect', summary: 's', failure: 'open', dialects: [{ name: 'mine' }], setup: () => ({}) })
+// @ts-expect-error an operation of a dialect has a codec
+defineDialect({ name: 'mine', operations: [{ operation: 'chat', suffix: '/chat' }] })
