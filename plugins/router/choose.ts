@@ -1,11 +1,6 @@
-/**
- * Which of a model's targets serves a request, and what to say when none can. Pure.
- *
- * A target whose upstream speaks the client's own API wins, for what is not translated arrives untouched; else the first one that the request can be
- * translated for.
- */
+/** Which API family an endpoint belongs to, and what to say of a model that can't be served. Pure. */
 
-import type { Model, Operation, Target } from 'headgate/plugin'
+import type { Operation } from 'headgate/plugin'
 
 export type Family = 'openai' | 'anthropic' | 'gemini'
 
@@ -27,15 +22,6 @@ export function familyOf(operation: Operation, dialect: string): Family | undefi
     default:
       return undefined
   }
-}
-
-/**
- * The first target, in the operator's order, that speaks the family; else the first of all, where the request can be translated. A target of unknown family
- * is trusted to speak it.
- */
-export function chooseTarget(model: Model, family: Family): Target | undefined {
-  for (const target of model.targets) if (target.dialect === undefined || target.dialect === family) return target
-  return model.targets[0]
 }
 
 /** The sentence for a model without targets. `asked` is what the client wrote. */

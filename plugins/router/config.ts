@@ -2,10 +2,137 @@
  * What an operator may set for `router`. Static type, defaults, checks, editor schema and the README table come from here.
  */
 
-import { Type } from 'headgate/plugin'
+import { Duration, type Static, Type } from 'headgate/plugin'
+import { strategies } from './order.ts'
+
+const strict = { additionalProperties: false } as const
+const names = (description: string) => Type.Record(Type.String(), Type.String({ minLength: 1 }), { default: {}, description })
+
+const breaker = Type.Object(
+  {
+    enabled: Type.Boolean({ default: true, description: 'false: failures never keep a target from being called' }),
+    consecutive: Type.Integer({ default: 5, minimum: 1, description: 'Failures in a row that open the circuit of a target' }),
+    error_rate: Type.Number({ default: 0.5, minimum: 0.01, maximum: 1, description: 'Share of failures that opens it' }),
+    minimum: Type.Integer({ default: 20, minimum: 1, description: 'Calls in a window before the share counts' }),
+    window: Duration({ default: '30s', description: 'For how long calls are counted' }),
+    cooldown: Duration({ default: '5s', description: 'How long it stays open before one call probes it; doubled each time that fails' }),
+    max_cooldown: Duration({ default: '2m', description: 'Longest time that it stays open, and that a rejected key rests' }),
+  },
+  {
+    ...strict,
+    default: {},
+    description:
+      'Circuit breaker per upstream, key and model: targets that fail are left out until they are well, unless there is no other. Bad requests and clients that leave do not count',
+  },
+)
+
+const affinity = Type.Object(
+  {
+    enabled: Type.Boolean({ default: true, description: 'false: each request is routed on its own' }),
+    ttl: Duration({ default: '1h', description: 'How long after its last turn a conversation keeps its place' }),
+  },
+  {
+    ...strict,
+    default: {},
+    description:
+      "Conversations stay with their upstream and key while those are well, so that the provider's prompt cache stays warm; not across the order that `ordered` says",
+  },
+)
+
+const concurrency = Type.Object(
+  {
+    limit: Type.Optional(Type.Integer({ minimum: 1, description: 'Calls at the same time per upstream and key' })),
+    upstreams: Type.Record(Type.String(), Type.Integer({ minimum: 1 }), {
+      default: {},
+      description: 'The same for single upstreams, by name',
+    }),
+    queue: Type.Integer({
+      default: 100,
+      minimum: 0,
+      maximum: 100_000,
+      description: 'Requests that may wait per upstream; further ones get 503',
+    }),
+    wait: Duration({ default: '10s', description: 'How long a request may wait' }),
+  },
+  { ...strict, default: {}, description: 'Bounds on calls at the same time; who waits is served in turn, account by account' },
+)
+
+const client = Type.Object(
+  {
+    models: Type.Boolean({
+      default: false,
+      description: 'Clients may send `models: [...]` (with `route: fallback`): models to try in turn',
+    }),
+    provider: Type.Boolean({
+      default: false,
+      description: 'Clients may send `provider: {order, only, ignore, allow_fallbacks, sort}` with names of upstreams',
+    }),
+    header: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9-]+$',
+        description:
+          'Header in which a client may name the one upstream that is to serve, for example x-gateway-upstream; then there is no fallback',
+      }),
+    ),
+  },
+  {
+    ...strict,
+    default: {},
+    description: 'What clients may say about routing. These members and the header are taken out before the request leaves',
+  },
+)
 
 export const config = Type.Object({
   default_model: Type.Optional(
     Type.String({ minLength: 1, description: 'Model of the catalogue for requests that name none; without it they are refused' }),
   ),
+  aliases: names('Other names of models: `fast: openai/gpt-4.1-mini`'),
+  strategy: Type.Enum(strategies, {
+    default: 'ordered',
+    description:
+      'How targets of the same priority are ordered: as listed, by weight, or by price, time to the first content, or calls under way',
+  }),
+  prefer_native: Type.Boolean({
+    default: true,
+    description: "Targets that speak the client's API come before those that the request must be translated for",
+  }),
+  fallback: Type.Boolean({
+    default: true,
+    description: 'When a target fails before its first content the next one is called, unseen by the client',
+  }),
+  fallback_models: Type.Record(Type.String(), Type.Array(Type.String({ minLength: 1 }), { maxItems: 16 }), {
+    default: {},
+    description: 'Models to try when all targets of a model fail, by glob of the model; the first glob that matches counts',
+  }),
+  max_attempts: Type.Integer({ default: 4, minimum: 1, maximum: 20, description: 'Upstream calls for one request, all together' }),
+  retries: Type.Integer({
+    default: 0,
+    minimum: 0,
+    maximum: 10,
+    description: 'How often a target may be called again, after the others have failed too. 0 leaves that to the clients',
+  }),
+  backoff: Duration({
+    default: '250ms',
+    description: 'Wait before the first retry; doubled for each further one, less up to a half by chance',
+  }),
+  max_wait: Duration({
+    default: '5s',
+    description: 'Longest wait before a retry. A target that asks for more with Retry-After is not called again for this request',
+  }),
+  max_time: Duration({
+    default: '0',
+    description: 'Until the first content of a request, all tries and waits together. 0 = the limits of the upstreams alone',
+  }),
+  breaker,
+  affinity,
+  concurrency,
+  client,
+  providers_path: Type.Optional(
+    Type.String({
+      pattern: '^/[A-Za-z0-9/._-]+$',
+      description: 'Public path that lists upstreams and how they are, for example /providers',
+    }),
+  ),
 })
+
+export type RouterConfig = Static<typeof config>

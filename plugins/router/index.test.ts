@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import type { Exchange, Host, Model, Operation, Refusal, Target } from 'headgate/plugin'
+import type { RouterConfig } from './config.ts'
 import router from './index.ts'
 
 const models: Model[] = [
@@ -19,6 +20,23 @@ const models: Model[] = [
   { id: 'claude-*', targets: [{ upstream: 'a', model: 'claude-*', dialect: 'anthropic' }] },
 ]
 
+const defaults: RouterConfig = {
+  aliases: {},
+  strategy: 'ordered',
+  prefer_native: true,
+  fallback: true,
+  fallback_models: {},
+  max_attempts: 4,
+  retries: 0,
+  backoff: 1,
+  max_wait: 1,
+  max_time: 0,
+  breaker: { enabled: true, consecutive: 5, error_rate: 0.5, minimum: 20, window: 1000, cooldown: 1000, max_cooldown: 1000 },
+  affinity: { enabled: true, ttl: 1000 },
+  concurrency: { upstreams: {}, queue: 1, wait: 1 },
+  client: { models: false, provider: false },
+}
+
 interface Routed {
   refusal?: Refusal
   target?: Target
@@ -27,20 +45,29 @@ interface Routed {
 }
 
 async function route(model: string, operation: Operation, options: { default_model?: string; target?: Target; similar?: string[] } = {}) {
+  const nothing = () => ({ add: () => {} })
   const host = {
+    upstreams: ['a', 'b', 'c', 'd', 'e'],
+    now: () => 0,
+    counter: nothing,
+    admin: () => {},
     catalog: {
+      list: () => [],
       find: (id: string) => models.find((m) => m.id === id || (m.id === 'claude-*' && id.startsWith('claude-'))),
       similar: () => options.similar ?? [],
     },
   } as unknown as Host
   const { default_model } = options
-  const hooks = await router.setup(host, default_model === undefined ? {} : { default_model })
+  const hooks = await router.setup(host, { ...defaults, ...(default_model !== undefined && { default_model }) })
   const routed: Routed = { written: [] }
   const x = {
     operation,
     dialect: 'x',
     target: options.target,
-    request: { model, setModel: (id: string) => routed.written.push(id) },
+    state: {},
+    headers: new Headers(),
+    peek: () => undefined,
+    request: { model, bytes: new Uint8Array(), setModel: (id: string) => routed.written.push(id) },
     setTarget: (target: Target) => {
       routed.target = target
     },

@@ -1,48 +1,126 @@
 /**
- * `router`: from the model that the client names to the upstream that serves it.
+ * `router`: from the model that the client names to the upstream that answers, over as many tries as that takes.
  *
- * This file joins the choice to a hook. A target that a plugin above has set stays. Only a model id that differs is spliced into
- * the body (hazard F01).
+ * This file joins the parts to hooks. A target that a plugin above has set stays, and gets one try. Only a model id that differs is spliced into the body
+ * (hazard F01). Tracks and homes are of this process; limits and money have no place here.
  */
 
-import { definePlugin } from 'headgate/plugin'
-import { chooseTarget, familyOf, unknownModelMessage, unservedMessage } from './choose.ts'
+import { definePlugin, Principal, Session } from 'headgate/plugin'
+import { createHomes } from './affinity.ts'
+import { type AttemptOptions, release, tryAll } from './attempts.ts'
+import { familyOf, unknownModelMessage } from './choose.ts'
 import { config } from './config.ts'
+import { Gate } from './gate.ts'
+import { createPlanner, type Routing } from './plan.ts'
+import { providerOf, resolveModel } from './resolve.ts'
+import { adminStatus, publicStatus } from './status.ts'
+import { createTracks } from './track.ts'
 
 export default definePlugin({
   api: 1,
   name: 'router',
-  summary: 'Sends each request to an upstream of its model, best one that speaks its API',
+  summary: 'Sends each request to an upstream of its model, and to the next one when that fails',
   config,
+  wants: [Principal, Session],
   failure: 'closed',
+  state: (): Routing => ({ plan: undefined, serving: undefined }),
 
   setup(host, config) {
-    const fallback = config.default_model
-    if (fallback !== undefined && host.catalog.find(fallback) === undefined) {
-      throw new Error(`default_model: ${unknownModelMessage(fallback, host.catalog.similar(fallback))}`)
+    const { aliases, breaker, concurrency, default_model, fallback_models } = config
+    mustExist('default_model', default_model === undefined ? [] : [default_model])
+    mustExist('aliases', Object.values(aliases))
+    for (const [glob, models] of Object.entries(fallback_models)) mustExist(`fallback_models.${glob}`, models)
+    for (const name of Object.keys(concurrency.upstreams)) {
+      if (host.upstreams.some((upstream) => upstream === name || providerOf(upstream) === name)) continue
+      throw new Error(`concurrency.upstreams: no upstream is called ${JSON.stringify(name)}`)
+    }
+    const now = () => host.now()
+    const tracks = createTracks(breaker.enabled ? breaker : undefined, gateOf)
+    const homes = createHomes(config.affinity.ttl)
+    const plan = createPlanner({
+      config,
+      tracks,
+      homes,
+      now,
+      catalog: () => host.catalog,
+      upstreams: () => host.upstreams,
+    })
+    const failures = host.counter('router_failures', 'Upstream calls that failed before content, by upstream and why')
+    const opened = host.counter('router_circuit_opened', 'Circuits opened, by upstream')
+    const fallbacks = host.counter('router_fallbacks', 'Requests that went on to another target, by the upstreams from and to')
+    const attempts: AttemptOptions = {
+      ...config,
+      keyRest: breaker.enabled ? breaker.max_cooldown : 0,
+      now,
+      random: Math.random,
+      told: {
+        failed: ({ upstream }, why) => failures.add(1, { upstream: upstream.name, why }),
+        fellBack: (from, to) => fallbacks.add(1, { from: from.upstream.name, to: to.upstream.name }),
+        opened: ({ upstream, model, health }) => {
+          opened.add(1, { upstream: upstream.name })
+          host.log.warn('circuit opened', { upstream: upstream.name, model, failure: health.lastFailure })
+        },
+      },
+    }
+    host.admin({
+      method: 'GET',
+      path: '/providers',
+      summary: 'How each upstream is: circuits, failures, calls under way',
+      handler: () => Response.json(adminStatus(tracks, host.upstreams, now())),
+    })
+    if (config.providers_path !== undefined) {
+      host.route({
+        method: 'GET',
+        path: config.providers_path,
+        summary: 'The upstreams, and how they are',
+        handler: () => Response.json(publicStatus(tracks, host.upstreams, now())),
+      })
+    }
+
+    function mustExist(what: string, models: readonly string[]): void {
+      for (const model of models) {
+        if (resolveModel(model, host.catalog, aliases) === undefined) {
+          throw new Error(`${what}: ${unknownModelMessage(model, host.catalog.similar(model))}`)
+        }
+      }
+    }
+    function gateOf(upstream: string): Gate | undefined {
+      const { upstreams, limit: general, queue, wait } = concurrency
+      const limit = upstreams[upstream] ?? upstreams[providerOf(upstream)] ?? general
+      return limit === undefined ? undefined : new Gate({ limit, queue, wait })
     }
 
     return {
       request(x) {
         const family = familyOf(x.operation, x.dialect)
         if (family === undefined || x.target !== undefined) return
-        const asked = x.request.model || fallback
-        if (asked === undefined) {
-          return x.refuse('invalid_request', {
-            message: 'The request names no model. Set "model" to one that GET /v1/models lists.',
-            param: 'model',
-          })
-        }
-        const model = host.catalog.find(asked)
-        if (model === undefined) {
-          return x.refuse('model_not_found', { message: unknownModelMessage(asked, host.catalog.similar(asked)), param: 'model' })
-        }
-        const target = chooseTarget(model, family)
-        if (target === undefined) {
-          return x.refuse('invalid_request', { message: unservedMessage(asked), param: 'model' })
-        }
+        const made = plan(x, family)
+        if ('type' in made) return made
+        const { target } = made.candidates[0]!
+        x.state.plan = made
         x.setTarget(target)
         if (x.request.model !== target.model) x.request.setModel(target.model)
+      },
+
+      around(x, next) {
+        const { plan } = x.state
+        return plan ? tryAll(x, next, plan, attempts) : next()
+      },
+
+      settle(x, { served, end }) {
+        const { plan, serving } = x.state
+        if (!serving) return
+        x.state.serving = undefined
+        const { track, probe } = serving
+        release(track, probe)
+        const failure = served?.failure
+        if (failure === undefined) {
+          track.health.succeeded(now())
+          if (plan?.session !== undefined && end === 'finished') homes.set(plan.session, track.upstream.name, now())
+        } else if (failure !== 'aborted') {
+          track.failures++
+          if (track.health.failed(now(), failure)) attempts.told.opened(track)
+        }
       },
     }
   },

@@ -58,8 +58,8 @@ describe('the plan', () => {
     expect(out).toContain('only when header x-break: yes')
     expect(out).toMatch(/admit +↓ +auth > rate-limit\n/)
     expect(out).toMatch(/request +↓ +auth > rate-limit > broken > busy > router\n/)
-    expect(out).toMatch(/around +↓ +busy\n/)
-    expect(out).toMatch(/settle +↑ +busy > rate-limit > audit\n/)
+    expect(out).toMatch(/around +↓ +busy > router\n/)
+    expect(out).toMatch(/settle +↑ +router > busy > rate-limit > audit\n/)
     expect(out).not.toContain('audit.jsonl')
   })
 

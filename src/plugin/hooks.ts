@@ -27,10 +27,7 @@ export interface UpstreamCall {
 }
 
 /** What a `reply` hook sees: status and headers before the first byte leaves. For refusals too. */
-export interface ReplyHead extends Reply {
-  /** Instance id of the plugin that refused or answered; absent when the upstream did. */
-  readonly by?: string
-}
+export type ReplyHead = Reply
 
 /** Options of one `next()` call. */
 export interface NextOptions {

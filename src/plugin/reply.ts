@@ -54,4 +54,6 @@ export interface Reply {
   readonly message?: string
   /** The upstream call behind it; absent for an answer made by a plugin. */
   readonly attempt?: Attempt
+  /** Instance id of the plugin that refused or answered; absent when the upstream did. */
+  readonly by?: string
 }

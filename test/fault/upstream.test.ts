@@ -9,7 +9,7 @@ import OpenAI from 'openai'
 import type { Outcome } from '../../src/plugin/index.ts'
 import { type BadUpstream, type Misbehaviour, refusedUrl, startBadUpstream } from '../support/bad-upstream.ts'
 import { bodyOf, call, envelope, type Family, families, verdictOf } from '../support/client.ts'
-import { authPlugin, type ConfigOptions, clientKey, gatewayConfig, upstreamKeys } from '../support/gateway-config.ts'
+import { authPlugin, type ConfigOptions, clientKey, gatewayConfig, routerPlugin, upstreamKeys } from '../support/gateway-config.ts'
 import { type LocalGateway, startLocalGateway } from '../support/local-gateway.ts'
 import { rawServer } from '../support/raw-server.ts'
 import { startReplay } from '../support/replay-upstream.ts'
@@ -123,7 +123,7 @@ const cases: readonly Case[] = [
   { name: 'gzip (A07)', how: { do: 'gzip' }, stream: success },
 ]
 
-const plugins = [{ use: 'probe' }, authPlugin, { use: 'router' }]
+const plugins = [{ use: 'probe' }, authPlugin, routerPlugin]
 const rows: string[] = []
 let bad: BadUpstream
 let gateway: LocalGateway

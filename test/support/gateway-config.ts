@@ -38,6 +38,9 @@ export interface ConfigOptions {
 export const auditPlugin = { use: 'audit', with: { file: './audit.jsonl' } }
 export const authPlugin = { use: 'auth', with: { keys: [{ id: 'e2e', hash: clientKeyHash }] } }
 
+/** One call per request: what a single upstream does is seen as it is. */
+export const routerPlugin = { use: 'router', with: { fallback: false } }
+
 /** The text of a gateway.yaml. */
 export function gatewayConfig(o: ConfigOptions): string {
   const common = { ...(o.timeouts && { timeouts: o.timeouts }), on_disconnect: o.onDisconnect ?? 'cancel' }
@@ -65,7 +68,7 @@ export function gatewayConfig(o: ConfigOptions): string {
           ],
         },
       },
-      plugins: o.plugins ?? [auditPlugin, authPlugin, { use: 'router' }],
+      plugins: o.plugins ?? [auditPlugin, authPlugin, routerPlugin],
       ...o.more,
     },
     null,

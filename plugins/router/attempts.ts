@@ -1,0 +1,240 @@
+/**
+ * The tries of one request: call after call, until one gives content, a refusal is final, or the budget is spent (PROTOCOL §1.7).
+ *
+ *   pick ──▶ wait for a place ──▶ call ──▶ content ──▶ serve
+ *    ▲                              │ failed
+ *    └──── another target, or the same one later ◀─┤
+ *                                   └──▶ final, or none is left ──▶ the failure that tells the client most
+ *
+ * Nothing has been sent to the client while a try is made, so that it never sees one that failed (B10); after content nothing is tried again (B09). Each
+ * call is counted in and out exactly once.
+ */
+
+import { type Next, Principal, type Refusal, type Reply } from 'headgate/plugin'
+import { type Judgement, judge } from './classify.ts'
+import { NoRoom } from './gate.ts'
+import type { Candidate } from './order.ts'
+import type { Plan, X } from './plan.ts'
+import type { Track } from './track.ts'
+
+export interface AttemptOptions {
+  readonly retries: number
+  readonly max_attempts: number
+  readonly backoff: number
+  readonly max_wait: number
+  readonly max_time: number
+  /** How long a key rests that was refused. */
+  readonly keyRest: number
+  readonly now: () => number
+  readonly random: () => number
+  readonly told: Told
+}
+
+/** Who hears of what happens, for figures. */
+export interface Told {
+  failed(track: Track, why: string): void
+  opened(track: Track): void
+  fellBack(from: Track, to: Track): void
+}
+
+interface Later {
+  readonly candidate: Candidate
+  /** Milliseconds since the epoch from which on it may be called again. */
+  readonly from: number
+  readonly left: number
+}
+
+/** Makes the tries of a plan. */
+export async function tryAll(x: X, next: Next, plan: Plan, options: AttemptOptions): Promise<Reply | Refusal> {
+  const { max_time: limit, retries } = options
+  const bounded = limit > 0 && (plan.candidates.length > 1 || retries > 0)
+  if (!bounded) return await run(x, next, plan, options, undefined)
+  const budget = new AbortController()
+  const timer = setTimeout(() => budget.abort(new DOMException('the time for all tries is over', 'TimeoutError')), limit)
+  try {
+    return await run(x, next, plan, options, budget.signal)
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+async function run(x: X, next: Next, plan: Plan, options: AttemptOptions, signal: AbortSignal | undefined): Promise<Reply | Refusal> {
+  const { max_attempts, retries, now } = options
+  const waiting = [...plan.candidates]
+  const later: Later[] = []
+  let best: { readonly reply: Reply; readonly worth: number } | undefined
+  let tries = 0
+  let last: Track | undefined
+  /** Models must hold more than this: so much did not fit. */
+  let tooSmall: number | undefined
+  let noRoom: NoRoom | undefined
+
+  const tell = (reply: Reply, { worth }: Judgement): void => {
+    const sooner = best?.worth === worth && (reply.attempt?.retryAfter ?? Infinity) < (best.reply.attempt?.retryAfter ?? Infinity)
+    if (best === undefined || worth > best.worth || sooner) best = { reply, worth }
+  }
+
+  while (tries < max_attempts && !signal?.aborted) {
+    let candidate = pick(waiting, tries, tooSmall, now())
+    let left = retries
+    let pause = 0
+    if (!candidate) {
+      const again = soonest(later)
+      if (!again || tries === 0) break
+      candidate = again.candidate
+      left = again.left
+      pause = Math.max(again.from - now(), backoffOf(retries - left, options))
+      if (pause > options.max_wait) break
+      left--
+    }
+    const { track } = candidate
+    if (last && last !== track) options.told.fellBack(last, track)
+    last = track
+    let reply: Reply
+    try {
+      reply = await callOne(x, next, candidate, pause, signal, options)
+    } catch (error) {
+      if (signal?.aborted) break // the time is over
+      if (!(error instanceof NoRoom)) throw error
+      noRoom = error
+      if (error.waited) break
+      continue
+    }
+    tries++
+    if (reply.ok) return reply
+    const judged = judge(reply)
+    blame(reply, judged, track, options)
+    tell(reply, judged)
+    if (judged.step === 'stop') break
+    if (judged.step === 'larger') {
+      if (candidate.context === undefined) break
+      tooSmall = Math.max(tooSmall ?? 0, candidate.context)
+    }
+    if (judged.step === 'retry' && left > 0) later.push({ candidate, from: now() + (reply.attempt?.retryAfter ?? 0) * 1000, left })
+  }
+  if (best === undefined) return refusal(x, noRoom)
+  // what was tried here is not to be tried as often again by the client's SDK (G12)
+  if (tries > 1) best.reply.headers.set('x-should-retry', 'false')
+  return best.reply
+}
+
+/** No call was made. */
+function refusal(x: X, noRoom: NoRoom | undefined): Refusal {
+  if (!noRoom) return x.refuse('upstream_timeout', 'The time that this gateway gives a request is over.')
+  return x.refuse('overloaded', {
+    message: `All calls that this gateway makes of the model provider at the same time are taken, and ${noRoom.message}. Try again in a moment.`,
+    retryAfter: 1,
+  })
+}
+
+/** Takes the next one to call out of `waiting`: the first that is well and has room; at first one that is not, rather than none. */
+function pick(waiting: Candidate[], tries: number, tooSmall: number | undefined, now: number): Candidate | undefined {
+  let found = -1
+  for (let i = 0; i < waiting.length; i++) {
+    const { context, track } = waiting[i]!
+    if (tooSmall !== undefined && !(context !== undefined && context > tooSmall)) continue
+    if (!track.usable(now)) continue
+    if (!track.upstream.gate?.full) {
+      found = i
+      break
+    }
+    if (found < 0) found = i
+  }
+  if (found < 0 && tries === 0) {
+    let until = Number.POSITIVE_INFINITY
+    for (let i = 0; i < waiting.length; i++) {
+      if (waiting[i]!.track.until >= until) continue
+      until = waiting[i]!.track.until
+      found = i
+    }
+  }
+  return found < 0 ? undefined : waiting.splice(found, 1)[0]
+}
+
+/** Takes out who may be called again first. */
+function soonest(later: Later[]): Later | undefined {
+  let found = 0
+  for (let i = 1; i < later.length; i++) if (later[i]!.from < later[found]!.from) found = i
+  return later.splice(found, 1)[0]
+}
+
+/** Milliseconds before the `n`th retry, from 0: doubled each time, less up to a half by chance. */
+function backoffOf(n: number, { backoff, random }: AttemptOptions): number {
+  return backoff * 2 ** Math.min(n, 10) * (1 - random() / 2)
+}
+
+async function callOne(
+  x: X,
+  next: Next,
+  { target, track }: Candidate,
+  pause: number,
+  signal: AbortSignal | undefined,
+  { now }: AttemptOptions,
+): Promise<Reply> {
+  const { gate } = track.upstream
+  x.setTarget(target)
+  if (x.request.model !== target.model) x.request.setModel(target.model)
+  let inside = false
+  let over = false
+  let probe = false
+  const begin = (): void => {
+    inside = true
+    track.calls++
+    track.inflight++
+    probe = track.health.begin(now())
+  }
+  const enter = async (): Promise<void> => {
+    if (pause > 0) await Bun.sleep(pause)
+    await gate?.enter(x.peek(Principal)?.account ?? x.ip, x)
+    if (over) gate?.leave()
+    else begin()
+  }
+  let after: Promise<void> | undefined
+  if (pause > 0 || gate?.full) {
+    after = enter()
+    after.catch(() => {}) // `next` may not come to wait for it
+  } else {
+    void gate?.enter('', x) // there is room: it is in at once
+    begin()
+  }
+  try {
+    const reply = await (after || signal ? next({ ...(after && { after }), ...(signal && { signal }) }) : next())
+    const { attempt, ok } = reply
+    if (!ok) return reply
+    track.health.answered()
+    if (attempt?.firstContentAt !== undefined && x.operation !== 'count_tokens') {
+      track.observe(attempt.firstContentAt - attempt.startedAt, now())
+    }
+    x.state.serving = { track, probe }
+    return reply
+  } finally {
+    over = true
+    if (inside && x.state.serving?.track !== track) release(track, probe)
+  }
+}
+
+/** A call is over. */
+export function release(track: Track, probe: boolean): void {
+  track.inflight--
+  if (probe) track.health.probed()
+  track.upstream.gate?.leave()
+}
+
+/** Writes down whose fault a failure was. */
+function blame(reply: Reply, judged: Judgement, track: Track, { keyRest, now, told }: AttemptOptions): void {
+  const { attempt } = reply
+  if (judged.blame === undefined || !attempt) return
+  const why = `${attempt.failure === 'status' ? attempt.status : attempt.failure}`
+  told.failed(track, why)
+  track.failures++
+  if (judged.blame === 'key') {
+    track.upstream.restUntil = now() + keyRest
+    track.upstream.lastFailure = why
+    track.health.lastFailure = why
+  } else if (judged.blame === 'limit' && attempt.retryAfter !== undefined) {
+    track.health.rest(now(), Math.min(attempt.retryAfter * 1000, longestRest), why)
+  } else if (track.health.failed(now(), why)) told.opened(track)
+}
+
+/** Longest time for which a target is left alone because it asks for it, in milliseconds. */
+const longestRest = 600_000

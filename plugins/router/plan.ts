@@ -1,0 +1,218 @@
+/**
+ * The plan of one request: where it may go, in order. Made once, before anything is called; or the refusal that it earns.
+ *
+ * Joins what the client asks (model, wishes, header), what the operator allows, and where the conversation is at home. Makes no call.
+ */
+
+import { type Catalog, globMatcher, type Model, Principal, type PrincipalValue, type Refusal } from 'headgate/plugin'
+import { type Homes, makerOf, type RouterExchange, sessionOf } from './affinity.ts'
+import { type Family, unknownModelMessage, unservedMessage } from './choose.ts'
+import type { RouterConfig } from './config.ts'
+import { type Candidate, order, type Strategy } from './order.ts'
+import { providerOf, type Resolved, resolveModel } from './resolve.ts'
+import type { Track, Tracks } from './track.ts'
+import { type ProviderWishes, readWishes } from './wishes.ts'
+
+export interface Plan {
+  /** At least one. */
+  readonly candidates: readonly Candidate[]
+  /** What the conversation is known by, where it matters. */
+  readonly session: string | undefined
+}
+
+/** State of one exchange. */
+export interface Routing {
+  plan: Plan | undefined
+  /** The call whose reply is on its way to the client. */
+  serving: { readonly track: Track; readonly probe: boolean } | undefined
+}
+
+export type X = RouterExchange<Routing>
+
+export interface PlannerOptions {
+  readonly config: RouterConfig
+  readonly tracks: Tracks
+  readonly homes: Homes
+  /** Those of the config in force. */
+  readonly catalog: () => Catalog
+  readonly upstreams: () => readonly string[]
+  readonly now: () => number
+}
+
+const anybody = (): boolean => true
+const allowed = new WeakMap<readonly string[], (model: string) => boolean>()
+
+/** A test for "this caller may use that model"; made once per list of globs. */
+function mayUse(principal: PrincipalValue | undefined): (model: string) => boolean {
+  const globs = principal?.models
+  if (!globs) return anybody
+  let test = allowed.get(globs)
+  if (!test) allowed.set(globs, (test = globMatcher(globs)))
+  return test
+}
+
+/** Makes the planner of an instance. */
+export function createPlanner(options: PlannerOptions): (x: X, family: Family) => Plan | Refusal {
+  const { config, tracks, homes, catalog, upstreams, now } = options
+  const { aliases, client, default_model } = config
+  const spares = Object.entries(config.fallback_models).map(([glob, models]) => ({ matches: globMatcher([glob]), models }))
+  const wishesOf = client.models || client.provider
+  const known = new WeakMap<Model, Map<Family, readonly Candidate[]>>()
+
+  /** The candidates of a model, in the operator's order. */
+  const candidatesOf = (model: Model, family: Family): readonly Candidate[] => {
+    let families = known.get(model)
+    if (!families) known.set(model, (families = new Map()))
+    let found = families.get(family)
+    if (found) return found
+    found = model.targets.map((target) => ({
+      target,
+      model: model.id,
+      context: model.context,
+      track: tracks.of(target),
+      provider: providerOf(target.upstream),
+      native: target.dialect === undefined || target.dialect === family,
+    }))
+    families.set(family, found)
+    return found
+  }
+
+  return (x, family) => {
+    const { request } = x
+    const wishes = wishesOf ? readWishes(request, client) : undefined
+    if (wishes && 'param' in wishes) return x.refuse('invalid_request', wishes)
+    for (const name of wishes?.taken ?? []) request.remove(`/${name}`)
+    const listed = wishes?.models ?? []
+    const asked = request.model || listed[0] || default_model
+    if (asked === undefined) {
+      return x.refuse('invalid_request', {
+        message: 'The request names no model. Set "model" to one that GET /v1/models lists.',
+        param: 'model',
+      })
+    }
+    const may = mayUse(x.peek(Principal))
+    const first = resolveModel(asked, catalog(), aliases)
+    if (!first) return unknown(x, asked, 'model')
+    const models: Resolved[] = [first]
+    for (const id of listed) {
+      if (id === asked) continue
+      const found = resolveModel(id, catalog(), aliases)
+      if (!found) return unknown(x, id, 'models')
+      if (!may(id) && !may(found.model.id)) {
+        return x.refuse('permission_denied', { message: `This key may not use the model ${JSON.stringify(id)}.`, param: 'models' })
+      }
+      models.push(found)
+    }
+    const forced = client.header === undefined ? undefined : takeHeader(x.headers, client.header)
+    const provider = wishes?.provider ?? {}
+    if (forced === undefined && provider.allowFallbacks !== false) {
+      for (const id of spares.find((spare) => spare.matches(first.model.id))?.models ?? []) {
+        const found = resolveModel(id, catalog(), aliases)
+        if (found && (may(id) || may(found.model.id)) && !models.some(({ model }) => model === found.model)) models.push(found)
+      }
+    }
+    return plan(x, family, forced === undefined ? models : models.slice(0, 1), asked, provider, forced)
+  }
+
+  function plan(
+    x: X,
+    family: Family,
+    models: readonly Resolved[],
+    asked: string,
+    wishes: ProviderWishes,
+    forced: string | undefined,
+  ): Plan | Refusal {
+    let all: Candidate[][] = models.map(({ model, provider }) => {
+      const found = candidatesOf(model, family)
+      return provider === undefined ? [...found] : found.filter((candidate) => candidate.provider === provider)
+    })
+    if (all[0]!.length === 0) return x.refuse('invalid_request', { message: unservedMessage(asked), param: 'model' })
+    const named = [...(forced === undefined ? [] : [forced]), ...(wishes.order ?? []), ...(wishes.only ?? [])]
+    for (const name of named) {
+      if (upstreams().some((upstream) => upstream === name || providerOf(upstream) === name)) continue
+      const message = `This gateway has no upstream ${JSON.stringify(name.slice(0, 100))}.`
+      return x.refuse('invalid_request', { message, param: forced === name ? client.header! : 'provider' })
+    }
+    const wanted = (candidate: Candidate): boolean =>
+      (forced === undefined || isNamed(candidate, forced)) &&
+      (wishes.only === undefined || wishes.only.some((name) => isNamed(candidate, name))) &&
+      !wishes.ignore?.some((name) => isNamed(candidate, name))
+    all = all.map((list) => list.filter(wanted))
+    if (all.every((list) => list.length === 0)) {
+      const message =
+        forced === undefined
+          ? `No upstream that the request allows serves the model ${JSON.stringify(asked.slice(0, 100))}.`
+          : `The upstream ${JSON.stringify(forced)} does not serve the model ${JSON.stringify(asked.slice(0, 100))}.`
+      return x.refuse('invalid_request', { message, param: forced === undefined ? 'provider' : client.header! })
+    }
+    const several = all.some((list) => list.length > 1)
+    const { strategy } = config
+    const sticky = config.affinity.enabled && several
+    const session = sticky ? sessionOf(x) : undefined
+    const context = {
+      strategy: strategyOf(wishes.sort) ?? strategy,
+      preferNative: config.prefer_native,
+      session,
+      now: now(),
+      random: Math.random,
+    }
+    let candidates = all.flatMap((list) => ranked(order(list, context), wishes.order))
+    if (several && sticky) candidates = atHome(x, candidates, session, context.strategy)
+    if (!config.fallback || wishes.allowFallbacks === false) candidates = candidates.slice(0, 1)
+    return { candidates, session }
+  }
+
+  /** The conversation's last place first; before that, who made the proofs in it; and nobody but who holds the reply that it goes on from. */
+  function atHome(x: X, candidates: Candidate[], session: string | undefined, strategy: Strategy): Candidate[] {
+    const home = session === undefined ? undefined : homes.of(session, now())
+    let sorted = candidates
+    if (home !== undefined) {
+      const at = candidates.find((candidate) => candidate.target.upstream === home && candidate.model === candidates[0]!.model)
+      // `ordered` is the operator's word; only the keys of one upstream share a place
+      const peer = strategy === 'ordered' ? at?.provider === candidates[0]!.provider : samePlace(at, candidates[0]!)
+      if (at && peer) sorted = [at, ...candidates.filter((candidate) => candidate !== at)]
+    }
+    const maker = makerOf(x.request.bytes, upstreams())
+    if (maker !== undefined) sorted = first(sorted, (candidate) => candidate.target.upstream === maker)
+    return sorted
+  }
+
+  function unknown(x: X, id: string, param: string): Refusal {
+    return x.refuse('model_not_found', { message: unknownModelMessage(id, catalog().similar(id)), param })
+  }
+}
+
+/** Same priority, and both translated or both not: otherwise another order holds. */
+function samePlace(a: Candidate | undefined, b: Candidate): boolean {
+  return a !== undefined && (a.target.priority ?? 0) === (b.target.priority ?? 0) && a.native === b.native
+}
+
+/** Those that hold first, each half in its order. */
+function first(candidates: readonly Candidate[], holds: (candidate: Candidate) => boolean): Candidate[] {
+  return [...candidates.filter(holds), ...candidates.filter((candidate) => !holds(candidate))]
+}
+
+function isNamed({ provider, target }: Candidate, name: string): boolean {
+  return provider === name || target.upstream === name
+}
+
+/** As the client lists the upstreams, then the others. */
+function ranked(candidates: readonly Candidate[], wanted: readonly string[] | undefined): Candidate[] {
+  if (!wanted) return [...candidates]
+  const rank = (candidate: Candidate): number => {
+    const at = wanted.findIndex((name) => isNamed(candidate, name))
+    return at < 0 ? wanted.length : at
+  }
+  return [...candidates].sort((a, b) => rank(a) - rank(b))
+}
+
+function strategyOf(sort: ProviderWishes['sort']): Strategy | undefined {
+  return sort === undefined ? undefined : sort === 'price' ? 'lowest_cost' : 'lowest_latency'
+}
+
+/** The header's value, taken out: it is meant for the gateway. */
+function takeHeader(headers: Headers, name: string): string | undefined {
+  const value = headers.get(name)?.trim()
+  if (value !== undefined) headers.delete(name)
+  return value || undefined
+}

@@ -1,0 +1,55 @@
+/**
+ * From the model id that a client writes to a model of the catalogue.
+ *
+ * In this order: an alias of the operator's, an id of the catalogue (patterns included), `upstream/id` for an id that this upstream serves, and an id without
+ * its first part (`claude-x` for `anthropic/claude-x`) where only one is meant.
+ */
+
+import type { Catalog, Model } from 'headgate/plugin'
+
+export interface Resolved {
+  readonly model: Model
+  /** The client named the upstream with the model. */
+  readonly provider?: string
+}
+
+/** The name of an upstream in the file: that of a key ends with its number. */
+export function providerOf(upstream: string): string {
+  const hash = upstream.indexOf('#')
+  return hash < 0 ? upstream : upstream.slice(0, hash)
+}
+
+/** Finds the model that an id means; undefined when there is none. `names` = the aliases. */
+export function resolveModel(asked: string, catalog: Catalog, names: Readonly<Record<string, string>>): Resolved | undefined {
+  const id = Object.hasOwn(names, asked) ? names[asked]! : asked
+  const exact = catalog.find(id)
+  if (exact) return { model: exact }
+  const slash = id.indexOf('/')
+  if (slash < 0) {
+    const full = bareIds(catalog.list()).get(id)
+    const model = full === undefined ? undefined : catalog.find(full)
+    return model && { model }
+  }
+  const provider = id.slice(0, slash)
+  const model = catalog.find(id.slice(slash + 1))
+  return model?.targets.some((target) => providerOf(target.upstream) === provider) ? { model, provider } : undefined
+}
+
+const known = new WeakMap<readonly Model[], ReadonlyMap<string, string>>()
+
+/** Full ids by what stands behind their last slash; those that are meant by several are not there. Made once per catalogue. */
+function bareIds(models: readonly Model[]): ReadonlyMap<string, string> {
+  let found = known.get(models)
+  if (found) return found
+  const ids = new Map<string, string>()
+  const several = new Set<string>()
+  for (const { id } of models) {
+    const bare = id.slice(id.lastIndexOf('/') + 1)
+    if (bare === id) continue
+    if (ids.has(bare)) several.add(bare)
+    ids.set(bare, id)
+  }
+  for (const bare of several) ids.delete(bare)
+  known.set(models, (found = ids))
+  return found
+}
