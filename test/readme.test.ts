@@ -209,7 +209,8 @@ describe('README.md, in order', () => {
   }
 
   test('the endpoints of the table answer', async () => {
-    const body = { model: 'demo', max_tokens: 16, messages: [{ role: 'user', content: 'Hello!' }] }
+    const said = 'Hello!'
+    const body = { model: 'demo', max_tokens: 16, messages: [{ role: 'user', content: said }], input: said, prompt: said }
     const rows = tableBelow(readme, '### Endpoints')
     expect(rows.length).toBeGreaterThan(5)
     for (const row of rows) {
