@@ -7,19 +7,12 @@
 
 import { JsonDocument, type Mark } from '../json/document.ts'
 import type { TopLevel } from '../json/scan.ts'
+import type { Edit } from '../plugin/outcome.ts'
 import type { Json, Part, PartKind, RequestView } from '../plugin/request.ts'
 import type { PluginView } from './view.ts'
 
 /** Reads the texts of a body: the dialect's lens. */
 export type Lens = (body: Json) => Part[]
-
-/** One edit, for `explain` and the record. */
-export interface EditNote {
-  readonly plugin: string
-  readonly what: 'model' | 'set' | 'remove' | 'text'
-  /** The new model, or the JSON pointer. */
-  readonly where: string
-}
 
 const maxNotes = 1000
 
@@ -50,7 +43,7 @@ interface BodyMark {
 const untouched = Symbol('untouched')
 
 export class RequestCore {
-  readonly notes: EditNote[] = []
+  readonly notes: Edit[] = []
   private known: JsonDocument | undefined = undefined
   private knownParts: readonly Part[] | undefined = undefined
   private currentModel: string
@@ -199,7 +192,7 @@ export class RequestCore {
     this.knownParts = undefined
   }
 
-  private noteEdit(plugin: string, what: EditNote['what'], where: string): void {
+  private noteEdit(plugin: string, what: Edit['what'], where: string): void {
     this.knownParts = undefined
     this.edits++
     // bounded: a trimmer may make thousands of edits

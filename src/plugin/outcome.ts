@@ -121,6 +121,15 @@ export interface Verdict {
   readonly detail?: string
 }
 
+/** One change that a plugin made to the request's body. */
+export interface Edit {
+  /** Plugin instance id. */
+  readonly plugin: string
+  readonly what: 'model' | 'set' | 'remove' | 'text'
+  /** The new model, or the JSON pointer. */
+  readonly where: string
+}
+
 /** Times in milliseconds since the exchange was received; absent = not reached. */
 export interface Timings {
   readonly admittedAt?: number | undefined
@@ -158,4 +167,6 @@ export interface Outcome {
   readonly verdicts: readonly Verdict[]
   /** Fields of the request that translation to the upstream's dialect had to leave out; absent when none. */
   readonly dropped?: readonly string[] | undefined
+  /** What plugins changed in the request's body, in order, at most 1000; absent when nothing. */
+  readonly edits?: readonly Edit[] | undefined
 }

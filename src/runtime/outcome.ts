@@ -35,6 +35,7 @@ export function outcomeOf(core: ExchangeCore, delivery: DeliveryEnd, reply: Repl
     },
     verdicts: core.verdicts,
     dropped: core.dropped,
+    edits: core.body && core.body.notes.length > 0 ? core.body.notes : undefined,
   }
 }
 
