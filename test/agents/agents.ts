@@ -95,8 +95,8 @@ enabled = false
   },
 })
 
-const gemini: Agent = {
-  name: 'Gemini CLI',
+const gemini = (id: string): Agent => ({
+  name: id === model ? 'Gemini CLI' : `Gemini CLI (${id})`,
   dialect: 'gemini',
   args: (file) => ({ read_file: { file_path: file } }),
   run: ({ url, home, prompt }) => {
@@ -107,11 +107,11 @@ const gemini: Agent = {
       general: { disableAutoUpdate: true, disableUpdateNag: true, enableAutoUpdate: false },
     })
     return {
-      command: ['gemini', '-m', model, '-o', 'json', '-p', prompt],
+      command: ['gemini', '-m', id, '-o', 'json', '-p', prompt],
       env: { GOOGLE_GEMINI_BASE_URL: url, GEMINI_API_KEY: key, GEMINI_CLI_TRUST_WORKSPACE: 'true' },
     }
   },
-}
+})
 
 /** opencode speaks what the npm package of its provider speaks. */
 function opencode(dialect: Agent['dialect'], npm: string): Agent {
@@ -206,7 +206,8 @@ export const agents: readonly Agent[] = [
   claude('claude-opus-5'),
   codex(model),
   codex('gpt-6-sol'),
-  gemini,
+  gemini(model),
+  gemini('gemini-3-pro-preview'),
   opencode('chat', '@ai-sdk/openai-compatible'),
   opencode('responses', '@ai-sdk/openai'),
   opencode('messages', '@ai-sdk/anthropic'),

@@ -20,6 +20,9 @@ import { installed } from './packages.ts'
 /** Milliseconds for one question. */
 const limit = 60_000
 
+/** How often the model calls the tool at once. */
+const calls = 2
+
 const secret = 'The kestrel counted 4711 umbrellas'
 
 interface Cell {
@@ -45,6 +48,7 @@ async function play(agent: Agent, upstream: Upstream, commands: string): Promise
   writeFileSync(file, `${secret}.\n`)
   const model = startModel()
   model.args = agent.args(file)
+  model.parallel = calls
   model.proofs = !agent.forgets?.includes(upstream)
   const gateway = await startLocalGateway(configFor(model.url, upstream))
   const started = performance.now()
@@ -117,8 +121,8 @@ function judge(said: Said, model: ScriptedModel): string {
   const { requests, problems } = model
   if (problems.length > 0) return `the provider would complain: ${problems[0]}`
   if (said.code === undefined) return `not done after ${limit / 1000} s (${requests.length} requests)`
-  if (!requests.some(({ asked }) => asked.results.some((result) => result.includes(secret))))
-    return `no result of a tool came back (${requests.length} requests): ${lastLine(said)}`
+  const returned = Math.max(0, ...requests.map(({ asked }) => asked.results.filter((result) => result.includes(secret)).length))
+  if (returned !== calls) return `${returned} results of ${calls} came back (${requests.length} requests): ${lastLine(said)}`
   if (!said.output.includes(secret)) return `it did not answer: ${lastLine(said)}`
   return said.code === 0 ? '' : `exit code ${said.code}: ${lastLine(said)}`
 }
@@ -139,9 +143,9 @@ const chosen = agents.filter(({ name }) => words.length === 0 || words.some((wor
 if (chosen.length === 0) throw new Error(`no agent is called that; there are ${agents.map(({ name }) => name).join(', ')}`)
 const commands = await installed()
 const failures: string[] = []
-console.log(`${'agent'.padEnd(22)}${'speaks'.padEnd(12)}${upstreams.map((u) => u.padEnd(18)).join('')}`)
+console.log(`${'agent'.padEnd(36)}${'speaks'.padEnd(12)}${upstreams.map((u) => u.padEnd(18)).join('')}`)
 for (const agent of chosen) {
-  process.stdout.write(`${agent.name.padEnd(22)}${agent.dialect.padEnd(12)}`)
+  process.stdout.write(`${agent.name.padEnd(36)}${agent.dialect.padEnd(12)}`)
   for (const upstream of upstreams) {
     const { why, seconds } = await play(agent, upstream, commands)
     const mark = agent.dialect === upstream ? ' native' : agent.forgets?.includes(upstream) ? ' *' : ''
