@@ -29,6 +29,13 @@ export function adminApp(
       return Response.json({ error: { message } }, { status: 403 })
     }
   })
+  // before the routes: Elysia gives those that stand above it its own answer, which is the text of the error
+  app.onError(({ code, error }) => {
+    if (code === 'NOT_FOUND')
+      return Response.json({ error: { message: 'There is nothing at this path of the admin listener.' } }, { status: 404 })
+    gateway.log.error('an admin endpoint failed', { error: error instanceof Error ? error.message : String(error) })
+    return Response.json({ error: { message: 'This endpoint failed; the log says why.' } }, { status: 500 })
+  })
   app.get('/health', () => Response.json({ status: 'ok' }))
   app.get('/ready', () => readiness(gateway))
   app.get(
@@ -56,12 +63,6 @@ export function adminApp(
       },
     )
   }
-  app.onError(({ code, error }) => {
-    if (code === 'NOT_FOUND')
-      return Response.json({ error: { message: 'There is nothing at this path of the admin listener.' } }, { status: 404 })
-    gateway.log.error('an admin endpoint failed', { error: error instanceof Error ? error.message : String(error) })
-    return Response.json({ error: { message: 'This endpoint failed; the log says why.' } }, { status: 500 })
-  })
   return app
 }
 
