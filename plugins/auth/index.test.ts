@@ -2,8 +2,9 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { AdmitExchange, Exchange, Host, PrincipalValue, Refusal } from 'headgate/plugin'
+import { type AdmitExchange, type Exchange, type Host, type PrincipalValue, type Refusal, StoreUnavailable } from 'headgate/plugin'
 import auth from './index.ts'
+import { fileKeyStore } from './key-store.ts'
 import { addKeyToFile, createKey, hashKey, readKeys, removeKeyFromFile } from './keys.ts'
 
 let folder: string
@@ -318,6 +319,11 @@ describe('the keys file', () => {
   test('has one writer at a time', async () => {
     await writeFile(`${path()}.new`, '')
     await expect(withKey()).rejects.toThrow(/another process is changing the keys/)
+    // so that the admin API answers with that sentence
+    const { record } = createKey({ name: 'n' })
+    const added = fileKeyStore(path()).add(record)
+    await expect(added).rejects.toBeInstanceOf(StoreUnavailable)
+    await expect(added).rejects.toThrow(/another process is changing the keys/)
   })
 })
 

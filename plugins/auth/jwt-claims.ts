@@ -6,6 +6,8 @@ import type { JwtIssuer } from './jwt-config.ts'
 export type Claims = Readonly<Record<string, unknown>>
 
 const longest = 256
+/** The last moment that a Date holds, in milliseconds (ECMA-262 21.4.1.1). */
+const latest = 8.64e15
 
 /**
  * Who a token stands for.
@@ -21,6 +23,7 @@ export function principalOf(claims: Claims, issuer: JwtIssuer): PrincipalValue {
   const user = names.user && word(claims, names.user)
   const models = (names.models && words(claims, names.models)) ?? issuer.models
   const expires = typeof claims.exp === 'number' ? claims.exp * 1000 : undefined
+  if (expires !== undefined && !(expires <= latest)) throw new TypeError('The claim exp of the token must be a time in seconds.')
   return Object.freeze({
     id,
     kind,

@@ -198,6 +198,7 @@ describe('a token is refused', () => {
     ],
     ['no issuer', (key) => token(key, { alg: 'HS256', claims: { iss: undefined } }), 'invalid_api_key', /issuer is not one/],
     ['no end', (key) => token(key, { alg: 'HS256', claims: { exp: undefined, aud: 'gate' } }), 'invalid_api_key', /no claim exp/],
+    ['an end that no date is', (key) => token(key, { alg: 'HS256', claims: { exp: 1e300, aud: 'gate' } }), 'invalid_api_key', /in seconds/],
     ['no subject', (key) => token(key, { alg: 'HS256', claims: { sub: undefined, aud: 'gate' } }), 'invalid_api_key', /no claim sub/],
     [
       'a subject that is no text',

@@ -4,6 +4,7 @@
  * A store holds hashes only. It does not answer requests of clients: `key-index.ts` and `issued-keys.ts` do.
  */
 
+import { StoreUnavailable } from 'headgate/plugin'
 import type { KeyFields } from './key-fields.ts'
 import { changeKeys, type KeyRecord, readKeys } from './keys.ts'
 
@@ -41,7 +42,15 @@ export function shown(record: KeyRecord): Omit<KeyRecord, 'salt' | 'hash'> {
   return rest
 }
 
-/** The keys file as a store. One change at a time in this process; another process at it is an error that says so. */
+/** What keeps the keys file from being read or changed, in the words of that file: an operator can act on it. */
+function unusable(error: unknown): StoreUnavailable {
+  return new StoreUnavailable(error instanceof Error ? error.message : String(error), { cause: error })
+}
+
+/**
+ * The keys file as a store. One change at a time in this process.
+ * @throws StoreUnavailable that says why: another process is at it, it is broken, or may not be written
+ */
 export function fileKeyStore(path: string): KeyStore {
   let turn: Promise<unknown> = Promise.resolve()
   const change = <T>(edit: (keys: readonly KeyRecord[]) => { readonly keys: readonly KeyRecord[]; readonly result: T }): Promise<T> => {
@@ -51,6 +60,8 @@ export function fileKeyStore(path: string): KeyStore {
         const edited = edit(keys)
         result = edited.result
         return edited.keys
+      }).catch((error: unknown) => {
+        throw unusable(error)
       })
       return result as T
     })
@@ -62,7 +73,7 @@ export function fileKeyStore(path: string): KeyStore {
       return await readKeys(path)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
-      throw error
+      throw unusable(error)
     }
   }
   return {
