@@ -98,6 +98,9 @@ test('sentences', () => {
   expect(refusalMessage(limit({ tokens: 900, by: ['key', 'model'] }), 'key:a model:b', 300, 9)).toBe(
     'Rate limit reached: 900 tokens per 1m for this API key and this model; this request may need 300. Try again in 9 s.',
   )
+  expect(refusalMessage(limit({ requests: 0 }), 'key:a', 1, 9)).toBe(
+    'Rate limit reached: no requests are allowed for this API key. Ask the operator.',
+  )
   expect(refusalMessage(limit({ requests: 10, window: 1000, burst: 20 }), 'key:a', 1, 1)).toContain(
     '10 requests per 1s, 20 at once, for this',
   )

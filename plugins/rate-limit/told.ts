@@ -70,6 +70,7 @@ export function retryAfter(ms: number): number {
 
 /** The sentence of a refusal. `amount`: what this request would have taken; `seconds`: how long to wait. */
 export function refusalMessage(limit: Limit, subject: string, amount: number, seconds: number): string {
+  if (limit.capacity === 0) return `Rate limit reached: no ${limit.what} are allowed for ${whomText(limit.by, subject)}. Ask the operator.`
   const needs = limit.what === 'tokens' ? `; this request may need ${amount}` : ''
   return `Rate limit reached: ${limitText(limit)} for ${whomText(limit.by, subject)}${needs}. Try again in ${seconds} s.`
 }
