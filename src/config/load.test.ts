@@ -21,7 +21,7 @@ describe('the default file', () => {
       },
     ])
     expect(result.config!.plugins.map((p) => p.id)).toEqual(['audit', 'auth', 'rate-limit', 'router'])
-    expect(result.notes).toHaveLength(9)
+    expect(result.notes).toHaveLength(10)
     expect(result.notes[0]).toBe(
       'upstream openai is off: the variable OPENAI_API_KEY is not set (so are the models openai/*, gpt-*, o1*, o3*, o4*)',
     )
@@ -60,6 +60,7 @@ describe('defaults and conversion', () => {
         { path: '/v1', api: 'openai' },
         { path: '/anthropic', api: 'anthropic' },
         { path: '/', api: 'anthropic' },
+        { path: '/', api: 'gemini' },
       ],
       upstreams: [],
       models: [],

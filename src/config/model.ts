@@ -68,6 +68,7 @@ const mounts = (known: readonly Api[]) =>
         { path: '/v1', api: 'openai' },
         { path: '/anthropic', api: 'anthropic' },
         { path: '/', api: 'anthropic' },
+        { path: '/', api: 'gemini' },
       ],
       minItems: 1,
       description: 'Which API is served below which path.',
