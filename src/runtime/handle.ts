@@ -27,6 +27,7 @@ import { droppedHeader } from './dropped.ts'
 import { outcomeOf } from './outcome.ts'
 import type { ResponseOrigins } from './response-origins.ts'
 import type { Snapshot } from './snapshot.ts'
+import { withReadableProofs } from './unread-proofs.ts'
 
 export interface HandleServices {
   readonly transport: Transport
@@ -146,7 +147,7 @@ export class InferenceExchange implements DeliveryOptions {
 
   /** The bottom of the around chain. */
   upstream(_core: ExchangeCore, signal: AbortSignal | undefined): Promise<ReplyCore> {
-    return callUpstream(this, signal)
+    return withReadableProofs(this, () => callUpstream(this, signal))
   }
 
   /** Up again: the reply hooks, then delivery. */

@@ -286,3 +286,71 @@ describe('a conversation that moves between upstreams', () => {
     )
   })
 })
+
+describe('encrypted reasoning of another deployment', () => {
+  const unreadable = {
+    error: {
+      message: 'The encrypted content gAAA could not be verified. Reason: Encrypted content could not be decrypted or parsed.',
+      type: 'invalid_request_error',
+      param: null,
+      code: 'invalid_encrypted_content',
+    },
+  }
+  const responses = spoken.find((s) => s.name === 'responses')!
+  const input = [
+    { role: 'user', content: 'Go on.' },
+    { type: 'reasoning', id: 'rs_1', summary: [{ type: 'summary_text', text: 'Hm.' }], encrypted_content: 'gAAA' },
+    { type: 'function_call', id: 'fc_1', call_id: 'call_1', name: 'look', arguments: '{"a":1.50}' },
+    { type: 'function_call_output', call_id: 'call_1', output: 'R' },
+  ]
+
+  /** A server that can't read it, or that refuses whatever it gets. */
+  async function ask(body: object, stubborn = false) {
+    const got: Loose[] = []
+    const server = Bun.serve({
+      port: 0,
+      hostname: '127.0.0.1',
+      async fetch(request) {
+        const text = await request.text()
+        got.push(JSON.parse(text))
+        if (stubborn || text.includes('gAAA')) return Response.json(unreadable, { status: 400 })
+        return Response.json(replyOf(responses, 'a'))
+      },
+    })
+    const config = JSON.parse(matrixConfig(`http://127.0.0.1:${server.port}`)) as Loose
+    const own = await startLocalGateway(JSON.stringify(config))
+    try {
+      const response = await fetch(`${own.url}/v1/responses`, {
+        method: 'POST',
+        headers: responses.headers,
+        body: JSON.stringify({ model: 'responses-x', store: false, ...body }),
+      })
+      const outcome = await own.outcome(response.headers.get('x-request-id')!)
+      return { status: response.status, dropped: response.headers.get('x-gateway-dropped'), body: await response.text(), got, outcome }
+    } finally {
+      await own.stop()
+      await server.stop(true)
+    }
+  }
+
+  test('is left out when it can not be read, and the call made once more (D03)', async () => {
+    const { status, dropped, got, outcome } = await ask({ input })
+    expect(status).toBe(200)
+    expect(dropped).toBe('input[1].encrypted_content')
+    expect(outcome.attempts).toHaveLength(2)
+    expect(got[0].input).toEqual(input)
+    const { id: _, ...call } = input[2] as Loose
+    expect(got[1].input).toEqual([input[0], call, input[3]])
+    expect(got[1].store).toBe(false)
+  })
+
+  test('once only, and not for what holds none', async () => {
+    const again = await ask({ input }, true)
+    expect(again.status).toBe(400)
+    expect(again.got).toHaveLength(2)
+    const plain = await ask({ input: 'Hello' }, true)
+    expect(plain.status).toBe(400)
+    expect(JSON.parse(plain.body)).toEqual(unreadable)
+    expect(plain.got).toHaveLength(1)
+  })
+})
