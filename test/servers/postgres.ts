@@ -187,6 +187,24 @@ function failures(): void {
     expect(store.problem).toBeUndefined()
   }, 40_000)
 
+  test('statements and transactions side by side: none gets into the transaction of another', async () => {
+    await empty()
+    const { records } = opened()
+    await records.migrate(tables)
+    const work = Array.from({ length: 600 }, (_, i) => {
+      const id = `s${i}`
+      if (i % 3 > 0) return records.sql`INSERT INTO kill_row VALUES (${id}, ${1n})`
+      return records.transaction(async (sql) => {
+        await sql`INSERT INTO kill_row VALUES (${id}, ${1n})`
+        if (i % 2 === 0) throw new Error('rolled back')
+      })
+    })
+    const failed = (await Promise.allSettled(work)).flatMap((r) => (r.status === 'rejected' ? [(r.reason as Error).message] : []))
+    expect(failed).toEqual(Array(100).fill('rolled back'))
+    const [seen] = await opened().records.sql<{ n: bigint }>`SELECT count(*) AS n FROM kill_row`
+    expect(seen!.n).toBe(500n)
+  }, 30_000)
+
   test('a database that does not exist is no crash, and is named without the password', async () => {
     const { store, records } = opened({}, server.url.replace('headgate@', 'headgate:geheim@').replace('/postgres', '/nowhere'))
     await expect(records.sql`SELECT 1 AS one`).rejects.toThrow('nowhere')

@@ -4,6 +4,9 @@
  * A server that does not answer is given up after seconds: its connections are destroyed, and `open` makes new ones. A transaction that
  * met another is run again; from its second run on alone in this process, so that callers here do not keep failing one another.
  * A single statement is atomic by itself and is never run twice, except after a deadlock, which undid it.
+ *
+ * Statements and transactions have connections of their own: a `begin` that is pipelined behind statements may not be known to begin a transaction
+ * (postgres.js 3.4.9), and statements of others would then be part of it, and lost with it.
  */
 
 import postgres, { type Sql, type TransactionSql } from 'postgres'
@@ -19,7 +22,7 @@ import { translate } from './translate.ts'
 
 export interface PostgresOptions {
   readonly url: string
-  /** Connections of this process; 10 by default. */
+  /** Connections of this process, at least 2; 10 by default. */
   readonly pool?: number
   /** Milliseconds since the epoch. */
   readonly now?: () => number
@@ -49,6 +52,12 @@ const maxPlaceholders = 60_000
 /** "headgate": who migrates holds this advisory lock. */
 const migrationLock = '7522807063157568613'
 
+/** The connections of one process. */
+interface Pool {
+  readonly statements: Sql
+  readonly transactions: Sql
+}
+
 type Runner = Pick<Sql, 'unsafe'> | Pick<TransactionSql, 'unsafe'>
 
 export function postgresDriver(options: PostgresOptions): RecordsDriver {
@@ -56,14 +65,14 @@ export function postgresDriver(options: PostgresOptions): RecordsDriver {
   const limits = { ...usual, ...options.limits }
   const prepared = new Set<string>()
   const calm = createLane()
-  let pool: Sql | undefined
+  let pool: Pool | undefined
   let closed = false
   /** When the server last said anything: one that is only busy is not given up. */
   let lastAnswer = 0
 
-  const connect = (): Sql =>
+  const connect = (max: number): Sql =>
     postgres(options.url, {
-      max: options.pool ?? 10,
+      max,
       connect_timeout: limits.connect / 1000,
       idle_timeout: 300,
       ...({ max_pipeline: 2 } as object), // more would wait behind a locked row: half the throughput of a busy row
@@ -79,18 +88,26 @@ export function postgresDriver(options: PostgresOptions): RecordsDriver {
       },
     }) as Sql
 
-  const current = (): Sql => {
+  const connectAll = (): Pool => {
+    const all = Math.max(2, options.pool ?? 10)
+    const some = Math.floor(all * 0.4)
+    return { statements: connect(Math.max(1, some)), transactions: connect(Math.min(all - some, all - 1)) }
+  }
+  const end = async (old: Pool | undefined, timeout: number): Promise<void> => {
+    await Promise.all([old?.statements.end({ timeout }), old?.transactions.end({ timeout })])
+  }
+  const current = (): Pool => {
     if (!pool) throw new StoreUnavailable(closed ? 'the records are closed' : 'PostgreSQL was not reached yet')
     return pool
   }
   const drop = () => {
     const old = pool
     pool = undefined
-    old?.end({ timeout: 0 }).catch(() => {})
+    end(old, 0).catch(() => {})
   }
 
   /** The result, or `StoreUnavailable` when it does not come in time; the connections of a hung server are given up. */
-  const within = async <T>(work: Promise<T>, limit: number, of: Sql): Promise<T> => {
+  const within = async <T>(work: Promise<T>, limit: number, of: Pool): Promise<T> => {
     let timer: ReturnType<typeof setTimeout> | undefined
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
@@ -140,7 +157,7 @@ export function postgresDriver(options: PostgresOptions): RecordsDriver {
 
   const transaction = <T>(mode: string, limit: number, work: (tx: TransactionSql) => Promise<T>): Promise<T> => {
     const of = current()
-    return within(of.begin(`isolation level ${mode}`, (tx) => work(tx)) as Promise<T>, limit, of)
+    return within(of.transactions.begin(`isolation level ${mode}`, (tx) => work(tx)) as Promise<T>, limit, of)
   }
 
   const insertGroup = async (runner: Runner, { table, columns, rows }: InsertGroup): Promise<void> => {
@@ -156,7 +173,8 @@ export function postgresDriver(options: PostgresOptions): RecordsDriver {
     kind: 'postgres',
     async open() {
       if (closed) throw new StoreUnavailable('the records are closed')
-      const answers = async (of: Sql, limit: number) => void (await within(of.unsafe('SELECT 1').execute() as Promise<unknown>, limit, of))
+      const answers = async (of: Pool, limit: number) =>
+        void (await within(of.statements.unsafe('SELECT 1').execute() as Promise<unknown>, limit, of))
       if (pool) {
         try {
           return await answers(pool, limits.connect / 2)
@@ -164,7 +182,7 @@ export function postgresDriver(options: PostgresOptions): RecordsDriver {
           drop()
         }
       }
-      pool = connect()
+      pool = connectAll()
       try {
         await answers(pool, limits.connect + grace)
       } catch (error) {
@@ -175,7 +193,7 @@ export function postgresDriver(options: PostgresOptions): RecordsDriver {
     sql: <Row = SqlRow>(template: TemplateStringsArray, ...values: readonly SqlValue[]) =>
       again(() => {
         const of = current()
-        return within(queryOf(of)<Row>(template, ...values), limits.statement + grace, of)
+        return within(queryOf(of.statements)<Row>(template, ...values), limits.statement + grace, of)
       }),
     transaction: (work) =>
       again(() =>
@@ -187,7 +205,7 @@ export function postgresDriver(options: PostgresOptions): RecordsDriver {
         const [only] = groups
         const of = current()
         if (groups.length === 1 && only!.rows.length * only!.columns.length <= maxPlaceholders) {
-          return await within(insertGroup(of, only!), limits.statement + grace, of)
+          return await within(insertGroup(of.statements, only!), limits.statement + grace, of)
         }
         await transaction('read committed', limits.statement + 2 * grace, async (tx) => {
           for (const group of groups) await insertGroup(tx, group)
@@ -211,7 +229,7 @@ export function postgresDriver(options: PostgresOptions): RecordsDriver {
       closed = true
       const old = pool
       pool = undefined
-      await old?.end({ timeout: 2 })
+      await end(old, 2)
     },
   }
 }
