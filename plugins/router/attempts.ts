@@ -15,7 +15,7 @@ import { type Judgement, judge } from './classify.ts'
 import { NoRoom } from './gate.ts'
 import type { Candidate } from './order.ts'
 import type { Plan, X } from './plan.ts'
-import type { Track } from './track.ts'
+import type { Track, Tracks } from './track.ts'
 
 export interface AttemptOptions {
   readonly retries: number
@@ -27,6 +27,7 @@ export interface AttemptOptions {
   readonly keyRest: number
   readonly now: () => number
   readonly random: () => number
+  readonly tracks: Pick<Tracks, 'of'>
   readonly told: Told
 }
 
@@ -103,9 +104,12 @@ async function run(x: X, next: Next, plan: Plan, options: AttemptOptions, signal
     tries++
     if (reply.ok) return reply
     const judged = judge(reply)
-    blame(reply, judged, track, options)
+    const called = trackOf(reply, track, options)
+    blame(reply, judged, called, options)
     tell(reply, judged)
     if (judged.step === 'stop') break
+    // other targets would be the same one again
+    if (reply.attempt && (plan.pinned || called !== track)) waiting.length = 0
     if (judged.step === 'larger') {
       if (candidate.context === undefined) break
       tooSmall = Math.max(tooSmall ?? 0, candidate.context)
@@ -125,6 +129,11 @@ function refusal(x: X, noRoom: NoRoom | undefined): Refusal {
     message: `All calls that this gateway makes of the model provider at the same time are taken, and ${noRoom.message}. Try again in a moment.`,
     retryAfter: 1,
   })
+}
+
+/** Who was called: not always who was chosen, for the gateway sends what goes on from an earlier response to where that is. */
+function trackOf({ attempt }: Reply, chosen: Track, { tracks }: AttemptOptions): Track {
+  return attempt && attempt.upstream !== chosen.upstream.name ? tracks.of(attempt) : chosen
 }
 
 /** Takes the next one to call out of `waiting`: the first that is well and has room; at first one that is not, rather than none. */
@@ -169,8 +178,9 @@ async function callOne(
   { target, track }: Candidate,
   pause: number,
   signal: AbortSignal | undefined,
-  { now }: AttemptOptions,
+  options: AttemptOptions,
 ): Promise<Reply> {
+  const { now } = options
   const { gate } = track.upstream
   x.setTarget(target)
   if (x.request.model !== target.model) x.request.setModel(target.model)
@@ -201,11 +211,12 @@ async function callOne(
     const reply = await (after || signal ? next({ ...(after && { after }), ...(signal && { signal }) }) : next())
     const { attempt, ok } = reply
     if (!ok) return reply
-    track.health.answered()
+    const called = trackOf(reply, track, options)
+    called.health.answered()
     if (attempt?.firstContentAt !== undefined && x.operation !== 'count_tokens') {
-      track.observe(attempt.firstContentAt - attempt.startedAt, now())
+      called.observe(attempt.firstContentAt - attempt.startedAt, now())
     }
-    x.state.serving = { track, probe }
+    x.state.serving = { track, called, probe }
     return reply
   } finally {
     over = true

@@ -53,6 +53,7 @@ export default definePlugin({
       keyRest: breaker.enabled ? breaker.max_cooldown : 0,
       now,
       random: Math.random,
+      tracks,
       told: {
         failed: ({ upstream }, why) => failures.add(1, { upstream: upstream.name, why }),
         fellBack: (from, to) => fallbacks.add(1, { from: from.upstream.name, to: to.upstream.name }),
@@ -111,15 +112,15 @@ export default definePlugin({
         const { plan, serving } = x.state
         if (!serving) return
         x.state.serving = undefined
-        const { track, probe } = serving
+        const { called, track, probe } = serving
         release(track, probe)
         const failure = served?.failure
         if (failure === undefined) {
-          track.health.succeeded(now())
-          if (plan?.session !== undefined && end === 'finished') homes.set(plan.session, track.upstream.name, now())
+          called.health.succeeded(now())
+          if (plan?.session !== undefined && end === 'finished') homes.set(plan.session, called.upstream.name, now())
         } else if (failure !== 'aborted') {
-          track.failures++
-          if (track.health.failed(now(), failure)) attempts.told.opened(track)
+          called.failures++
+          if (called.health.failed(now(), failure)) attempts.told.opened(called)
         }
       },
     }

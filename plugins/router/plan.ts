@@ -5,7 +5,7 @@
  */
 
 import { type Catalog, globMatcher, type Model, Principal, type PrincipalValue, type Refusal } from 'headgate/plugin'
-import { type Homes, makerOf, type RouterExchange, sessionOf } from './affinity.ts'
+import { asBuffer, type Homes, makerOf, type RouterExchange, sessionOf } from './affinity.ts'
 import { type Family, unknownModelMessage, unservedMessage } from './choose.ts'
 import type { RouterConfig } from './config.ts'
 import { type Candidate, order, type Strategy } from './order.ts'
@@ -18,13 +18,15 @@ export interface Plan {
   readonly candidates: readonly Candidate[]
   /** What the conversation is known by, where it matters. */
   readonly session: string | undefined
+  /** It goes on from an earlier response, which only one upstream holds: the gateway sends it there, whatever target is set. */
+  readonly pinned: boolean
 }
 
 /** State of one exchange. */
 export interface Routing {
   plan: Plan | undefined
   /** The call whose reply is on its way to the client. */
-  serving: { readonly track: Track; readonly probe: boolean } | undefined
+  serving: { readonly track: Track; readonly called: Track; readonly probe: boolean } | undefined
 }
 
 export type X = RouterExchange<Routing>
@@ -39,6 +41,7 @@ export interface PlannerOptions {
   readonly now: () => number
 }
 
+const earlier = Buffer.from('"previous_response_id"')
 const anybody = (): boolean => true
 const allowed = new WeakMap<readonly string[], (model: string) => boolean>()
 
@@ -159,7 +162,7 @@ export function createPlanner(options: PlannerOptions): (x: X, family: Family) =
     let candidates = all.flatMap((list) => ranked(order(list, context), wishes.order))
     if (several && sticky) candidates = atHome(x, candidates, session, context.strategy)
     if (!config.fallback || wishes.allowFallbacks === false) candidates = candidates.slice(0, 1)
-    return { candidates, session }
+    return { candidates, session, pinned: x.operation === 'responses' && asBuffer(x.request.bytes).includes(earlier) }
   }
 
   /** The conversation's last place first; before that, who made the proofs in it; and nobody but who holds the reply that it goes on from. */

@@ -66,7 +66,7 @@ export class Track {
 }
 
 export interface Tracks {
-  of(target: Target): Track
+  of(target: Pick<Target, 'upstream' | 'model'>): Track
   /** In the order in which they were first called. */
   list(): Iterable<Track>
   upstream(name: string): UpstreamTrack
