@@ -262,12 +262,17 @@ describe('the cache', () => {
     let tick = 0n
     let finds = 0
     let gate = Promise.resolve()
+    let away = false
     const keySource: KeySource = {
       async find(prefix) {
         finds++
         const row = rows.get(prefix)
         await gate
         return row
+      },
+      async tick() {
+        if (away) throw new StoreUnavailable('away')
+        return tick
       },
       changes: async (after, limit) =>
         [...rows.values()]
@@ -290,6 +295,14 @@ describe('the cache', () => {
       put(record: KeyRow['record'], revoked = false) {
         tick++
         rows.set(record.prefix, { record, changed: tick, revoked })
+      },
+      /** A replica or a backup takes over that has not seen the last changes. */
+      back(to: bigint) {
+        tick = to
+        for (const [prefix, row] of rows) if (row.changed > to) rows.set(prefix, { ...row, changed: to })
+      },
+      reach(can: boolean) {
+        away = !can
       },
       hold() {
         const { promise, resolve } = Promise.withResolvers<void>()
@@ -342,6 +355,30 @@ describe('the cache', () => {
     expect(records.finds).toBe(64)
     expect(cache.find(key)).toBeUndefined() // known not to be there
     expect(records.finds).toBe(64)
+  })
+
+  test.each([
+    ['seen before others have changed as much again', 0],
+    ['away meanwhile, and ahead again when it can be asked', 9],
+  ])('records that were put back (%s): a revocation under a tick that is known already acts', async (_, more) => {
+    const records = source()
+    const [one, other] = [createKey({ name: 'a' }), createKey({ name: 'b' })]
+    for (const { record } of [one, other]) records.put(record)
+    for (let i = 0; i < 5; i++) records.put(other.record)
+    const cache = cacheOf(records.keySource)
+    await cache.sync()
+    expect(cache.find(one.key)).toBeDefined()
+    if (more > 0) {
+      records.reach(false)
+      await expect(cache.sync()).rejects.toThrow(StoreUnavailable)
+      records.reach(true)
+    }
+    records.back(3n)
+    records.put(one.record, true)
+    for (let i = 0; i < more; i++) records.put(other.record)
+    await cache.sync()
+    expect(await cache.find(one.key)).toBeUndefined()
+    expect(cache.find(other.key)).toBeDefined()
   })
 
   test('is bounded, keeps what is used, and finds what it had to drop', async () => {

@@ -5,7 +5,8 @@
  *    └──not known──▶ one look into the records ──▶ cache, or a bounded list of what is not there
  *
  * A key that is being looked up while its row changes gets the newer row. While the records can't be reached, known keys stay good for
- * `staleFor`, and for unknown ones the call fails: nobody is told that a key is wrong when nobody could look.
+ * `staleFor`, and for unknown ones the call fails: nobody is told that a key is wrong when nobody could look. Records that come back are read
+ * anew, since a replica or a backup may stand in their place.
  */
 
 import { StoreUnavailable } from 'headgate/plugin'
@@ -72,6 +73,8 @@ export function issuedKeys({ source, now, size, staleFor, tier }: IssuedKeysOpti
   let syncedAt = Number.NEGATIVE_INFINITY
   /** How often the cache was made anew. */
   let starts = 0
+  /** The last look failed: what answers next may be another server, which lacks the last changes and has made others under the same ticks. */
+  let lost = false
 
   const keep = (row: KeyRow): Cached => {
     const { prefix } = row.record
@@ -144,6 +147,21 @@ export function issuedKeys({ source, now, size, staleFor, tier }: IssuedKeysOpti
     syncedAt = began
   }
 
+  const follow = async (): Promise<void> => {
+    for (;;) {
+      const began = now()
+      const rows = await source.changes(tick, pageSize)
+      for (const row of rows) {
+        tick = row.changed
+        apply(row)
+      }
+      if (rows.length < pageSize) {
+        syncedAt = began
+        return
+      }
+    }
+  }
+
   return {
     get size() {
       return cache.size
@@ -161,18 +179,14 @@ export function issuedKeys({ source, now, size, staleFor, tier }: IssuedKeysOpti
       return inTime(load(prefix)).then((found) => (found && sameKey(found.salted, key) ? found.salted : undefined))
     },
     async sync() {
-      if (now() - syncedAt > longGap) return await start()
-      for (;;) {
-        const began = now()
-        const rows = await source.changes(tick, pageSize)
-        for (const row of rows) {
-          tick = row.changed
-          apply(row)
-        }
-        if (rows.length < pageSize) {
-          syncedAt = began
-          return
-        }
+      try {
+        // a clock behind the last change that was seen: the records were put back
+        if (lost || now() - syncedAt > longGap || (await source.tick()) < tick) await start()
+        else await follow()
+        lost = false
+      } catch (error) {
+        lost = true
+        throw error
       }
     },
   }

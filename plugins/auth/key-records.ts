@@ -37,6 +37,8 @@ export interface KeyRow {
 export interface KeySource {
   /** The row of a public prefix. */
   find(prefix: string): Promise<KeyRow | undefined>
+  /** The tick of the last change. */
+  tick(): Promise<bigint>
   /** Rows changed after a tick, in the order of their changes; revoked ones too. */
   changes(after: bigint, limit: number): Promise<readonly KeyRow[]>
   /** The tick now, and the keys that were changed last. */
@@ -73,6 +75,10 @@ export function recordsKeySource({ sql }: Records, realm: string): KeySource {
       const rows = await sql<Row>`SELECT id, prefix, salt, hash, fields, created_at, changed, revoked_at
         FROM auth_key WHERE realm = ${realm} AND prefix = ${prefix}`
       return rows[0] && rowOf(rows[0])
+    },
+    async tick() {
+      const [clock] = await sql<{ tick: bigint }>`SELECT tick FROM auth_clock WHERE realm = ${realm}`
+      return clock?.tick ?? 0n
     },
     async changes(after, limit) {
       const rows = await sql<Row>`SELECT id, prefix, salt, hash, fields, created_at, changed, revoked_at
