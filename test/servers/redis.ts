@@ -126,6 +126,19 @@ function outages(): void {
     expect(await state.get<number>('k')).toBe(1)
   })
 
+  test('is silent when the gateway starts: the reason is one that an operator can read', async () => {
+    server.signal('SIGSTOP')
+    try {
+      logged.length = 0
+      const store = await open()
+      await until(3000, 'it is said', () => logged.length > 0)
+      expect(logged.join('\n')).toContain('it takes connections and does not answer')
+      expect(store.problem).not.toContain('enableOfflineQueue')
+    } finally {
+      server.signal('SIGCONT')
+    }
+  })
+
   test('dies with a call in flight: the call fails, and is not sent again', async () => {
     const store = await open()
     const state = store.scoped('flight')

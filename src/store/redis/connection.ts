@@ -114,5 +114,6 @@ function describe(error: unknown): string {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
   if (error.message === '') return code === '' ? error.name : code
   if (error.name === 'MaxRetriesPerRequestError') return 'the connection was lost'
+  if (error.message.startsWith("Stream isn't writeable")) return 'it takes connections and does not answer'
   return error.message
 }
