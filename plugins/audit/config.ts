@@ -2,20 +2,77 @@
  * What an operator may set for `audit`. Static type, defaults, checks, editor schema and the README table come from here.
  */
 
-import { Type } from 'headgate/plugin'
+import { Duration, Secret, type Static, Type } from 'headgate/plugin'
 import { fieldNames } from './record.ts'
+import { redactions } from './redact.ts'
+
+const literals = <const T extends string>(names: readonly T[]) => Type.Union(names.map((name) => Type.Literal(name)))
 
 export const config = Type.Object({
+  sink: Type.Union([Type.Literal('lines'), Type.Literal('records')], {
+    default: 'lines',
+    description:
+      'Where records go: lines of JSON in a file or on standard output, or the records of the gateway, where they can be asked for',
+  }),
+  thread: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 100, description: 'Name that each record bears, so that several kinds can be told apart' }),
+  ),
+  trace_headers: Type.Array(Type.String({ minLength: 1 }), {
+    default: ['x-trace-id', 'traceparent'],
+    description: "Headers in which clients name a call themselves; the first that is there counts. Of traceparent its trace's id",
+  }),
+  receipt_header: Type.Optional(
+    Type.String({
+      pattern: '^[A-Za-z][A-Za-z0-9-]*$',
+      description: 'Header of each reply that bears the id of its record, besides x-request-id, which always does',
+    }),
+  ),
   file: Type.Optional(
     Type.String({
       minLength: 1,
-      description: 'File that lines are appended to, relative to gateway.yaml; standard output when absent. May be renamed while in use',
+      description:
+        'lines: file that lines are appended to, relative to gateway.yaml; standard output when absent. May be renamed while in use',
     }),
   ),
   fields: Type.Optional(
-    Type.Array(Type.Union(fieldNames.map((name) => Type.Literal(name))), {
-      minItems: 1,
-      description: 'Only these fields, in this order; all when absent',
+    Type.Array(literals(fieldNames), { minItems: 1, description: 'lines: only these fields, in this order; all when absent' }),
+  ),
+  in_flight: Type.String({
+    default: './data/audit-in-flight',
+    minLength: 1,
+    description:
+      'records: beginning of the names of small files which know the exchanges under way, so that they can be listed after a crash',
+  }),
+  when_full: Type.Union([Type.Literal('refuse'), Type.Literal('go_on')], {
+    default: 'refuse',
+    description: 'records: when neither store nor spool takes records any more: refuse exchanges, or go on and count what is lost',
+  }),
+  keep: Type.Optional(Duration({ description: 'records: how long they are kept; for ever when absent. Sums per day stay' })),
+  chain_key: Type.Optional(
+    Secret({ description: 'records: key of the hash chain; without it, who may write to the database can make a chain that fits' }),
+  ),
+  generation_path: Type.Optional(
+    Type.String({
+      pattern: '^/[A-Za-z0-9/_.-]+$',
+      description: 'records: path of a public endpoint that tells a key of its own exchanges: <path>/:id, <path>?id=',
     }),
   ),
+  bodies: Type.Optional(
+    Type.Object(
+      {
+        sample: Type.Number({ minimum: 0, maximum: 1, default: 1, description: 'Share of exchanges whose bodies are kept' }),
+        replies: Type.Boolean({ default: true, description: 'Keep the text of replies too' }),
+        max_size: Type.Integer({ minimum: 256, maximum: 16_777_216, default: 65_536, description: 'Characters kept of each' }),
+        keep: Duration({ default: '30d', description: 'How long they are kept' }),
+        redact: Type.Array(literals(redactions), { default: [...redactions], description: 'What is taken out before they are kept' }),
+        patterns: Type.Array(Type.String({ minLength: 1 }), {
+          default: [],
+          description: 'Regular expressions of what else is taken out',
+        }),
+      },
+      { description: 'records: keep bodies of requests and replies; absent = none' },
+    ),
+  ),
 })
+
+export type AuditConfig = Static<typeof config>

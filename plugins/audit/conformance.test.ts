@@ -9,3 +9,4 @@ const folder = mkdtempSync(join(tmpdir(), 'headgate-audit-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
 conformance(audit, { folder, with: { file: 'audit.jsonl' } })
+conformance(audit, { folder, with: { sink: 'records', in_flight: 'under-way', bodies: {}, receipt_header: 'x-receipt' } })

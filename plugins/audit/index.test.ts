@@ -29,7 +29,8 @@ function exchange(slots: ReadonlyMap<Slot<unknown>, unknown> = new Map()): Excha
     dialect: 'openai-chat',
     ip: '192.0.2.1',
     receivedAt: Date.parse('2026-01-02T03:04:05.678Z'),
-    headers: new Headers({ authorization: `Bearer ${secret}` }),
+    path: '/v1/chat/completions',
+    headers: new Headers({ authorization: `Bearer ${secret}`, 'x-trace-id': 'trace-7' }),
     query: `key=${secret}`,
     request: { json: { messages: [secret] }, model: secret },
     peek: (slot: Slot<unknown>) => slots.get(slot),
@@ -83,7 +84,7 @@ const outcome: Outcome = {
 
 /** Settles the exchanges, closes the plugin, and gives the file's lines. */
 async function written(outcomes: readonly Outcome[], options: object = {}, x = exchange()): Promise<string[]> {
-  const hooks = await audit.setup(host(), { file: 'logs/audit.jsonl', ...options })
+  const hooks = await audit.setup(host(), { file: 'logs/audit.jsonl', trace_headers: ['x-trace-id'], ...options })
   for (const one of outcomes) await hooks.settle?.(x, one)
   await hooks.close?.()
   const text = await Bun.file(join(folder, 'logs/audit.jsonl')).text()
@@ -103,6 +104,7 @@ describe('a line', () => {
     expect(JSON.parse(line!)).toEqual({
       time: '2026-01-02T03:04:05.678Z',
       id: 'req_1',
+      trace_id: 'trace-7',
       principal: 'key_example',
       account: 'acct_example',
       tier: 'paid',
@@ -110,6 +112,7 @@ describe('a line', () => {
       turn: 3,
       ip: '192.0.2.1',
       operation: 'chat',
+      path: '/v1/chat/completions',
       dialect: 'openai-chat',
       model_asked: 'm',
       model_served: 'm-2-2026',
@@ -130,9 +133,11 @@ describe('a line', () => {
       },
       cost_usd: '0.000132',
       attempts: [
-        { upstream: 'a', model: 'm-1', status: 500, failure: 'status', ms: 10.3 },
-        { upstream: 'b', model: 'm-2', status: 200, ms: 18, cost_usd: '0.000132' },
+        { upstream: 'a', model: 'm-1', status: 500, failure: 'status', at: 1, ms: 10.3 },
+        { upstream: 'b', model: 'm-2', status: 200, at: 12, ms: 18, cost_usd: '0.000132' },
       ],
+      latency_ms: 31,
+      verdicts: [{ plugin: 'x', hook: 'request', did: 'noted', detail: '[key]' }],
       timings: { admitted: 0, body: 1, head: 15, first_content: 20, end: 30.6 },
       bytes_in: 100,
       bytes_out: 2000,
@@ -210,7 +215,7 @@ describe('the file', () => {
   })
 
   test('may be renamed while in use: the next lines make a new one', async () => {
-    const hooks = await audit.setup(host(), { file: 'audit.jsonl' })
+    const hooks = await audit.setup(host(), { file: 'audit.jsonl', trace_headers: [] })
     const path = join(folder, 'audit.jsonl')
     await rename(path, `${path}.1`)
     await hooks.settle?.(exchange(), outcome)
@@ -221,11 +226,11 @@ describe('the file', () => {
 
   test('that cannot be written stops the start', async () => {
     await mkdir(join(folder, 'audit.jsonl'))
-    await expect(Promise.resolve(audit.setup(host(), { file: 'audit.jsonl' }))).rejects.toThrow(/EISDIR/)
+    await expect(Promise.resolve(audit.setup(host(), { file: 'audit.jsonl', trace_headers: [] }))).rejects.toThrow(/EISDIR/)
   })
 
   test('that fails later is told by health', async () => {
-    const hooks = await audit.setup(host(), { file: 'sub/audit.jsonl' })
+    const hooks = await audit.setup(host(), { file: 'sub/audit.jsonl', trace_headers: [] })
     expect(await hooks.health?.()).toBeUndefined()
     await rm(join(folder, 'sub'), { recursive: true })
     await hooks.settle?.(exchange(), outcome)
@@ -237,9 +242,9 @@ describe('the file', () => {
 test('without a file, lines go to standard output, and a reader that left does no harm', async () => {
   const script = `
     import audit from ${JSON.stringify(join(import.meta.dir, 'index.ts'))}
-    const hooks = await audit.setup({ log: { error: console.error, info() {} }, counter: () => ({ add() {} }) }, {})
+    const hooks = await audit.setup({ log: { error: console.error, info() {} }, counter: () => ({ add() {} }) }, { trace_headers: [] })
     const x = { id: 'req_1', operation: 'chat', dialect: 'd', ip: '', receivedAt: 0, peek() {} }
-    const o = { end: 'finished', usage: { source: 'unknown' }, attempts: [], timings: { endAt: 1 } }
+    const o = { end: 'finished', usage: { source: 'unknown' }, attempts: [], verdicts: [], timings: { endAt: 1 } }
     for (let i = 0; i < 5000; i++) await hooks.settle(x, o)
     await hooks.close()
   `

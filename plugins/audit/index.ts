@@ -1,64 +1,93 @@
 /**
- * `audit`: one line of JSON for each settled exchange, in a file or on standard output.
+ * `audit`: one record for each settled exchange: lines of JSON, or rows of the gateway's records that can be asked for and verified.
  *
  * This file joins the parts to hooks. It fails open: when an exchange settles its reply has been sent, so there is nothing left to
  * refuse; a destination that fails shows in the log, in `/ready` and in a counter.
  */
 
-import { definePlugin, Principal, Session } from 'headgate/plugin'
-import { config } from './config.ts'
-import { fileDestination, standardOutput } from './destination.ts'
-import { lineBuffer } from './line-buffer.ts'
-import { lineOf, recordOf } from './record.ts'
+import { definePlugin, type Exchange, type Outcome, Principal, Session } from 'headgate/plugin'
+import { type AuditConfig, config } from './config.ts'
+import { editsOf } from './edits.ts'
+import { type LinesSink, linesSink } from './lines-sink.ts'
+import { type AuditRecord, recordOf } from './record.ts'
+import type { RecordsSink, Under } from './records-sink.ts'
+import { redactor } from './redact.ts'
+import { traceIdOf } from './trace-id.ts'
 
-/** 16 MB: some 20,000 exchanges. */
-const limit = 16 * 1024 * 1024
-const linger = 50
-const retry = 1000
+type X = Exchange<never, typeof Principal | typeof Session, never, Under>
 
 export default definePlugin({
   api: 1,
   name: 'audit',
-  summary: 'Writes one JSON line per settled exchange to a file or standard output',
+  summary: 'Keeps one record per exchange: as lines of JSON, or in the records, where it can be asked for and verified',
   config,
   wants: [Principal, Session],
   failure: 'open',
+  usage: (config: AuditConfig) => config.sink === 'records',
+  state: (): Under => ({ slot: -1, sampled: false, reply: '' }),
 
   async setup(host, config) {
-    const path = config.file === undefined ? undefined : host.file(config.file)
-    const name = path ?? 'standard output'
-    const append = path === undefined ? standardOutput : await fileDestination(path)
-    const lost = host.counter('audit_lines_lost', 'Audit lines that could not be kept while the destination failed')
+    const redact = redactor()
     const unpriced = host.counter('audit_cost_unknown', 'Exchanges whose cost is not known')
-    let lostSince = 0
-
-    const buffer = lineBuffer({
-      append,
-      limit,
-      linger,
-      retry,
-      onFailure: (error) => {
-        host.log.error('audit lines cannot be written; they are kept and tried again', { to: name, error: String(error) })
+    const recordFrom = (x: X, outcome: Outcome): AuditRecord => {
+      const about = {
+        principal: x.peek(Principal),
+        session: x.peek(Session),
+        traceId: traceIdOf(x.headers, config.trace_headers),
+        edits: editsOf(x, outcome),
+        redact,
+      }
+      const record = recordOf(x, outcome, about, host.catalog)
+      if (record.cost?.known === false) unpriced.add(1, { upstream: outcome.upstream ?? '' })
+      return record
+    }
+    const header = config.receipt_header?.toLowerCase()
+    const receipt = header !== undefined && {
+      reply(x: X, reply: { headers: Headers }) {
+        reply.headers.set(header, x.id)
       },
-      onRecovery: () => {
-        host.log.info('audit lines are written again', { to: name, lost: lostSince })
-        lostSince = 0
-      },
-      onLost: (lines) => {
-        if (lostSince === 0) host.log.error('audit lines are lost: the destination fails and the buffer is full or closed', { to: name })
-        lostSince += lines
-        lost.add(lines)
-      },
-    })
-
+    }
+    if (config.sink === 'records') {
+      const { recordsSink } = await import('./records-sink.ts')
+      return { ...recordsHooks(await recordsSink(host, config), recordFrom, config), ...receipt }
+    }
+    const sink: LinesSink = await linesSink(host, config)
     return {
-      settle(x, outcome) {
-        const record = recordOf(x, outcome, x.peek(Principal), x.peek(Session), host.catalog)
-        if (record.cost_usd === 'unknown') unpriced.add(1, { upstream: outcome.upstream ?? '' })
-        buffer.add(lineOf(record, config.fields))
-      },
-      health: () => (buffer.failing ? `audit lines cannot be written to ${name}` : undefined),
-      close: () => buffer.close(),
+      ...receipt,
+      settle: (x, outcome) => sink.write(recordFrom(x, outcome)),
+      health: sink.health,
+      close: sink.close,
     }
   },
 })
+
+function recordsHooks(sink: RecordsSink, recordFrom: (x: X, outcome: Outcome) => AuditRecord, config: AuditConfig) {
+  const { bodies } = sink
+  return {
+    admit(x: Pick<X, 'id' | 'receivedAt' | 'operation' | 'dialect' | 'state' | 'refuse'>) {
+      if (sink.refuses) {
+        const message = 'This gateway can not keep records now, and answers nothing unrecorded. Try again in a moment.'
+        return x.refuse('store_unavailable', { message, retryAfter: 5 })
+      }
+      sink.begin(x, x.state)
+      if (bodies) x.state.sampled = bodies.sampled()
+      return undefined
+    },
+    request(x: X) {
+      sink.identify(x, x.state, x.peek(Principal), x.request.model)
+    },
+    ...(bodies &&
+      config.bodies?.replies && {
+        event(x: X, event: Parameters<typeof bodies.gather>[1]) {
+          if (x.state.sampled) bodies.gather(x.state, event)
+          return undefined
+        },
+      }),
+    settle(x: X, outcome: Outcome) {
+      const body = x.state.sampled && outcome.timings.bodyAt !== undefined ? x.request.bytes : undefined
+      sink.write(recordFrom(x, outcome), outcome, x.state, body)
+    },
+    health: sink.health,
+    close: sink.close,
+  }
+}

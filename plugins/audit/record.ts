@@ -9,43 +9,76 @@ import {
   type Attempt,
   attemptCost,
   type Cost,
+  cacheSavings,
   formatUsd,
   noCost,
   type Operation,
   type Outcome,
   outcomeCost,
+  type Price,
   type PricesAt,
   type PrincipalValue,
+  perMillion,
+  priceClasses,
   type SessionValue,
   type Timings,
   type Usage,
 } from 'headgate/plugin'
+import { isoTime } from './iso-time.ts'
 
 /** What the record takes from an exchange. */
 export interface Settled {
   readonly id: string
   readonly operation: Operation
   readonly dialect: string
+  readonly path: string
   readonly ip: string
   readonly receivedAt: number
+  readonly target?: { readonly upstream: string; readonly dialect?: string } | undefined
+}
+
+/** What is known of an exchange besides its outcome. */
+export interface About {
+  readonly principal?: PrincipalValue | undefined
+  readonly session?: SessionValue | undefined
+  /** The client's own id of the call, or of the trace that it belongs to. */
+  readonly traceId?: string | undefined
+  readonly edits?: EditsMade | undefined
+  /** Makes remarks of plugins fit to be kept. */
+  readonly redact: (text: string) => string
+}
+
+/** What was changed in the request's body on its way. */
+export interface EditsMade {
+  readonly count: number
+  /** Offset in bytes of the first difference from what was received; absent when only the model's name was changed. */
+  readonly first_byte?: number
+  /** At most 20 of them. */
+  readonly list: readonly { readonly plugin: string; readonly what: string; readonly where: string }[]
 }
 
 /** All fields, in the order of a line. */
 export const fieldNames = [
   'time',
   'id',
+  'thread',
+  'trace_id',
   'principal',
   'account',
   'tier',
+  'user',
   'session',
   'turn',
   'ip',
   'operation',
+  'path',
   'dialect',
+  'upstream_dialect',
   'model_asked',
   'model_served',
   'upstream',
   'dropped',
+  'edits',
   'status',
   'end',
   'code',
@@ -55,83 +88,141 @@ export const fieldNames = [
   'usage',
   'cost_usd',
   'cost_missing',
+  'cost_at_least_usd',
+  'cache_saved_usd',
+  'price',
   'attempts',
   'timings',
+  'latency_ms',
   'bytes_in',
   'bytes_out',
+  'verdicts',
 ] as const
 export type FieldName = (typeof fieldNames)[number]
-export type AuditRecord = Readonly<Record<FieldName, unknown>>
 
-/** Makes the record; a field that does not apply is undefined. */
-export function recordOf(
-  x: Settled,
-  o: Outcome,
-  principal: PrincipalValue | undefined,
-  session: SessionValue | undefined,
-  catalog: PricesAt['catalog'],
-): AuditRecord {
+/** Amounts in picodollars; the rest is what JSON can hold. Fields that do not apply are undefined. */
+export interface AuditRecord {
+  readonly time: number
+  readonly id: string
+  readonly trace_id: string | undefined
+  readonly principal: string | undefined
+  readonly account: string | undefined
+  readonly tier: string | undefined
+  readonly user: string | undefined
+  readonly session: string | undefined
+  readonly turn: number | undefined
+  readonly ip: string | undefined
+  readonly operation: Operation
+  readonly path: string | undefined
+  readonly dialect: string
+  readonly upstream_dialect: string | undefined
+  readonly model_asked: string | undefined
+  readonly model_served: string | undefined
+  readonly upstream: string | undefined
+  readonly dropped: readonly string[] | undefined
+  readonly edits: EditsMade | undefined
+  readonly status: number
+  readonly end: string
+  readonly code: string | undefined
+  readonly by: string | undefined
+  readonly stream: boolean
+  readonly stream_state: string
+  readonly usage: Usage
+  /** Undefined where no provider is called. */
+  readonly cost: Cost | undefined
+  readonly cache_saved: bigint | undefined
+  readonly price: object | undefined
+  readonly attempts: readonly object[]
+  readonly timings: TimesTold
+  readonly bytes_in: number
+  readonly bytes_out: number
+  readonly verdicts: readonly object[] | undefined
+}
+
+/** Milliseconds since the exchange was received. */
+export interface TimesTold {
+  readonly admitted?: number | undefined
+  readonly body?: number | undefined
+  readonly head?: number | undefined
+  readonly first_content?: number | undefined
+  readonly end: number
+}
+
+/** Makes the record. */
+export function recordOf(x: Settled, o: Outcome, about: About, catalog: PricesAt['catalog']): AuditRecord {
   const prices = { catalog, at: x.receivedAt }
-  const cost = costOfExchange(x.operation, o, prices)
+  const { principal, session } = about
+  const { target } = x
+  const { served } = o
   return {
-    time: isoTime(x.receivedAt),
+    time: x.receivedAt,
     id: x.id,
+    trace_id: about.traceId,
     principal: principal?.id,
     account: principal?.account,
     tier: principal?.tier,
+    user: short(principal?.user),
     session: session?.id,
     turn: session?.turn,
     ip: x.ip || undefined,
     operation: x.operation,
+    path: short(x.path),
     dialect: x.dialect,
+    upstream_dialect: target && target.upstream === o.upstream ? target.dialect : undefined,
     model_asked: short(o.modelAsked),
     model_served: short(o.modelServed),
     upstream: o.upstream,
     dropped: o.dropped,
+    edits: about.edits,
     status: o.status,
     end: o.end,
     code: o.code,
     by: o.by,
     stream: o.stream,
     stream_state: o.streamState,
-    usage: usageOf(o.usage),
-    cost_usd: cost && amount(cost),
-    cost_missing: cost?.known === false ? cost.missing.map(short) : undefined,
+    usage: o.usage,
+    cost: costOfExchange(x.operation, o, prices),
+    cache_saved: served?.usage && cacheSavings(served.usage, served.price)?.net,
+    price: served?.price && priceTold(served.price),
     attempts: o.attempts.map((attempt) => attemptOf(attempt, prices)),
     timings: timingsOf(o.timings),
     bytes_in: o.bytesIn,
     bytes_out: o.bytesOut,
+    verdicts: o.verdicts.length > 0 ? verdictsOf(o.verdicts, about.redact) : undefined,
   }
 }
 
-/** One line of JSON with its line break; with `fields`, only those. */
-export function lineOf(record: AuditRecord, fields?: readonly FieldName[]): string {
-  if (fields === undefined) return `${JSON.stringify(record)}\n`
+/** A record as JSON tells it: times as text, amounts in USD. */
+export function toldRecord(r: AuditRecord, thread: string | undefined): Record<FieldName, unknown> {
+  const { cost, cache_saved: saved, usage, ...rest } = r
+  return {
+    ...rest,
+    time: isoTime(r.time),
+    thread,
+    usage: usageOf(usage),
+    cost_usd: cost && amount(cost),
+    cost_missing: cost?.known === false ? cost.missing.map((what) => short(what)) : undefined,
+    cost_at_least_usd: cost?.known === false && cost.atLeast > 0n ? formatUsd(cost.atLeast) : undefined,
+    cache_saved_usd: saved === undefined || saved === 0n ? undefined : formatUsd(saved),
+    latency_ms: Math.round(r.timings.end),
+  }
+}
+
+/** One line of JSON with its line break: all fields, or those named, in that order. */
+export function lineOf(record: AuditRecord, fields: readonly FieldName[] = fieldNames, thread?: string): string {
+  const told = toldRecord(record, thread)
   const chosen: Partial<Record<FieldName, unknown>> = {}
-  for (const name of fields) chosen[name] = record[name]
+  for (const name of fields) chosen[name] = told[name]
   return `${JSON.stringify(chosen)}\n`
 }
 
-let second = Number.NaN
-let secondText = ''
-
-/** ISO 8601 of a time in milliseconds; the text of the second is kept, for most lines share it with the one before. */
-function isoTime(ms: number): string {
-  const whole = Math.floor(ms / 1000)
-  if (whole !== second) {
-    second = whole
-    secondText = new Date(whole * 1000).toISOString().slice(0, 20)
-  }
-  return `${secondText}${String(Math.floor(ms) - whole * 1000).padStart(3, '0')}Z`
-}
-
-/** Names that a client or upstream chose are cut: a line has no size of their choosing. */
-function short(text: string | undefined): string | undefined {
-  return text !== undefined && text.length > 200 ? text.slice(0, 200) : text
+/** Names that a client or upstream chose are cut: a record has no size of their choosing. */
+export function short(text: string | undefined, most = 200): string | undefined {
+  return text !== undefined && text.length > most ? text.slice(0, most) : text
 }
 
 /** Token classes as they are billed; nothing but the source when nothing is known. Audio is said when there was any. */
-function usageOf(u: Usage): object {
+export function usageOf(u: Usage): object {
   if (u.source === 'unknown') return { source: 'unknown' }
   return {
     source: u.source,
@@ -158,26 +249,55 @@ function amount(cost: Cost): string {
   return cost.known ? formatUsd(cost.pico) : 'unknown'
 }
 
-/** One upstream call; `ms` from its start to its end. */
+const toldPrices = new WeakMap<Price, object>()
+
+/** A price as the config spells it: USD per million tokens. Made once per price. */
+function priceTold(price: Price): object {
+  let told = toldPrices.get(price)
+  if (told) return told
+  const rates = (p: Partial<Record<string, unknown>>) =>
+    Object.fromEntries(priceClasses.flatMap((name) => (typeof p[name] === 'bigint' ? [[name, rate(name, p[name])]] : [])))
+  const rate = (name: string, pico: bigint) => formatUsd(name === 'request' ? pico : perMillion(pico))
+  const { longContext } = price
+  told = { ...rates(price as never), ...(longContext && { long_context: { above: longContext.above, ...rates(longContext as never) } }) }
+  toldPrices.set(price, told)
+  return told
+}
+
+/** One upstream call; `at` is when it began and `ms` its length. */
 function attemptOf(a: Attempt, prices: PricesAt): object {
   return {
     upstream: a.upstream,
     model: short(a.model),
     status: a.status,
     failure: a.failure,
+    at: rounded(a.startedAt),
+    head: rounded(a.headAt),
+    first_content: rounded(a.firstContentAt),
     ms: a.endedAt === undefined ? undefined : rounded(a.endedAt - a.startedAt),
     cost_usd: a.usage && amount(attemptCost(a, prices)),
+    upstream_request_id: short(a.upstreamRequestId),
   }
 }
 
-/** Milliseconds since the exchange was received. */
-function timingsOf(t: Timings): object {
+const mostVerdicts = 50
+
+function verdictsOf(verdicts: Outcome['verdicts'], redact: (text: string) => string): object[] {
+  return verdicts.slice(0, mostVerdicts).map(({ plugin, hook, did, detail }) => ({
+    plugin,
+    hook: hook || undefined,
+    did,
+    detail: detail === undefined ? undefined : redact(short(detail, 500)!),
+  }))
+}
+
+function timingsOf(t: Timings): TimesTold {
   return {
     admitted: rounded(t.admittedAt),
     body: rounded(t.bodyAt),
     head: rounded(t.headAt),
     first_content: rounded(t.firstContentAt),
-    end: rounded(t.endAt),
+    end: rounded(t.endAt)!,
   }
 }
 

@@ -1,0 +1,172 @@
+/**
+ * Which exchanges are under way, in a file that outlives this process: after a crash the next one lists them.
+ *
+ * The file is mapped into memory: noting an exchange is a write to memory (0.3 µs), and the kernel keeps it when the process is killed. It
+ * is not synced: a power failure may take it along. One slot per exchange, `<length><id \t time \t operation \t caller \t model>`; 0 = free.
+ * The name holds host and process, so that others leave it alone while that lives; other hosts go by its last sign of life.
+ */
+
+import { closeSync, ftruncateSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { basename, dirname, join } from 'node:path'
+
+const slotSize = 256
+/** Exchanges that can be known at once; more are not listed after a crash. */
+const slots = 8192
+/** Milliseconds without a sign of life after which a file of another host counts as left. */
+const silence = 60_000
+/** Instances whose files are in use in this process, or were taken over by it. */
+const held = new Set<string>()
+const host = hostname().replace(/[^A-Za-z0-9.]/g, '_')
+
+/** What is known of an exchange that was under way. */
+export interface Begun {
+  readonly id: string
+  /** Milliseconds since the epoch. */
+  readonly at: number
+  readonly operation: string
+  readonly dialect: string
+  /** Empty when not known. */
+  readonly caller: string
+  readonly model: string
+}
+
+export interface InFlight {
+  /** Notes an exchange; its slot, or -1 when all are taken. */
+  begin(what: Begun): number
+  /** Says more of it. */
+  update(slot: number, what: Begun): void
+  /** Frees slots: what they noted is durable elsewhere, or never was to be. */
+  end(slot: number): void
+  readonly count: number
+  /** Gives a sign of life. */
+  sign(): void
+  /** Removes the file when nothing is under way. */
+  close(): void
+}
+
+/** @param base beginning of the file's path; its folder is made. @throws Error when the file can't be made. */
+export function inFlightFile(base: string, instance: string): InFlight {
+  mkdirSync(dirname(base), { recursive: true })
+  const path = `${base}.${host}.${process.pid}.${instance}`
+  const file = openSync(path, 'wx', 0o600)
+  try {
+    ftruncateSync(file, slots * slotSize)
+  } finally {
+    closeSync(file)
+  }
+  held.add(instance)
+  const map = Bun.mmap(path, { shared: true })
+  const bytes = Buffer.from(map.buffer, map.byteOffset, map.byteLength)
+  const free: number[] = []
+  /** Slots that were never used; taken in order, so that a quiet gateway touches one page. */
+  let fresh = 0
+  const write = (slot: number, { id, at, operation, dialect, caller, model }: Begun) => {
+    const start = slot * slotSize
+    const length = bytes.write(`${id}\t${at}\t${operation}\t${dialect}\t${caller}\t${model}`, start + 1, slotSize - 1, 'utf8')
+    bytes[start] = length // last: a slot counts from here on
+  }
+  return {
+    begin(what) {
+      const slot = free.pop() ?? (fresh < slots ? fresh++ : -1)
+      if (slot >= 0) write(slot, what)
+      return slot
+    },
+    update(slot, what) {
+      if (slot < 0) return
+      bytes[slot * slotSize] = 0
+      write(slot, what)
+    },
+    end(slot) {
+      if (slot < 0) return
+      bytes[slot * slotSize] = 0
+      free.push(slot)
+    },
+    get count() {
+      return fresh - free.length
+    },
+    sign() {
+      try {
+        utimesSync(path, new Date(), new Date())
+      } catch {
+        // removed by hand: there is nothing to sign
+      }
+    },
+    close() {
+      held.delete(instance)
+      if (fresh === free.length) rmSync(path, { force: true })
+    },
+  }
+}
+
+/** What a process that died left. */
+export interface Left {
+  readonly instance: string
+  readonly begun: readonly Begun[]
+  /** It is dealt with. */
+  remove(): void
+  /** It is to be found again. */
+  release(): void
+}
+
+/** Takes over the files of processes that are gone; nobody else gets them. */
+export function leftBehind(base: string): Left[] {
+  const folder = dirname(base)
+  const prefix = `${basename(base)}.`
+  const left: Left[] = []
+  let names: string[]
+  try {
+    names = readdirSync(folder)
+  } catch {
+    return []
+  }
+  for (const name of names) {
+    if (!name.startsWith(prefix)) continue
+    const parts = name.slice(prefix.length).split('.')
+    const instance = parts.pop()
+    const pid = Number(parts.pop())
+    if (!instance || !Number.isInteger(pid) || !isLeft(join(folder, name), parts.join('.'), pid, instance)) continue
+    const mine = join(folder, `${prefix}${host}.${process.pid}.${instance}`)
+    try {
+      if (join(folder, name) !== mine) renameSync(join(folder, name), mine)
+      const begun = read(mine)
+      held.add(instance)
+      const remove = () => {
+        rmSync(mine, { force: true })
+        held.delete(instance)
+      }
+      left.push({ instance, begun, remove, release: () => void held.delete(instance) })
+    } catch {
+      // another one was faster
+    }
+  }
+  return left
+}
+
+function isLeft(path: string, owner: string, pid: number, instance: string): boolean {
+  if (owner === host) return pid === process.pid ? !held.has(instance) : !lives(pid)
+  const stat = statSync(path, { throwIfNoEntry: false })
+  return stat !== undefined && Date.now() - stat.mtimeMs > silence
+}
+
+function lives(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+  }
+}
+
+function read(path: string): Begun[] {
+  const bytes = readFileSync(path)
+  const begun: Begun[] = []
+  for (let at = 0; at + slotSize <= bytes.length; at += slotSize) {
+    const length = bytes[at]!
+    if (length === 0) continue
+    const [id, time, operation, dialect, caller, ...model] = bytes.toString('utf8', at + 1, at + 1 + length).split('\t')
+    if (id && operation && dialect && Number.isFinite(Number(time)))
+      begun.push({ id, at: Number(time), operation, dialect, caller: caller ?? '', model: model.join('\t') })
+  }
+  return begun
+}

@@ -1,0 +1,52 @@
+/** Records as lines of JSON, in a file or on standard output, gathered and written in groups. */
+
+import type { Host } from 'headgate/plugin'
+import type { AuditConfig } from './config.ts'
+import { fileDestination, standardOutput } from './destination.ts'
+import { lineBuffer } from './line-buffer.ts'
+import { type AuditRecord, lineOf } from './record.ts'
+
+/** 16 MB: some 20,000 exchanges. */
+const limit = 16 * 1024 * 1024
+const linger = 50
+const retry = 1000
+
+export interface LinesSink {
+  write(record: AuditRecord): void
+  health(): string | undefined
+  close(): Promise<void>
+}
+
+/** @throws Error when the file can't be opened for appending. */
+export async function linesSink(host: Host, config: AuditConfig): Promise<LinesSink> {
+  const path = config.file === undefined ? undefined : host.file(config.file)
+  const name = path ?? 'standard output'
+  const append = path === undefined ? standardOutput : await fileDestination(path)
+  const lost = host.counter('audit_lines_lost', 'Audit lines that could not be kept while the destination failed')
+  let lostSince = 0
+
+  const buffer = lineBuffer({
+    append,
+    limit,
+    linger,
+    retry,
+    onFailure: (error) => {
+      host.log.error('audit lines cannot be written; they are kept and tried again', { to: name, error: String(error) })
+    },
+    onRecovery: () => {
+      host.log.info('audit lines are written again', { to: name, lost: lostSince })
+      lostSince = 0
+    },
+    onLost: (lines) => {
+      if (lostSince === 0) host.log.error('audit lines are lost: the destination fails and the buffer is full or closed', { to: name })
+      lostSince += lines
+      lost.add(lines)
+    },
+  })
+
+  return {
+    write: (record) => void buffer.add(lineOf(record, config.fields, config.thread)),
+    health: () => (buffer.failing ? `audit lines cannot be written to ${name}` : undefined),
+    close: () => buffer.close(),
+  }
+}

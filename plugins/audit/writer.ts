@@ -1,0 +1,124 @@
+/**
+ * Brings chained rows into the records, in their order, and loses none that it has taken.
+ *
+ *     add ──▶ queue ──▶ one append at a time (rows that came meanwhile go together) ──▶ durable, told to `onDurable`
+ *                          └▶ fails (store down and spool full) ──▶ kept, tried again with growing pauses
+ *
+ * `full` says that no more should be taken; who adds nevertheless is taken up to twice the limit, for exchanges under way.
+ */
+
+import type { Records } from 'headgate/plugin'
+import type { ChainedRow } from './row.ts'
+
+/** Rows of one append: the store commits so many together. */
+const batchRows = 200
+const firstPause = 250
+const longestPause = 5000
+
+export interface WriterOptions {
+  readonly records: Pick<Records, 'append'>
+  /** Rows that may wait before `full`. */
+  readonly limit: number
+  /** These are on the disk. */
+  onDurable(entries: readonly Entry[]): void
+  onFailure(error: unknown): void
+  onRecovery(): void
+}
+
+export interface Entry {
+  readonly row: ChainedRow
+  /** Place of the exchange in the list of those under way; -1 for none. */
+  readonly slot: number
+}
+
+export interface Writer {
+  readonly waiting: number
+  readonly full: boolean
+  /** No room is left even for exchanges under way. */
+  readonly overfull: boolean
+  readonly failing: boolean
+  add(entry: Entry): void
+  /** Resolves when nothing waits; false when `ms` were not enough. */
+  flush(ms: number): Promise<boolean>
+  close(): void
+}
+
+export function rowWriter({ records, limit, onDurable, onFailure, onRecovery }: WriterOptions): Writer {
+  let queue: Entry[] = []
+  /** Rows of the append under way. */
+  let under = 0
+  let working = false
+  let failing = false
+  let closed = false
+  let wake: (() => void) | undefined
+
+  const work = async (): Promise<void> => {
+    for (let pause = firstPause; queue.length > 0 && !closed; ) {
+      const batch = queue.slice(0, batchRows)
+      queue = queue.slice(batch.length)
+      under = batch.length
+      try {
+        await records.append(
+          'audit_exchange',
+          batch.map((entry) => entry.row),
+        )
+        under = 0
+        if (failing) onRecovery()
+        failing = false
+        pause = firstPause
+        onDurable(batch)
+      } catch (error) {
+        queue = batch.concat(queue)
+        under = 0
+        if (!failing) onFailure(error)
+        failing = true
+        await paused(pause)
+        pause = Math.min(pause * 2, longestPause)
+      }
+    }
+    working = false
+  }
+
+  /** Waits; `flush` and `close` cut it short. */
+  const paused = (ms: number): Promise<void> =>
+    new Promise((resolve) => {
+      const timer = setTimeout(done, ms)
+      function done() {
+        clearTimeout(timer)
+        wake = undefined
+        resolve()
+      }
+      wake = done
+    })
+
+  return {
+    get waiting() {
+      return queue.length + under
+    },
+    get full() {
+      return queue.length + under >= limit
+    },
+    get overfull() {
+      return queue.length + under >= limit * 2
+    },
+    get failing() {
+      return failing
+    },
+    add(entry) {
+      queue.push(entry)
+      if (working || closed) return
+      working = true
+      // what settles in the same turn goes along
+      setImmediate(() => void work())
+    },
+    async flush(ms) {
+      const until = performance.now() + ms
+      for (wake?.(); working && performance.now() < until; ) await Bun.sleep(2)
+      return !working && queue.length === 0
+    },
+    close() {
+      closed = true
+      wake?.()
+    },
+  }
+}
