@@ -25,6 +25,8 @@ export interface Capabilities {
   readonly tools: boolean
   /** A tool can be forced. Without it `required` becomes `auto`, disclosed. */
   readonly forcedTools: boolean
+  /** Chat: the model may reason where it is offered tools. Without it, it is told not to. */
+  readonly reasonsWithTools: boolean
   /** temperature, top_p and top_k are accepted. */
   readonly sampling: boolean
   /** temperature and top_p may come together. */
@@ -42,6 +44,8 @@ export interface Capabilities {
   readonly adaptiveThinking: boolean
   /** Thinking by token budget is known. */
   readonly thinkingBudget: boolean
+  /** Anthropic: thinking can be turned off. */
+  readonly thinkingOff: boolean
   readonly images: boolean
   /** Remote image URLs are fetched by the provider; else they must be inline. */
   readonly imageUrls: boolean

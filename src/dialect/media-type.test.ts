@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { mimeOf } from './media-type.ts'
+import { mimeOf, mimeOfUrl } from './media-type.ts'
 
 const base64 = (text: string) => Buffer.from(text, 'latin1').toString('base64')
 
@@ -10,4 +10,11 @@ test('H19: the first bytes win over the stated type; a stated type gets its usua
   expect(mimeOf(base64('GIF89a'), 'x')).toBe('image/gif')
   expect(mimeOf(base64('%PDF-1.7'), 'text/plain')).toBe('application/pdf')
   expect(mimeOf(base64('hello'), 'IMAGE/JPG; q=1')).toBe('image/jpeg')
+})
+
+test('H19: an address without a type gets that of its ending, else the usual one of its kind', () => {
+  expect(mimeOfUrl('https://a.b/c.PNG?x=1', 'image')).toBe('image/png')
+  expect(mimeOfUrl('https://a.b/c', 'image')).toBe('image/jpeg')
+  expect(mimeOfUrl('https://a.b/c.pdf#p', 'document')).toBe('application/pdf')
+  expect(mimeOfUrl('https://a.example/c.exe', 'document')).toBe('application/pdf')
 })

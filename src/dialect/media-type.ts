@@ -22,3 +22,24 @@ export function mimeOf(base64: string, stated: string): string {
   const plain = (stated.split(';')[0] ?? '').trim().toLowerCase()
   return spellings[plain] ?? plain
 }
+
+const byEnding: Readonly<Record<string, string>> = {
+  png: 'image/png',
+  jpg: 'image/jpeg',
+  jpeg: 'image/jpeg',
+  gif: 'image/gif',
+  webp: 'image/webp',
+  heic: 'image/heic',
+  pdf: 'application/pdf',
+  txt: 'text/plain',
+  mp3: 'audio/mp3',
+  wav: 'audio/wav',
+  mp4: 'video/mp4',
+}
+const usual: Readonly<Record<string, string>> = { image: 'image/jpeg', document: 'application/pdf', audio: 'audio/mp3', video: 'video/mp4' }
+
+/** The MIME type by the ending of an address, else the usual one of its kind: a provider that fetches it wants to be told one. */
+export function mimeOfUrl(url: string, kind: 'image' | 'document' | 'audio' | 'video'): string | undefined {
+  const ending = /\.([a-z0-9]{3,4})(?:$|[?#])/i.exec(url)?.[1]?.toLowerCase()
+  return (ending === undefined ? undefined : byEnding[ending]) ?? usual[kind]
+}

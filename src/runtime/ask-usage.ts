@@ -42,7 +42,7 @@ function understands(upstream: UpstreamDefinition, dialect: string, model: strin
   if (!models) known.set(upstream, (models = new Map()))
   let can = models.get(model)
   if (can === undefined) {
-    can = capabilitiesOf(dialect, upstream.origin.hostname, model, upstream.can).streamUsage
+    can = capabilitiesOf(dialect, upstream.host?.name ?? upstream.origin.hostname, model, upstream.can).streamUsage
     if (models.size >= maxKnown) models.clear()
     models.set(model, can)
   }

@@ -43,7 +43,7 @@ export function callUpstream(exchange: InferenceExchange, signal: AbortSignal | 
   const configured = snapshot.upstreams.get(target.upstream)
   if (!configured) return fault(exchange, `The upstream ${JSON.stringify(target.upstream)} is not configured.`)
   const upstream = withTimeouts(configured, target)
-  const route = routeOf(spec, upstream)
+  const route = routeOf(spec, upstream, core.body!.model)
   if (!route) return spec.counted ? countLocally(exchange) : refuse(exchange, unserved(upstream))
   const body = core.body!
   if (route.continues && route.dialect === exchange.dialect && !placed) {

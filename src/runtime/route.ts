@@ -2,9 +2,10 @@
  * Which operation of an upstream answers a client's operation: the same one where the upstream has it, so that nothing is translated; else one to which
  * the request can be translated.
  *
- * Knows nothing of models. Small and pure, for it runs once per upstream call.
+ * Small and pure, for it runs once per upstream call. What is known of models is asked only where a request must be translated.
  */
 
+import { capabilitiesOf } from '../dialect/capabilities.ts'
 import type { FamilyApi, OperationSpec } from '../dialect/family.ts'
 import type { Operation } from '../plugin/exchange.ts'
 import type { UpstreamDefinition } from '../upstream/definition.ts'
@@ -13,7 +14,7 @@ import type { UpstreamDefinition } from '../upstream/definition.ts'
 const answering: readonly Operation[] = ['chat', 'messages', 'generate', 'responses', 'converse']
 
 /** The upstream's operation for a client's; undefined when it has none that will do. The same object as `spec` means: nothing to translate. */
-export function routeOf(spec: OperationSpec, upstream: UpstreamDefinition): OperationSpec | undefined {
+export function routeOf(spec: OperationSpec, upstream: UpstreamDefinition, model: string): OperationSpec | undefined {
   const { operations } = upstream
   const own = operations.find((o) => o.dialect === spec.dialect)
   if (own && upstream.apis.has(own.operation) && !lacks(upstream, own)) return own
@@ -23,10 +24,16 @@ export function routeOf(spec: OperationSpec, upstream: UpstreamDefinition): Oper
   if (spec.dialect.request === undefined || spec.operation === 'count_tokens') return undefined
   for (const operation of answering) {
     if (!upstream.apis.has(operation)) continue
+    if (operation === 'chat' && upstream.apis.has('responses') && prefersResponses(upstream, model)) continue
     const found = operations.find((o) => o.operation === operation)
     if (found?.dialect.request) return found
   }
   return undefined
+}
+
+/** The newest models of OpenAI reason beside tools in Responses only. */
+function prefersResponses({ can, host, origin }: UpstreamDefinition, model: string): boolean {
+  return !capabilitiesOf('openai-chat', host?.name ?? origin.hostname, model, can).reasonsWithTools
 }
 
 /** Vertex AI embeds one input at a time. */

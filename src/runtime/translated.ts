@@ -31,7 +31,7 @@ export function translated(exchange: InferenceExchange, upstream: UpstreamDefini
     const made = translateEmbeddings(source, dialect.embeddings!, route.dialect.embeddings, place)
     return lost(exchange, upstream, made.report) ?? { body: made.body, reply: ReplyTranslation.ofVectors(maker, made.estimate) }
   }
-  const can = capabilitiesOf(route.dialect.name, upstream.origin.hostname, body.model, upstream.can)
+  const can = capabilitiesOf(route.dialect.name, upstream.host?.name ?? upstream.origin.hostname, body.model, upstream.can)
   const target = {
     model: body.model,
     upstream: upstream.name,

@@ -21,7 +21,12 @@ const request = openaiChat.request!
 const target = {
   model: 'target-model',
   upstream: 'golden',
-  can: capabilitiesOf('openai-chat', 'api.openai.com', 'gpt-4o', { cacheMarks: true, topK: true, reasoningEcho: true }),
+  can: capabilitiesOf('openai-chat', 'api.openai.com', 'gpt-4o', {
+    cacheMarks: true,
+    topK: true,
+    reasoningEcho: true,
+    efforts: ['none', 'minimal', 'low', 'medium', 'high', 'xhigh'],
+  }),
   toolName: (name: string) => name,
 }
 

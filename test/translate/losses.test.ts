@@ -109,7 +109,7 @@ const hints: readonly Field[] = [
   { client: 'chat', add: { seed: 7 }, field: 'seed', can: ['gemini'] },
   { client: 'chat', add: { service_tier: 'flex' }, field: 'service_tier', can: ['responses'] },
   { client: 'chat', add: { unheard_of: { x: 1 } }, field: 'unheard_of' },
-  { client: 'chat', add: { frequency_penalty: 0.5 }, field: 'frequency_penalty', can: ['gemini'] },
+  { client: 'chat', add: { frequency_penalty: 0.5 }, field: 'frequency_penalty' },
   { client: 'chat', add: { prompt_cache_key: 'k' }, field: 'prompt_cache_key', can: ['responses'] },
   { client: 'chat', add: { ...own.chat, tools: [...own.chat.tools, { type: 'web_search' }] }, field: 'tools[1]' },
   {

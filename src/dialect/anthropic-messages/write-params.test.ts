@@ -65,9 +65,10 @@ describe('parameters', () => {
   })
   test('D05 I08: sampling clamped, or left out where the model rejects it', () => {
     const params: Params = { temperature: 1.3, topP: 0.5, topK: 3 }
-    expect(write({ params }).body).toMatchObject({ temperature: 1, top_p: 0.5, top_k: 3 })
-    expect(write({ params }).dropped).toEqual(['temperature'])
-    expect(write({ params }, { temperatureWithTopP: false }).body.top_p).toBeUndefined()
+    const both = write({ params }, { temperatureWithTopP: true })
+    expect(both.body).toMatchObject({ temperature: 1, top_p: 0.5, top_k: 3 })
+    expect(both.dropped).toEqual(['temperature'])
+    expect(write({ params }).body.top_p).toBeUndefined() // Claude 4.1 to 4.6 take one of the two
     const none = write({ params }, { sampling: false })
     expect(none.body).not.toContainAnyKeys(['temperature', 'top_p', 'top_k'])
     expect(none.dropped).toEqual(['temperature', 'topP', 'topK'])
@@ -106,4 +107,13 @@ describe('parameters', () => {
     expect(dropped).toEqual(['cache_control'])
     expect(JSON.stringify(write({ turns: [user(marked('1'))] }, { cacheMarks: false }).body)).not.toContain('cache_control')
   })
+})
+
+test('D04: a model that always thinks is told to think little, not none', () => {
+  const off = { params: { reasoning: { off: true } }, names: { reasoning: 'reasoning_effort' } } as const
+  expect(write(off).body.thinking).toEqual({ type: 'disabled' })
+  const always = write(off, { thinkingOff: false })
+  expect(always.body.thinking).toBeUndefined()
+  expect(always.body.output_config).toEqual({ effort: 'low' })
+  expect(always.dropped).toEqual(['reasoning_effort'])
 })

@@ -47,6 +47,10 @@ export function writeThinking(
   if (!asked) return none
   if (asked.off || asked.effort === 'none' || asked.budget === 0) {
     const known = can.adaptiveThinking || can.thinkingBudget
+    if (known && !can.thinkingOff) {
+      report.drop(field) // this model always thinks: it is told to think as little as it can
+      return { ...none, effort: can.efforts[0], on: true }
+    }
     return {
       ...none,
       thinking: known ? { type: 'disabled' } : undefined,

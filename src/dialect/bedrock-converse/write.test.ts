@@ -200,12 +200,13 @@ describe('Converse requests', () => {
 
   test('output held to a schema: by a forced tool, in the config where the model can, by words where neither', () => {
     const format = (schema: string): Params => ({ format: { type: 'json_schema', name: 'n', schema } })
-    const forced = write({ params: format('{"type":"object", "properties":{}}') })
+    const without = { can: { jsonSchema: false } }
+    const forced = write({ params: format('{"type":"object", "properties":{}}') }, without)
     expect(forced.body.toolConfig.toolChoice).toEqual({ tool: { name: 'json_output' } })
     expect(write({ params: format('{"type":"object"}') }, { can: { jsonSchema: true } }).body.outputConfig).toEqual({
       textFormat: { type: 'json_schema', structure: { jsonSchema: { name: 'n', schema: '{"type":"object"}' } } },
     })
-    const words = write({ params: format('{"type":"array"}') })
+    const words = write({ params: format('{"type":"array"}') }, without)
     expect([words.body.system[0].text.includes('{"type":"array"}'), words.report.dropped.length]).toEqual([true, 1])
   })
 })

@@ -9,7 +9,7 @@ import type { WriteTarget } from '../codec.ts'
 import type { CallContent, Content, MediaContent, ResultContent } from '../conversation.ts'
 import { rawObject, type Writable } from '../json-text.ts'
 import type { LossReport } from '../loss.ts'
-import { mimeOf } from '../media-type.ts'
+import { mimeOf, mimeOfUrl } from '../media-type.ts'
 import { madeBy } from '../proof.ts'
 import type { WritablePart } from './pieces.ts'
 import { dialectName } from './reading.ts'
@@ -59,7 +59,8 @@ export function partWriter(target: WriteTarget, own: boolean, report: LossReport
         return { inlineData: { mimeType: mime, data: source.data } }
       }
       case 'url':
-        if (can.imageUrls || own || isVideo(source.url)) return { fileData: { fileUri: source.url, mimeType: source.mime } }
+        if (own || isVideo(source.url)) return { fileData: { fileUri: source.url, mimeType: source.mime } }
+        if (can.imageUrls) return { fileData: { fileUri: source.url, mimeType: source.mime ?? mimeOfUrl(source.url, kind) } }
         return refuse(field, 'a URL, and the model that was asked for fetches none. Send the content itself as base64.')
       case 'file':
         if (own) return { fileData: { fileUri: source.id } }

@@ -149,9 +149,11 @@ describe('turns', () => {
     expect(write({ turns: [{ role: 'user', content: [image] }] }).body.contents[0].parts).toEqual([
       { inlineData: { mimeType: 'image/png', data: png } },
     ])
-    const refused = (source: Loose) =>
-      write({ turns: [{ role: 'user', content: [{ ...image, source }] as Content[] }] }).report.refusal?.field
-    expect(refused({ kind: 'url', url: 'https://example.org/a.png' })).toBe('messages[0].content[0]')
+    const sent = (source: Loose, can = {}) => write({ turns: [{ role: 'user', content: [{ ...image, source }] as Content[] }] }, { can })
+    const refused = (source: Loose, can = {}) => sent(source, can).report.refusal?.field
+    const remote = { kind: 'url', url: 'https://example.org/a.png' }
+    expect(sent(remote).body.contents[0].parts).toEqual([{ fileData: { fileUri: remote.url, mimeType: 'image/png' } }])
+    expect(refused(remote, { imageUrls: false })).toBe('messages[0].content[0]')
     expect(refused({ kind: 'file', id: 'file-1' })).toBe('messages[0].content[0]')
     const seen = { type: 'result', id: 'a', content: [{ type: 'text', text: 'look' }, image] } as Content
     const answer = (model: string) => write({ turns: loop([call('a', 'f')], [[seen]].flat()) }, { model }).body.contents[2].parts

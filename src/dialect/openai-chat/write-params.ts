@@ -47,7 +47,11 @@ export function writeParams(conversation: Conversation, target: WriteTarget, rep
     if (can.logprobs && params.logprobs > 0) out.top_logprobs = params.logprobs
   }
   need('logitBias', 'logit_bias', params.logitBias, source.startsWith('openai-'))
-  if (params.reasoning) writeEffort(params.reasoning, can.efforts, out, () => report.drop(name('reasoning')))
+  // where reasoning is refused beside tools, so is the model's own default
+  const reasoning = !can.reasonsWithTools && conversation.tools.length > 0 ? { off: true } : params.reasoning
+  if (reasoning) writeEffort(reasoning, can.efforts, out, () => report.drop(name('reasoning')))
+  const { off, effort } = params.reasoning ?? { off: true }
+  if (reasoning !== params.reasoning && !off && effort !== 'none') report.drop(name('reasoning'))
   if (params.format) writeFormat(params.format, target, out, () => report.refuse(name('format')))
   hint('verbosity', 'verbosity', params.verbosity, can.verbosity)
   hint('cacheKey', 'prompt_cache_key', params.cacheKey, can.cacheKey)

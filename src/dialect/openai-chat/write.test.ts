@@ -282,6 +282,16 @@ describe('parameters', () => {
   })
 })
 
+test('a model that refuses to reason beside tools is told not to; without tools it may', () => {
+  const can = { reasonsWithTools: false, efforts: ['none', 'low', 'high'] }
+  const high = { params: { reasoning: { effort: 'high' } }, names: { reasoning: 'thinking' } } as const
+  const beside = write({ ...high, tools: [tool('f')] }, can)
+  expect([beside.body.reasoning_effort, beside.dropped]).toEqual(['none', ['thinking']])
+  const unasked = write({ tools: [tool('f')] }, can)
+  expect([unasked.body.reasoning_effort, unasked.dropped]).toEqual(['none', []])
+  expect(write(high, can).body.reasoning_effort).toBe('high')
+})
+
 describe('structured output', () => {
   const format = { type: 'json_schema', name: 'City!', schema: '{"type":"object"}', strict: true } as const
   test('D08: a schema where it is known, else a forced tool, else a refusal', () => {
@@ -319,7 +329,7 @@ describe('media', () => {
     const note = media({ kind: 'document', source: { kind: 'text', text: 'hello' }, name: 'a.txt' })
     expect(sent(note, { documents: false }).messages[0].content[1]).toEqual({ type: 'text', text: 'a.txt:\nhello' })
     const sound = media({ kind: 'audio', source: { kind: 'base64', mime: 'audio/mpeg', data: 'QQ==' } })
-    expect(sent(sound).messages[0].content[1].input_audio.format).toBe('mp3')
+    expect(sent(sound, { audio: true }).messages[0].content[1].input_audio.format).toBe('mp3')
   })
   test('what can not be shown is refused by its name', () => {
     const at = (source: object, kind = 'document') => sent(media({ kind, source })).refused
