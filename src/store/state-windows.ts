@@ -3,6 +3,9 @@
  *
  * A list of takes is tried in order, each on top of those before it; when one is short all are undone. Redis does the same with the
  * same numbers (`redis/scripts.ts`). Amounts were checked before they come here.
+ *
+ * A clock that is set back a little goes on with the window or bucket that it knows: nobody gets more. One that is set back by more than
+ * that lasts begins anew, or what was taken in a future that did not come would count until it does.
  */
 
 import type { Give, Take, TakeResult } from '../plugin/host.ts'
@@ -116,7 +119,7 @@ export class Windows {
 
   private fixedWindow(key: string, length: number, now: number): FixedWindow {
     const known = this.fixed.get(key, now)
-    if (known) return known
+    if (known && known.endsAt - now <= 2 * length) return known
     const fresh: FixedWindow = { used: 0, endsAt: endOf(now, length), size: 0 }
     this.fixed.set(key, fresh, now)
     return fresh
@@ -134,6 +137,7 @@ export class Windows {
       known.level = Math.floor(known.level / known.scale) * units.scale
       known.scale = units.scale
     }
+    if (known.at - now > millisecondsTo(units.full, 0, units.rate)) known.at = now
     known.level = refilled(known.level, now - known.at, units)
     known.at = Math.max(known.at, now)
     return known

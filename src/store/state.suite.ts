@@ -15,7 +15,7 @@ export interface StateUnderTest {
   readonly store: StateStore
   /** Another instance on the same data: a connection of its own. In memory the store itself. */
   another(): Promise<StateStore>
-  /** The time of takes and corrections, and how to move it forward. */
+  /** The time of takes and corrections, and how to move it forward, or back again. */
   now(): number
   tick(ms: number): void
   /** Lets the `ttl` of values pass. */
@@ -217,6 +217,24 @@ export function stateSuite(name: string, open: () => Promise<StateUnderTest>): v
         expect((await state.takeAll(take(7)))[0]).toMatchObject({ taken: false, remaining: 6, waitFor: 1 })
         it.tick(1)
         expect((await state.takeAll(take(7)))[0]!.taken).toBe(true)
+      })
+
+      test('a clock that is set back gives nothing twice, and locks nobody out until it is where it was', async () => {
+        const state = fresh()
+        const takes: Take[] = [
+          { key: 'w', amount: 3, limit: 3, window: 60_000 },
+          { key: 'b', amount: 3, limit: 3, window: 60_000, kind: 'bucket' },
+        ]
+        const taken = async () => (await state.takeAll(takes))[0]!.taken
+        it.tick(7_200_000)
+        expect(await taken()).toBe(true)
+        it.tick(-30_000)
+        expect(await taken()).toBe(false)
+        it.tick(-3_600_000)
+        await state.takeAll(takes.map((take) => ({ ...take, amount: 0 })))
+        it.tick(60_000)
+        expect(await taken()).toBe(true)
+        expect(await taken()).toBe(false)
       })
 
       test('a raised limit keeps what was used', async () => {

@@ -31,7 +31,7 @@ local function fixed(key, length)
   if w then return w end
   local used, ends = string.match(redis.call('GET', key) or '', '^(%d+):(%d+)$')
   w = { n = tonumber(used), ends = tonumber(ends) }
-  if not w.ends or w.ends <= now then w = { n = 0, ends = now - now % length + length } end
+  if not w.ends or w.ends <= now or w.ends - now > 2 * length then w = { n = 0, ends = now - now % length + length } end
   held[key] = w
   return w
 end
@@ -48,6 +48,7 @@ local function bucket(key, scale, rate, full)
     b.n = math.floor(b.n / b.scale) * scale
     b.scale = scale
   end
+  if b.at - now > millisecondsTo(full, 0, rate) then b.at = now end
   local elapsed = now - b.at
   if elapsed <= 0 or b.n >= full then b.n = math.min(b.n, full)
   elseif elapsed >= millisecondsTo(full, b.n, rate) then b.n = full
