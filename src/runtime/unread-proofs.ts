@@ -2,7 +2,7 @@
  * Encrypted reasoning that an upstream can't read, because another deployment or account made it: called once more without it (D03).
  *
  * Responses clients keep `encrypted_content` and send it back, to whichever deployment serves the model by then. Its maker alone can read it; the others
- * refuse the whole request. The thoughts are lost then, but not the conversation. What was left out is named as any other loss.
+ * refuse the whole request. The thoughts are lost then, but not the conversation. What was left out is named, like each loss.
  */
 
 import { listOf, objectOf } from '../dialect/shape.ts'
