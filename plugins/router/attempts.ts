@@ -212,7 +212,7 @@ async function callOne(
     const { attempt, ok } = reply
     if (!ok) return reply
     const called = trackOf(reply, track, options)
-    called.health.answered()
+    called.health.answered(now())
     if (attempt?.firstContentAt !== undefined && x.operation !== 'count_tokens') {
       called.observe(attempt.firstContentAt - attempt.startedAt, now())
     }

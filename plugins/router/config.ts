@@ -12,7 +12,7 @@ const breaker = Type.Object(
   {
     enabled: Type.Boolean({ default: true, description: 'false: failures never keep a target from being called' }),
     consecutive: Type.Integer({ default: 5, minimum: 1, description: 'Failures in a row that open the circuit of a target' }),
-    error_rate: Type.Number({ default: 0.5, minimum: 0.01, maximum: 1, description: 'Share of failures that opens it' }),
+    error_rate: Type.Number({ default: 0.3, minimum: 0.01, maximum: 1, description: 'Share of failures that opens it' }),
     minimum: Type.Integer({ default: 20, minimum: 1, description: 'Calls in a window before the share counts' }),
     window: Duration({ default: '30s', description: 'For how long calls are counted' }),
     cooldown: Duration({ default: '5s', description: 'How long it stays open before one call probes it; doubled each time that fails' }),

@@ -15,9 +15,17 @@ describe('a circuit', () => {
       false,
       false,
     ])
-    health.answered()
+    health.answered(100)
     health.probed()
     expect([health.state(100), health.usable(100), health.lastFailure]).toEqual(['closed', true, '500'])
+  })
+
+  test('is not closed by calls that began before it opened', () => {
+    const health = new Health(options)
+    for (let i = 0; i < 3; i++) health.failed(0, 'x')
+    health.answered(50)
+    health.succeeded(60)
+    expect([health.state(60), health.usable(60)]).toEqual(['open', false])
   })
 
   test('that a probe does not close stays open twice as long, up to a limit', () => {

@@ -75,8 +75,9 @@ export class Health {
     this.probing = false
   }
 
-  /** Content came: a half-open circuit closes. */
-  answered(): void {
+  /** Content came: a half-open circuit closes. An open one does not: the call began before it opened. */
+  answered(now: number): void {
+    if (now < this.openUntil) return
     this.opened = 0
     this.openUntil = 0
   }
@@ -84,7 +85,7 @@ export class Health {
   /** A call ended well. */
   succeeded(now: number): void {
     this.row = 0
-    this.answered()
+    this.answered(now)
     this.count(now, false)
   }
 
