@@ -63,25 +63,25 @@ export function makerOf(body: Uint8Array, upstreams: readonly string[]): string 
 
 /** Where conversations were served last. */
 export interface Homes {
-  /** Name of the upstream. */
+  /** What was set. */
   of(session: string, now: number): string | undefined
-  set(session: string, upstream: string, now: number): void
+  set(session: string, place: string, now: number): void
 }
 
 const maxHomes = 20_000
 
 /** @param ttl milliseconds since the last turn after which a conversation is at home nowhere */
 export function createHomes(ttl: number): Homes {
-  const homes = new Map<string, { upstream: string; until: number }>()
+  const homes = new Map<string, { place: string; until: number }>()
   return {
     of(session, now) {
       const home = homes.get(session)
-      return home && home.until > now ? home.upstream : undefined
+      return home && home.until > now ? home.place : undefined
     },
-    set(session, upstream, now) {
+    set(session, place, now) {
       homes.delete(session)
       if (homes.size >= maxHomes) homes.delete(homes.keys().next().value!)
-      homes.set(session, { upstream, until: now + ttl })
+      homes.set(session, { place, until: now + ttl })
     },
   }
 }

@@ -117,7 +117,7 @@ export default definePlugin({
         const failure = served?.failure
         if (failure === undefined) {
           called.health.succeeded(now())
-          if (plan?.session !== undefined && end === 'finished') homes.set(plan.session, called.upstream.name, now())
+          if (plan?.session !== undefined && end === 'finished') homes.set(plan.session, called.key, now())
         } else if (failure !== 'aborted') {
           called.failures++
           if (called.health.failed(now(), failure)) attempts.told.opened(called)

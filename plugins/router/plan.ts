@@ -170,7 +170,7 @@ export function createPlanner(options: PlannerOptions): (x: X, family: Family) =
     const home = session === undefined ? undefined : homes.of(session, now())
     let sorted = candidates
     if (home !== undefined) {
-      const at = candidates.find((candidate) => candidate.target.upstream === home && candidate.model === candidates[0]!.model)
+      const at = candidates.find((candidate) => candidate.track.key === home && candidate.model === candidates[0]!.model)
       // `ordered` is the operator's word; only the keys of one upstream share a place
       const peer = strategy === 'ordered' ? at?.provider === candidates[0]!.provider : samePlace(at, candidates[0]!)
       if (at && peer) sorted = [at, ...candidates.filter((candidate) => candidate !== at)]

@@ -32,6 +32,8 @@ export class Track {
   failures = 0
 
   constructor(
+    /** Upstream and model. */
+    readonly key: string,
     readonly upstream: UpstreamTrack,
     readonly model: string,
     options: HealthOptions | undefined,
@@ -91,7 +93,7 @@ export function createTracks(options: HealthOptions | undefined, gateOf: (upstre
       let track = tracks.get(key)
       if (track) return track
       if (tracks.size >= maxTracks) dropIdle(tracks)
-      track = new Track(upstream(target.upstream), target.model, options)
+      track = new Track(key, upstream(target.upstream), target.model, options)
       tracks.set(key, track)
       return track
     },
