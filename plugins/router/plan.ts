@@ -172,8 +172,8 @@ export function createPlanner(options: PlannerOptions): (x: X, family: Family) =
     if (home !== undefined) {
       const at = candidates.find((candidate) => candidate.track.key === home && candidate.model === candidates[0]!.model)
       // `ordered` is the operator's word; only the keys of one upstream share a place
-      const peer = strategy === 'ordered' ? at?.provider === candidates[0]!.provider : samePlace(at, candidates[0]!)
-      if (at && peer) sorted = [at, ...candidates.filter((candidate) => candidate !== at)]
+      const peer = strategy === 'ordered' ? sameButKey : samePlace
+      if (at && peer(at, candidates[0]!)) sorted = [at, ...candidates.filter((candidate) => candidate !== at)]
     }
     const maker = makerOf(x.request.bytes, upstreams())
     if (maker !== undefined) sorted = first(sorted, (candidate) => candidate.target.upstream === maker)
@@ -185,9 +185,14 @@ export function createPlanner(options: PlannerOptions): (x: X, family: Family) =
   }
 }
 
+/** Two keys of one upstream. */
+function sameButKey(a: Candidate, b: Candidate): boolean {
+  return a.provider === b.provider && a.target.model === b.target.model
+}
+
 /** Same priority, and both translated or both not: otherwise another order holds. */
-function samePlace(a: Candidate | undefined, b: Candidate): boolean {
-  return a !== undefined && (a.target.priority ?? 0) === (b.target.priority ?? 0) && a.native === b.native
+function samePlace(a: Candidate, b: Candidate): boolean {
+  return (a.target.priority ?? 0) === (b.target.priority ?? 0) && a.native === b.native
 }
 
 /** Those that hold first, each half in its order. */
