@@ -156,7 +156,8 @@ const upstream = (known: readonly Api[]) =>
       apis: Type.Optional(
         Type.Array(Type.Enum(upstreamApis), {
           minItems: 1,
-          description: 'Which endpoints the provider has. By default those of its dialect; responses only for api.openai.com and Azure. embed is that of Cohere, below https://api.cohere.com/v2.',
+          description:
+            'Which endpoints the provider has. By default those of its dialect; responses only for api.openai.com and Azure. embed is that of Cohere, below https://api.cohere.com/v2.',
         }),
       ),
       capabilities: Type.Optional(capabilities),
