@@ -7,7 +7,7 @@
  */
 
 import type { Dialect, StreamDecoder, UpstreamError } from '../dialect/codec.ts'
-import { parseJson } from '../dialect/shape.ts'
+import { countOf, objectOf, parseJson } from '../dialect/shape.ts'
 import { asBuffer, endsAtBoundary, SseReader } from '../dialect/sse.ts'
 import { errorIn } from '../dialect/upstream-error.ts'
 import { isContent, type StreamEvent } from '../plugin/events.ts'
@@ -159,10 +159,14 @@ export class Meter {
   }
 }
 
-/** How many choices a request asks for: `n` of a Chat body. One when that can't be told: not all that a provider takes is JSON to us. */
+/**
+ * How many choices a request asks for: `n` of a Chat body, `candidateCount` of Gemini's. One when that can't be told: not all that a provider takes is
+ * JSON to us.
+ */
 export function choicesAsked(body: readonly Uint8Array[]): number {
-  const asked = parseJson(new TextDecoder().decode(Buffer.concat(body))) as { n?: unknown } | null | undefined
-  return typeof asked?.n === 'number' ? asked.n : 1
+  const asked = objectOf(parseJson(new TextDecoder().decode(Buffer.concat(body))))
+  const config = objectOf(asked?.generationConfig) ?? objectOf(asked?.generation_config)
+  return countOf(asked?.n ?? config?.candidateCount ?? config?.candidate_count) ?? 1
 }
 
 /** True when a chunk that ends at a frame boundary has Windows line ends. */

@@ -240,4 +240,50 @@ describe('what other gateways were seen to do', () => {
       expect(body).not.toMatch(/\[DONE\]|"finish_reason":"|"finishReason"|response\.completed/)
     }
   })
+
+  test('several answers are told apart, and a stream is complete when each of them is', async () => {
+    const candidate = (index: number, text: string, finish?: string) =>
+      `data: ${JSON.stringify({ candidates: [{ content: { role: 'model', parts: [{ text }] }, index, ...(finish && { finishReason: finish }) }], responseId: 'r1', modelVersion: 'm' })}\r\n\r\n`
+    const half = candidate(0, 'a') + candidate(1, 'b') + candidate(0, 'A', 'STOP')
+    const both = await stage.ask(chat, 'gemini', half + candidate(1, 'B', 'MAX_TOKENS'), { add: { n: 2 } })
+    const said = ['', '']
+    const finishes: string[] = []
+    for (const [, data] of both.body.matchAll(/^data: (\{.*)$/gm)) {
+      for (const { index, delta, finish_reason } of (JSON.parse(data!) as Loose).choices) {
+        said[index] += delta.content ?? ''
+        if (finish_reason !== null) finishes[index] = finish_reason
+      }
+    }
+    expect({ said, finishes }).toEqual({ said: ['aA', 'bB'], finishes: ['stop', 'length'] })
+    expect(both.told.complete).toBe(true)
+    for (const client of [chat, speaker('gemini')]) {
+      const add = client === chat ? { n: 2 } : { generationConfig: { candidateCount: 2 } }
+      const cut = await stage.ask(client, 'gemini', half, { add })
+      expect(cut.told.error).toBeString()
+      expect((await stage.gateway.outcome(cut.headers.get('x-request-id')!)).end).toBe('failed')
+    }
+  })
+
+  test('Google’s clients that ask for no events get one array, with an error as its last element', async () => {
+    const ask = async (body: string) => {
+      const id = stage.replay.addReply({
+        status: 200,
+        headers: { 'content-type': 'text/event-stream' },
+        body: Buffer.from(body),
+        stream: true,
+      })
+      const response = await fetch(`${stage.gateway.url}/v1beta/models/messages-${id}:streamGenerateContent`, {
+        method: 'POST',
+        headers: speaker('gemini').headers,
+        body: leastRequest(speaker('gemini'), '', true),
+      })
+      return (await response.json()) as Loose[]
+    }
+    const whole = await ask(plainReply.messages.stream)
+    expect(whole.map((chunk) => chunk.candidates[0].content.parts[0].text).join('')).toBe('Hi there')
+    expect(whole.at(-1).candidates[0].finishReason).toBe('STOP')
+    const cut = await ask(plainReply.messages.stream.slice(0, plainReply.messages.stream.indexOf('event: content_block_stop')))
+    expect(cut[0].candidates[0].content.parts[0].text).toBe('Hi ')
+    expect(cut.at(-1).error).toMatchObject({ code: 502, status: 'INTERNAL' })
+  })
 })
