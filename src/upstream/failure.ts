@@ -91,7 +91,8 @@ export function upstreamRefused(
   const asked = waitOf(headers)
   if (asked !== undefined) attempt.retryAfter = asked
   const code = codeOfError(status, error)
-  if (code === 'upstream_auth' && ownKey) {
+  // a client that speaks another dialect sent no key of that provider
+  if (code === 'upstream_auth' && (ownKey || answered.translation !== undefined)) {
     const message = `${errorCatalogue.upstream_auth.message} It said: ${error.message}`
     const refusal: Refusal = { type: 'refusal', code, message }
     return new ReplyCore(false, 502, retryHeaders(refusal, new Headers()), false, { kind: 'refusal', refusal }, { code, message, attempt })

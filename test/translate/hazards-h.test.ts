@@ -52,6 +52,22 @@ describe('upstreams that are not there', () => {
     }
   })
 
+  test('G08 an upstream without a key that wants one is no 401 for a client of another dialect', async () => {
+    const keyless = await startStage((config) => {
+      for (const upstream of Object.values(config.upstreams) as { key?: string }[]) delete upstream.key
+    })
+    try {
+      const error = { type: 'error', error: { type: 'authentication_error', message: 'No key, no answer.', code: null } }
+      for (const { client, upstream } of pairs) {
+        const { status, told, headers } = await keyless.ask(client, upstream, error, { status: 401 })
+        expect({ status, retry: headers.get('x-should-retry') }).toEqual({ status: 502, retry: 'false' })
+        expect(told.error).toContain('No key, no answer.')
+      }
+    } finally {
+      await keyless.stop()
+    }
+  })
+
   test('G09 a client that leaves takes its translated call along', async () => {
     for (const { client, upstream } of pairs) {
       const text = plainReply[upstream].stream
