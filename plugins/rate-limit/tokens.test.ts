@@ -34,7 +34,9 @@ describe('the reserve', () => {
     ['chat', { max_tokens: 50 }, 50],
     ['chat', { max_tokens: 50, max_completion_tokens: 70 }, 70],
     ['chat', { max_tokens: 50, n: 3 }, 150],
+    ['chat', { max_tokens: 50_000, max_completion_tokens: 1 }, 50_000],
     ['completions', { max_tokens: 16 }, 16],
+    ['completions', { max_tokens: 16, n: 2, best_of: 5 }, 80],
     ['responses', { max_output_tokens: 90, max_tokens: 5 }, 90],
     ['messages', { max_tokens: 64 }, 64],
     ['generate', { generationConfig: { maxOutputTokens: 80, candidateCount: 2 } }, 160],
@@ -69,6 +71,14 @@ describe('the reserve', () => {
   test('a body that says nothing of it is not parsed', () => {
     expect(reserve('chat', { messages: [{ content: 'what does "max_tokens" mean? and "n"?' }] }).parsed).toBe(false)
     expect(reserve('chat', { max_tokens: 1 }).parsed).toBe(true)
+  })
+
+  test('an escape in a name hides nothing', () => {
+    const text = '{"max\\u005ftokens":50000}'
+    const bytes = new Uint8Array(Buffer.from(text))
+    const x = { operation: 'chat', request: { bytes, model: 'other', firstEdit: -1, json: JSON.parse(text) } }
+    expect(reserveOf(x as unknown as Parameters<typeof reserveOf>[0], catalog, undefined)?.output).toBe(50_000)
+    expect(reserve('chat', { messages: [{ content: '\u001b[0m' }] }).parsed).toBe(false)
   })
 
   test('what a plugin above has changed counts', () => {

@@ -23,7 +23,8 @@ const smallBody = 16 * 1024
 const mediaWords = ['base64', 'inlineData', 'inline_data', 'input_audio', 'file_data'].map((word) => Buffer.from(word))
 
 /** Where each kind of body says how long the output may be, and how many choices it asks for. */
-type Limits = (body: { readonly [key: string]: Json }) => readonly [output: Json | undefined, choices?: Json | undefined]
+type Limits = (body: { readonly [key: string]: Json }) => { readonly output: readonly Said[]; readonly choices?: readonly Said[] }
+type Said = Json | undefined
 interface Spelling {
   readonly words: readonly Buffer[]
   readonly read: Limits
@@ -31,17 +32,21 @@ interface Spelling {
 const spelling = (words: readonly string[], read: Limits): Spelling => ({ words: words.map((word) => Buffer.from(`"${word}"`)), read })
 const member = (value: Json | undefined, name: string): Json | undefined =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as { readonly [key: string]: Json })[name] : undefined
-const openai = spelling(['max_completion_tokens', 'max_tokens', 'n'], (b) => [b.max_completion_tokens ?? b.max_tokens, b.n])
+/** Some providers heed the one limit, and some the other: what both allow may come. */
+const chat = spelling(['max_completion_tokens', 'max_tokens', 'n'], (b) => ({
+  output: [b.max_completion_tokens, b.max_tokens],
+  choices: [b.n],
+}))
 const spellings: Readonly<Record<string, Spelling>> = {
-  chat: openai,
-  completions: openai,
-  responses: spelling(['max_output_tokens'], (b) => [b.max_output_tokens]),
-  messages: spelling(['max_tokens'], (b) => [b.max_tokens]),
-  generate: spelling(['maxOutputTokens', 'candidateCount'], (b) => [
-    member(b.generationConfig, 'maxOutputTokens'),
-    member(b.generationConfig, 'candidateCount'),
-  ]),
-  converse: spelling(['maxTokens'], (b) => [member(b.inferenceConfig, 'maxTokens')]),
+  chat,
+  completions: spelling(['max_tokens', 'n', 'best_of'], (b) => ({ output: [b.max_tokens], choices: [b.n, b.best_of] })),
+  responses: spelling(['max_output_tokens'], (b) => ({ output: [b.max_output_tokens] })),
+  messages: spelling(['max_tokens'], (b) => ({ output: [b.max_tokens] })),
+  generate: spelling(['maxOutputTokens', 'candidateCount'], (b) => ({
+    output: [member(b.generationConfig, 'maxOutputTokens')],
+    choices: [member(b.generationConfig, 'candidateCount')],
+  })),
+  converse: spelling(['maxTokens'], (b) => ({ output: [member(b.inferenceConfig, 'maxTokens')] })),
 }
 
 /** Output that neither the request, nor the operator, nor the catalogue says anything of. */
@@ -54,11 +59,31 @@ export function reserveOf(x: Pick<Exchange, 'operation' | 'request'>, catalog: C
   const known = spellings[operation]
   if (known === undefined) return undefined
   const most = catalog.find(request.model)?.maxOutput
-  const bytes = asBuffer(request.bytes)
-  const [asked, choices] = request.firstEdit >= 0 || known.words.some((word) => bytes.includes(word)) ? known.read(request.json) : []
-  const each = Math.min(count(asked) ?? unsaid ?? most ?? usualOutput, most ?? Number.POSITIVE_INFINITY)
-  return { input: inputOf(request), output: Math.min(each * Math.max(1, count(choices) ?? 1), tooMany) }
+  const said = request.firstEdit >= 0 || mayHold(asBuffer(request.bytes), known.words) ? known.read(request.json) : undefined
+  const each = Math.min(largest(said?.output) ?? unsaid ?? most ?? usualOutput, most ?? Number.POSITIVE_INFINITY)
+  return { input: inputOf(request), output: Math.min(each * Math.max(1, largest(said?.choices) ?? 1), tooMany) }
 }
+
+/** Whether a body may hold a member with one of these names: JSON may spell a letter of it as an escape, `max\u005ftokens`. */
+function mayHold(bytes: Buffer, words: readonly Buffer[]): boolean {
+  if (words.some((word) => bytes.includes(word))) return true
+  return bytes.includes(escaped) && escapedLetters.some((letter) => bytes.includes(letter))
+}
+
+const escaped = Buffer.from('\\u00')
+const escapedLetters = ['4', '5', '6', '7'].map((digit) => Buffer.from(`\\u00${digit}`))
+
+/** The largest count among what a body says; undefined when it says none. */
+function largest(said: readonly Said[] | undefined): number | undefined {
+  let found: number | undefined
+  for (const one of said ?? nothing) {
+    const n = count(one)
+    if (n !== undefined && (found === undefined || n > found)) found = n
+  }
+  return found
+}
+
+const nothing: readonly Said[] = []
 
 /** What the input may be: its bytes by four; of a body with pictures the texts by four, and the rest as pictures. */
 function inputOf(request: Exchange['request']): number {
