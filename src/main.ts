@@ -16,6 +16,7 @@ export const composition: Composition = {
     router: () => import('../plugins/router/index.ts'),
   },
   keys: () => import('../plugins/auth/tools.ts'),
+  audit: () => import('../plugins/audit/tools.ts'),
   credits: () => import('../plugins/budget/tools.ts'),
   startDemo: async () => (await import('./demo/server.ts')).startDemo(),
 }

@@ -22,6 +22,8 @@ export interface Syntax {
   /** Those of the options that may be given more than once. */
   readonly repeatable?: readonly string[]
   readonly flags: readonly string[]
+  /** Options that have a letter too: `{ o: 'output' }` for `-o`. */
+  readonly letters?: Readonly<Record<string, string>>
   /** Most words after the command's name; none when absent. */
   readonly words?: number
 }
@@ -54,7 +56,8 @@ export function parseArgs(argv: readonly string[], known: Syntax): Args {
       continue
     }
     const eq = arg.indexOf('=')
-    const name = (eq < 0 ? arg : arg.slice(0, eq)).replace(/^--/, '')
+    const letter = known.letters?.[arg.slice(1)]
+    const name = letter ?? (eq < 0 ? arg : arg.slice(0, eq)).replace(/^--/, '')
     if (known.flags.includes(name) || name === 'help') {
       if (eq >= 0) throw new UsageError(`--${name} takes no value`)
       flags.add(name)

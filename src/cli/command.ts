@@ -1,7 +1,7 @@
 /** What a CLI command is, and what all commands share. */
 
 import { join, relative } from 'node:path'
-import type { Records } from '../plugin/host.ts'
+import type { Records, SqlQuery } from '../plugin/host.ts'
 import type { PrincipalCap, PrincipalLimit } from '../plugin/slots.ts'
 import type { Builtins } from '../runtime/load-plugin.ts'
 import type { Args, Syntax } from './args.ts'
@@ -13,9 +13,58 @@ export interface Composition {
   readonly builtins: Builtins
   /** The key functions of the `auth` plugin, for `keys` and the first start. */
   readonly keys: () => Promise<KeyTools>
+  /** What the `audit` plugin knows of its records, for `audit` and `usage`. */
+  readonly audit: () => Promise<AuditTools>
   /** The accounts of the `budget` plugin, for `credits`. */
   readonly credits: () => Promise<{ openCredits(records: Records, config: unknown): Promise<Credits> }>
   readonly startDemo: () => Promise<{ readonly url: string; stop(): Promise<void> }>
+}
+
+/** Filters of exchanges; all of what is named must hold. Times in milliseconds since the epoch, `to` excluded; `minCost` in picodollars. */
+export type AuditFilter = Readonly<
+  Partial<
+    Record<
+      'caller' | 'account' | 'tier' | 'user' | 'model' | 'upstream' | 'session' | 'thread' | 'end' | 'code' | 'operation' | 'traceId',
+      string
+    > &
+      Record<'from' | 'to' | 'status', number> & { minCost: bigint }
+  >
+>
+
+/** An exchange as its row says it; the tools turn it into what is told. */
+export interface AuditRow {
+  readonly id: string
+  readonly request_id: string
+}
+
+export interface AuditTools {
+  /** Makes the tables where they are not there yet. */
+  openAudit(records: Records): Promise<SqlQuery>
+  exchanges(sql: SqlQuery, filter: AuditFilter, limit?: number): AsyncIterable<AuditRow>
+  /** By request id, id of the reply, trace id or id of the row. */
+  findExchange(sql: SqlQuery, id: string): Promise<AuditRow | undefined>
+  /** All that a row holds, ready for JSON. */
+  rowTold(row: never): Record<string, unknown>
+  bodiesOf(sql: SqlQuery, id: string): Promise<{ readonly request: string | null; readonly reply: string | null } | undefined>
+  readonly groupings: readonly string[]
+  /** Counts, tokens, and amounts in picodollars, per group. */
+  usageBy(
+    sql: SqlQuery,
+    by: readonly never[],
+    filter: AuditFilter,
+  ): Promise<readonly { readonly group: readonly string[]; readonly sums: Readonly<Record<string, bigint>> }[]>
+  verifyChains(sql: SqlQuery, key: string | undefined, only?: string): AsyncIterable<ChainReport>
+}
+
+export interface ChainReport {
+  readonly instance: string
+  readonly rows: number
+  readonly first: number
+  readonly last: number
+  readonly head: string
+  readonly closed: boolean
+  readonly problems: readonly { readonly seq: number; readonly kind: string; readonly message: string; readonly requestId?: string }[]
+  readonly more: number
 }
 
 export interface KeyTools {

@@ -15,6 +15,8 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
   },
   keys: { summary: 'create, list, change and revoke API keys', load: async () => (await import('./keys.ts')).keys },
   credits: { summary: 'show, top up and limit the accounts that pay', load: async () => (await import('./credits.ts')).credits },
+  audit: { summary: 'list, show and verify the records of exchanges', load: async () => (await import('./audit.ts')).audit },
+  usage: { summary: 'sum up requests, tokens and money by day, key, model …', load: async () => (await import('./usage.ts')).usage },
   'new-plugin': {
     summary: 'write a small plugin and its test to start from',
     load: async () => (await import('./new-plugin.ts')).newPlugin,
