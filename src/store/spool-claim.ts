@@ -2,10 +2,11 @@
  * Whose spool file is whose: `<made>-<host>-<pid>-<token>.spool`. The process in the name is the only one that writes or removes it.
  *
  * A file whose process is gone is claimed by renaming it, which only one can do. On this host the pid tells whether the process lives;
- * of another host (a container that shares the folder, or was this one's forerunner) the time of the last sign of life does.
+ * of another host (a container that shares the folder, or was this one's forerunner) the time of the last sign of life does. Containers may
+ * have one host name, and all their processes number 1: the space in which pids are counted is part of the host.
  */
 
-import { readdirSync, renameSync, statSync, utimesSync } from 'node:fs'
+import { readdirSync, readlinkSync, renameSync, statSync, utimesSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 
@@ -17,7 +18,16 @@ export const signEvery = 15_000
 
 /** Tokens of spools that are open in this process. */
 const open = new Set<string>()
-const host = hostname().replace(/[^A-Za-z0-9.]/g, '_')
+/** Name of this host and, where there are such, number of its space of pids. */
+export const spoolHost = `${hostname()}.${pidSpace()}`.replace(/[^A-Za-z0-9.]/g, '_')
+
+function pidSpace(): string {
+  try {
+    return readlinkSync('/proc/self/ns/pid').replace(/\D/g, '')
+  } catch {
+    return '0' // not Linux: one space
+  }
+}
 
 export interface Claims {
   /** A name for a new file. */
@@ -44,7 +54,7 @@ export function createClaims(folder: string): Claims {
   const token = crypto.randomUUID().slice(0, 8)
   open.add(token)
   let count = 0
-  const named = (made: string) => `${made}-${host}-${process.pid}-${token}.${++count}${suffix}`
+  const named = (made: string) => `${made}-${spoolHost}-${process.pid}-${token}.${++count}${suffix}`
   return {
     fresh: () => join(folder, named(Date.now().toString(36).padStart(9, '0'))),
     claim() {
@@ -77,7 +87,7 @@ export function createClaims(folder: string): Claims {
 }
 
 function isLeft(path: string, owner: string, pid: number, token: string): boolean {
-  if (owner === host) {
+  if (owner === spoolHost) {
     if (pid === process.pid) return !open.has(token)
     return !lives(pid)
   }

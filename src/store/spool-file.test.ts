@@ -16,6 +16,7 @@ import { join } from 'node:path'
 import { StoreUnavailable } from '../plugin/host.ts'
 import type { TableRows } from './records-driver.ts'
 import type { Spool } from './spool.ts'
+import { spoolHost } from './spool-claim.ts'
 import { fileSpool } from './spool-file.ts'
 
 const folders: string[] = []
@@ -136,11 +137,15 @@ describe('the spool on disk', () => {
     const folder = place()
     const path = await left(folder, 'a')
     const [made, , , rest] = files(folder)[0]!.split('-')
-    const host = hostname().replace(/[^A-Za-z0-9.]/g, '_')
+    const host = spoolHost
     const named = (owner: string, pid: number) => join(folder, `${made}-${owner}-${pid}-${rest}`)
     renameSync(path, named(host, process.ppid))
     expect((await opened(folder)).empty).toBe(true)
-    renameSync(named(host, process.ppid), named('elsewhere', 1))
+    // a container with the same host name, whose pids are counted apart
+    const sameName = `${hostname().replace(/[^A-Za-z0-9.]/g, '_')}.1`
+    renameSync(named(host, process.ppid), named(sameName, process.pid))
+    expect((await opened(folder)).empty).toBe(true)
+    renameSync(named(sameName, process.pid), named('elsewhere', 1))
     expect((await opened(folder)).empty).toBe(true)
     const old = new Date(Date.now() - 61_000)
     utimesSync(named('elsewhere', 1), old, old)
