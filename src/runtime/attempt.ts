@@ -5,6 +5,7 @@
  */
 
 import { callsOf } from '../dialect/embeddings/translate.ts'
+import type { Branch } from '../pipeline/branch.ts'
 import type { ReplyCore } from '../pipeline/reply-core.ts'
 import { ReplyCore as Reply } from '../pipeline/reply-core.ts'
 import type { UpstreamCall as CallView } from '../plugin/hooks.ts'
@@ -36,7 +37,7 @@ const clientGone: Refusal = { type: 'refusal', code: 'client_closed', message: '
  * Makes the upstream call of an exchange. Resolves to its reply; rejects only on a mistake of ours.
  * @param placed the exchange goes where the response is that it goes on from
  */
-export function callUpstream(exchange: InferenceExchange, signal: AbortSignal | undefined, placed = false): Promise<ReplyCore> {
+export function callUpstream(exchange: InferenceExchange, branch: Branch | undefined, placed = false): Promise<ReplyCore> {
   const { core, snapshot, spec } = exchange
   const { target } = core
   if (!target) return fault(exchange, 'No plugin of this gateway chose where the request goes. The operator needs a router in the list.')
@@ -48,7 +49,7 @@ export function callUpstream(exchange: InferenceExchange, signal: AbortSignal | 
   const body = core.body!
   if (route.continues && route.dialect === exchange.dialect && !placed) {
     const earlier = earlierResponse(body)
-    if (earlier !== undefined) return goToOrigin(exchange, earlier).then((refused) => refused ?? callUpstream(exchange, signal, true))
+    if (earlier !== undefined) return callOrigin(exchange, earlier, branch)
   }
   const price = target.price ? priceAt(target.price, core.receivedAt) : snapshot.catalog.price(target.upstream, body.model, core.receivedAt)
   const attempt: Attempt = {
@@ -64,8 +65,13 @@ export function callUpstream(exchange: InferenceExchange, signal: AbortSignal | 
   if ('type' in call) return refuse(exchange, call)
   if (route.path) attempt.url = urlOf(upstream, call.path)
   core.attempts.push(attempt)
-  if (core.plan.attempt.length > 0 || upstream.host) return assembled(exchange, upstream, attempt, call, signal)
-  return start(exchange, upstream, attempt, call, signal)
+  if (core.plan.attempt.length > 0 || upstream.host) return assembled(exchange, upstream, attempt, call, branch)
+  return start(exchange, upstream, attempt, call, branch)
+}
+
+/** The call of a request that goes on from an earlier response, where that was made. */
+async function callOrigin(exchange: InferenceExchange, earlier: string, branch: Branch | undefined): Promise<ReplyCore> {
+  return (await goToOrigin(exchange, earlier)) ?? callUpstream(exchange, branch, true)
 }
 
 function urlOf({ origin }: Pick<UpstreamDefinition, 'origin'>, path: string): string {
@@ -99,7 +105,7 @@ function start(
   upstream: UpstreamDefinition,
   attempt: Attempt,
   { adapter, body, headers, path, route, sign, translation }: Sendable,
-  signal: AbortSignal | undefined,
+  branch: Branch | undefined,
 ): Promise<ReplyCore> {
   const { core, services } = exchange
   let transport = adapter ? adaptedTransport(services.transport, adapter) : services.transport
@@ -122,7 +128,7 @@ function start(
     startedAt: core.startedAt,
     client: core,
   })
-  if (signal) follow(call, signal)
+  if (branch) follow(call, branch)
   return route.continues && !translation ? noted(exchange, attempt, call.reply) : call.reply
 }
 
@@ -136,15 +142,14 @@ async function noted({ core, services }: InferenceExchange, attempt: Attempt, re
 }
 
 /** Ends the call when a plugin that made it no longer wants it. */
-function follow(call: UpstreamCall, signal: AbortSignal): void {
+function follow(call: UpstreamCall, branch: Branch): void {
   const cancel = () => {
-    const late = (signal.reason as { name?: unknown } | undefined)?.name === 'TimeoutError'
+    const late = (branch.reason as { name?: unknown } | undefined)?.name === 'TimeoutError'
     if (late) call.abandon('upstream_timeout', 'The model provider did not finish in the time that a plugin of this gateway gives it.')
     else call.abandon('client_closed', 'A plugin of this gateway ended the call.') // nobody waits for this branch: not to be tried again
   }
-  if (signal.aborted) cancel()
-  signal.addEventListener('abort', cancel, { once: true })
-  call.onOver = () => signal.removeEventListener('abort', cancel)
+  if (branch.ended) cancel()
+  else call.onOver = branch.listen(cancel)
 }
 
 /** A call of which hooks or the host want to see all: they see it as it will be made, and may change it. */
@@ -153,7 +158,7 @@ async function assembled(
   upstream: UpstreamDefinition,
   attempt: Attempt,
   call: Outgoing,
-  signal: AbortSignal | undefined,
+  branch: Branch | undefined,
 ): Promise<ReplyCore> {
   const { core } = exchange
   const { host } = upstream
@@ -224,5 +229,5 @@ async function assembled(
     return exchange.refused(clientGone)
   }
   const sendable = { ...call, path: url.path, headers: signed, body: [made.body], sign, adapter: hosted && host?.adapter?.(hosted) }
-  return await start(exchange, where, attempt, sendable, signal)
+  return await start(exchange, where, attempt, sendable, branch)
 }

@@ -15,9 +15,15 @@ const answering: readonly Operation[] = ['chat', 'messages', 'generate', 'respon
 
 /** The upstream's operation for a client's; undefined when it has none that will do. The same object as `spec` means: nothing to translate. */
 export function routeOf(spec: OperationSpec, upstream: UpstreamDefinition, model: string): OperationSpec | undefined {
+  // no closure here: every exchange runs it
+  for (const own of upstream.operations) {
+    if (own.dialect === spec.dialect && upstream.apis.has(own.operation) && !lacks(upstream, own)) return own
+  }
+  return translatedRoute(spec, upstream, model)
+}
+
+function translatedRoute(spec: OperationSpec, upstream: UpstreamDefinition, model: string): OperationSpec | undefined {
   const { operations } = upstream
-  const own = operations.find((o) => o.dialect === spec.dialect)
-  if (own && upstream.apis.has(own.operation) && !lacks(upstream, own)) return own
   if (spec.dialect.embeddings) {
     return operations.find((o) => o.dialect.embeddings && upstream.apis.has(o.operation) && !lacks(upstream, o))
   }
