@@ -10,6 +10,7 @@
 
 import type { NextOptions } from '../plugin/hooks.ts'
 import type { Completed, Refusal, Reply } from '../plugin/reply.ts'
+import { Branch } from './branch.ts'
 import type { ExchangeCore } from './core.ts'
 import { failed, HookTimeout, isCompleted, isRefusal } from './fence.ts'
 import type { Instance } from './plan.ts'
@@ -17,19 +18,19 @@ import { completedReply, type ReplyCore, refusalReply } from './reply-core.ts'
 
 export interface ChainEnds {
   /** Makes the upstream call. Never rejects. */
-  readonly upstream: (core: ExchangeCore, signal: AbortSignal | undefined) => Promise<ReplyCore>
+  readonly upstream: (core: ExchangeCore, branch: Branch | undefined) => Promise<ReplyCore>
   /** HTTP status of a refusal in the client's dialect. */
   readonly statusOf: (refusal: Refusal) => number
 }
 
 /** Runs the around plugins from list position `from` on, then the upstream call. Never rejects. */
-export function runAround(core: ExchangeCore, ends: ChainEnds, from = 0, signal?: AbortSignal): Promise<ReplyCore> {
+export function runAround(core: ExchangeCore, ends: ChainEnds, from = 0, branch?: Branch): Promise<ReplyCore> {
   const { around } = core.plan
   for (let i = from; i < around.length; i++) {
     const instance = around[i]!
-    if (core.isActive(instance)) return runOne(core, ends, instance, i, signal)
+    if (core.isActive(instance)) return runOne(core, ends, instance, i, branch)
   }
-  return ends.upstream(core, signal)
+  return ends.upstream(core, branch)
 }
 
 async function runOne(
@@ -37,12 +38,12 @@ async function runOne(
   ends: ChainEnds,
   instance: Instance,
   position: number,
-  signal: AbortSignal | undefined,
+  outer: Branch | undefined,
 ): Promise<ReplyCore> {
   core.reach(instance)
   const mark = core.mark()
   const made: ReplyCore[] = []
-  const pending = new Set<AbortController>()
+  const pending = new Set<Branch>()
   let over = false
   let timer: ReturnType<typeof setTimeout> | undefined
   let expire: (error: Error) => void = () => {}
@@ -53,12 +54,8 @@ async function runOne(
   const next = async (options: NextOptions = {}): Promise<Reply> => {
     if (over) throw new Error('next() called after the hook was over')
     clearTimeout(timer)
-    const own = new AbortController()
-    pending.add(own)
-    const signals = [own.signal]
-    if (options.signal) signals.push(options.signal)
-    if (signal) signals.push(signal)
-    const branch = signals.length === 1 ? own.signal : AbortSignal.any(signals)
+    const branch = new Branch(outer, options.signal)
+    pending.add(branch)
     try {
       if (options.after !== undefined) await waited(options.after, branch)
       const before = core.mark()
@@ -68,7 +65,8 @@ async function runOne(
       if (!reply.ok && pending.size === 1) core.undoEdits(before)
       return reply
     } finally {
-      pending.delete(own)
+      pending.delete(branch)
+      branch.hasAnswered()
       if (pending.size === 0) arm()
     }
   }
@@ -77,7 +75,7 @@ async function runOne(
   const finish = (kept?: unknown) => {
     over = true
     clearTimeout(timer)
-    for (const branch of pending) branch.abort()
+    for (const branch of pending) branch.end()
     for (const reply of made) if (reply !== kept) reply.discard()
   }
 
@@ -112,27 +110,30 @@ async function runOne(
     if (error instanceof HookTimeout) core.revoke(instance)
     const refusal = failed(core, instance, 'around', error, mark)
     if (refusal) return refusalReply(refusal, ends.statusOf(refusal), instance.index, instance.id)
-    return await runAround(core, ends, position + 1, signal)
+    return await runAround(core, ends, position + 1, outer)
   }
 }
 
-/** Waits so many milliseconds, or for a promise. @throws the signal's reason when the branch is ended before. */
-function waited(after: number | PromiseLike<unknown>, signal: AbortSignal): Promise<void> {
+/** Waits so many milliseconds, or for a promise. @throws why the branch ended, when it ends before. */
+function waited(after: number | PromiseLike<unknown>, branch: Branch): Promise<void> {
+  if (branch.ended) return Promise.reject(endOf(branch))
   return new Promise((resolve, reject) => {
-    const ended = () => done(() => reject(signal.reason as Error))
-    const timer = typeof after === 'number' ? setTimeout(() => done(resolve), after) : undefined
     const done = (then: () => void) => {
       clearTimeout(timer)
-      signal.removeEventListener('abort', ended)
+      leave()
       then()
     }
-    signal.addEventListener('abort', ended, { once: true })
-    if (signal.aborted) ended()
-    else if (typeof after !== 'number') {
+    const leave = branch.listen(() => done(() => reject(endOf(branch))))
+    const timer = typeof after === 'number' ? setTimeout(() => done(resolve), after) : undefined
+    if (typeof after !== 'number') {
       after.then(
         () => done(resolve),
         (error: unknown) => done(() => reject(error as Error)),
       )
     }
   })
+}
+
+function endOf({ reason }: Branch): Error {
+  return reason instanceof Error ? reason : new DOMException('This branch was ended.', 'AbortError')
 }

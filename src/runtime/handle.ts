@@ -10,6 +10,7 @@
 import type { Dialect } from '../dialect/codec.ts'
 import type { OperationSpec } from '../dialect/family.ts'
 import { runReply, runSettle } from '../pipeline/ascend.ts'
+import type { Branch } from '../pipeline/branch.ts'
 import { runAround } from '../pipeline/chain.ts'
 import { type Arrival, ExchangeCore } from '../pipeline/core.ts'
 import { descend, type Stop } from '../pipeline/descend.ts'
@@ -146,8 +147,8 @@ export class InferenceExchange implements DeliveryOptions {
   }
 
   /** The bottom of the around chain. */
-  upstream(_core: ExchangeCore, signal: AbortSignal | undefined): Promise<ReplyCore> {
-    return withReadableProofs(this, () => callUpstream(this, signal))
+  upstream(_core: ExchangeCore, branch: Branch | undefined): Promise<ReplyCore> {
+    return withReadableProofs(this, () => callUpstream(this, branch))
   }
 
   /** Up again: the reply hooks, then delivery. */
