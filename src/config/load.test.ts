@@ -95,6 +95,7 @@ plugins:
       timeouts: { connect: 250, first_byte: 600_000, first_token: 0, idle: 600_000, total: 3_600_000 },
       on_disconnect: 'cancel',
       on_drop: 'warn',
+      prompt_cache: 'as_sent',
     })
     expect(config!.upstreams[1]!.auth).toBe('none')
     expect(config!.plugins).toEqual([

@@ -153,6 +153,11 @@ const upstream = (known: readonly Api[]) =>
         description:
           'When a request must be translated and something in it can only be left out: warn names it in x-gateway-dropped and in the record, refuse answers 400.',
       }),
+      prompt_cache: Type.Enum(['as_sent', 'auto'], {
+        default: 'as_sent',
+        description:
+          "Where Claude's providers cache a translated request: at the marks that its client put there, or, when it put none, at the end of tools, system and last user turn. Writing to the cache costs more than plain input.",
+      }),
       apis: Type.Optional(
         Type.Array(Type.Enum(upstreamApis), {
           minItems: 1,
@@ -326,6 +331,7 @@ export interface UpstreamConfig {
   readonly timeouts: Readonly<Static<typeof timeouts>>
   readonly on_disconnect: 'cancel' | 'drain'
   readonly on_drop: 'warn' | 'refuse'
+  readonly prompt_cache: 'as_sent' | 'auto'
   readonly apis?: readonly (typeof upstreamApis)[number][]
   readonly capabilities?: CapabilitiesConfig
 }

@@ -7,6 +7,7 @@
 
 import type { StreamEvent, TextEvent, ToolCallEvent } from '../plugin/events.ts'
 import type { Usage } from '../plugin/outcome.ts'
+import { withCacheMarks } from './auto-cache.ts'
 import type { Capabilities } from './capability.ts'
 import type { Dialect, RequestCodec } from './codec.ts'
 import type { Conversation } from './conversation.ts'
@@ -28,6 +29,8 @@ export interface TranslationTarget {
   readonly maxOutput?: number | undefined
   /** The client wants a stream, wherever its dialect says so. */
   readonly stream: boolean
+  /** A conversation without cache marks gets some, if the upstream knows them. */
+  readonly autoCache?: boolean
 }
 
 export interface Translation {
@@ -46,7 +49,8 @@ export function translateRequest(source: JsonSource, from: RequestCodec, to: Req
   // whatever the upstream can: no event carries the probabilities back
   if (from !== to && conversation.params.logprobs !== undefined) report.refuse(conversation.names.logprobs ?? 'logprobs')
   const names = new ToolNames(target.can.toolName)
-  const written = to.write(conversation, { ...target, toolName: names.of }, report)
+  const marked = target.autoCache && target.can.cacheMarks ? withCacheMarks(conversation) : conversation
+  const written = to.write(marked, { ...target, toolName: names.of }, report)
   return { conversation, body: new TextEncoder().encode(writeJson(written)), report, names }
 }
 

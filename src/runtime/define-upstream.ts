@@ -73,6 +73,7 @@ function defineUpstream(u: UpstreamConfig, { apis, demoUrl }: UpstreamWorld, hos
     onDisconnect: u.on_disconnect,
     apis: new Set(u.apis ?? (u.base_url === demoBase ? everyApi(api) : defaultApis(api, origin.hostname))),
     onDrop: u.on_drop,
+    autoCache: u.prompt_cache === 'auto',
     host,
     can: { ...api.capabilities, ...capabilityEdit(u.capabilities) },
   }

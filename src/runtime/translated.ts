@@ -38,6 +38,7 @@ export function translated(exchange: InferenceExchange, upstream: UpstreamDefini
     can,
     maxOutput: core.target?.maxOutput ?? snapshot.catalog.find(core.modelAsked ?? '')?.maxOutput,
     stream: body.stream,
+    autoCache: upstream.autoCache === true,
   }
   const made = translateRequest(source, dialect.request!, route.dialect.request!, target)
   return (

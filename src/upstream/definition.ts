@@ -43,6 +43,8 @@ export interface UpstreamDefinition {
   readonly host?: UpstreamHost | undefined
   /** What becomes of a request that can't be translated without leaving something out. */
   readonly onDrop: 'warn' | 'refuse'
+  /** Translated requests without cache marks get some, where the dialect has them. */
+  readonly autoCache?: boolean
   /** What its models understand; as the config says it, for all of them. */
   readonly can: CapabilityEdit
 }

@@ -327,6 +327,43 @@ describe('prompt caches', () => {
     }
   })
 
+  test('F06 clients without marks get them where the operator wants it, and none beside their own', async () => {
+    const auto = await startStage((config) => {
+      for (const upstream of Object.values(config.upstreams) as { prompt_cache?: string }[]) upstream.prompt_cache = 'auto'
+    })
+    const mark = { type: 'ephemeral' }
+    const turns = [
+      { role: 'system', content: 'S' },
+      { role: 'user', content: 'U1' },
+      { role: 'assistant', content: 'A1' },
+      { role: 'user', content: 'U2' },
+    ]
+    try {
+      const add = { ...toolsOf(chat, ['look'], ['take']), messages: turns }
+      const [body] = (await auto.ask(chat, 'messages', plainReply.messages.whole, { add })).sent
+      expect(body.tools.map((tool: Loose) => tool.cache_control)).toEqual([undefined, mark])
+      expect(body.system.at(-1).cache_control).toEqual(mark)
+      expect(body.messages.map((m: Loose) => (Array.isArray(m.content) ? m.content.at(-1).cache_control : undefined))).toEqual([
+        undefined,
+        undefined,
+        mark,
+      ])
+      expect(JSON.stringify(body).match(/cache_control/g)).toHaveLength(3)
+      const own = { ...turns[1], content: [{ type: 'text', text: 'U1', cache_control: { type: 'ephemeral', ttl: '1h' } }] }
+      const [kept] = (
+        await auto.ask(chat, 'messages', plainReply.messages.whole, { add: { ...add, messages: [turns[0], own, turns[2], turns[3]] } })
+      ).sent
+      expect(JSON.stringify(kept).match(/cache_control/g)).toHaveLength(1)
+      // nothing is made up for those that know no marks, and nothing where nobody asked for it
+      const plain = await auto.ask(responses, 'chat', plainReply.chat.whole)
+      expect(plain.headers.get('x-gateway-dropped')).toBeNull()
+      expect(JSON.stringify(plain.sent[0])).not.toContain('cache_control')
+      expect(JSON.stringify((await stage.ask(chat, 'messages', plainReply.messages.whole, { add })).sent[0])).not.toContain('cache_control')
+    } finally {
+      await auto.stop()
+    }
+  })
+
   test('F01 a second turn repeats the first one byte for byte in the dialect of the upstream, so that its cache is found', async () => {
     const made = [1, 2].map((i) => ({ id: `call|${i}`, name: 'look', args: `{"z":"${i}"}`, result: `R${i}` }))
     for (const client of [chat, responses, messages, gemini]) {
