@@ -2,7 +2,7 @@
  * PROTOCOL §1.7 both ways: what a client of each dialect is told when an upstream of each dialect fails, cell by cell, over real HTTP.
  *
  * Each case is a status (or an error inside a 200) in the upstream's own envelope; each client family has one right answer. In the client's own dialect
- * the body must be the upstream's, byte for byte. The sentence of the upstream is always inside (G05), waits are kept (G01), a rejection of the
+ * the body must be the upstream's, byte for byte (529 as well, G02; codes that mean nothing here, G07). The sentence of the upstream is always inside (G05), waits are kept (G01), a rejection of the
  * gateway's own key is never the client's (G08).
  */
 

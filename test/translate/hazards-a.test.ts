@@ -61,6 +61,23 @@ describe('what arrives in odd forms', () => {
     }
   })
 
+  test('A16 a request of twenty megabytes arrives, one beyond the limit is a 413 in the shape of each client', async () => {
+    const picture = `data:image/png;base64,iVBORw0KGgo${'A'.repeat(20 * 1024 * 1024)}`
+    const chat = spoken.find((s) => s.name === 'chat')!
+    const content = [{ type: 'image_url', image_url: { url: picture } }]
+    const { status, sent } = await stage.ask(chat, 'messages', plainReply.messages.whole, {
+      add: { messages: [{ role: 'user', content }] },
+    })
+    expect(status).toBe(200)
+    expect(`data:image/png;base64,${sent[0].messages[0].content[0].source.data}` === picture).toBe(true)
+    for (const client of spoken) {
+      const tooLong = { 'x-padding': 'x'.repeat(33 * 1024 * 1024) }
+      const refused = await stage.ask(client, 'chat', plainReply.chat.whole, { add: tooLong })
+      expect(refused.status).toBe(413)
+      expect(refused.told.error).toContain('32 MB')
+    }
+  })
+
   test('A07 compressed answers, whole, streamed and errors, leave decoded and unmarked', async () => {
     for (const { client, upstream } of pairs) {
       for (const reply of [plainReply[upstream].stream, plainReply[upstream].whole]) {
