@@ -123,6 +123,12 @@ test('as a process: KEY=$(headgate keys create) holds the key', async () => {
   expect(out).toMatch(/^hg-[0-9A-Za-z]{48}\n$/)
 })
 
+test('limits are listed as they are written', async () => {
+  for (const limit of ['5/1d', '6/2h', '7/90s', '8/250ms']) await keys('create', '--limit', limit)
+  const { out } = await keys('list')
+  for (const limit of ['5/1d', '6/2h', '7/90s', '8/250ms']) expect(out).toContain(` ${limit} `)
+})
+
 test('keys in records: the same words in another place, and explain runs as their holder', async () => {
   const records = 'records: "sqlite:./keys.db"\n'
   path = await dir.write('records.yaml', config('  - use: auth\n    with: { store: records, key_prefix: hg- }\n  - use: router', records))

@@ -140,8 +140,16 @@ async function list(context: CommandContext, opened: OpenKeys): Promise<number> 
   return exits.ok
 }
 
+const units = [
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['m', 60_000],
+  ['s', 1000],
+] as const
+
 function limitText({ window, requests, tokens }: NonNullable<KeyInfo['limits']>[number]): string {
-  const per = window % 60_000 === 0 ? `${window / 60_000}m` : `${window / 1000}s`
+  const [unit, length] = units.find(([, ms]) => window % ms === 0) ?? ['ms', 1]
+  const per = `${window / length}${unit}`
   return [requests === undefined ? [] : `${requests}/${per}`, tokens === undefined ? [] : `${tokens} tokens/${per}`].flat().join(',')
 }
 function capText({ per, usd, messages }: NonNullable<KeyInfo['caps']>[number]): string {
