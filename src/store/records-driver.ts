@@ -5,7 +5,7 @@
  * an error of the statement, or fails with `StoreUnavailable` within seconds; none hangs.
  */
 
-import { type Migration, type SqlQuery, type SqlValue, StoreUnavailable } from '../plugin/host.ts'
+import { type Migration, type SqlQuery, type SqlValue, StoreUnavailable, type TransactionOptions } from '../plugin/host.ts'
 
 export type Row = Readonly<Record<string, SqlValue>>
 
@@ -22,8 +22,8 @@ export interface RecordsDriver {
   open(): Promise<void>
   /** One statement of its own; a write is durable when it resolves. */
   readonly sql: SqlQuery
-  /** Runs `run` in a transaction that no other can be told from having run alone; again after a conflict. Durable when it resolves. */
-  transaction<T>(run: (sql: SqlQuery) => Promise<T>): Promise<T>
+  /** Runs `run` in a transaction, isolated as the options say; again after a conflict. Durable when it resolves. */
+  transaction<T>(run: (sql: SqlQuery) => Promise<T>, options?: TransactionOptions): Promise<T>
   /** Inserts all rows in one transaction, except those whose `id` is there. Durable when it resolves. */
   insert(batch: readonly TableRows[]): Promise<void>
   /** Runs those of a plugin's migrations that this database has not seen. Safe when several instances do it at once. */

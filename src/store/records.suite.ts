@@ -186,6 +186,27 @@ export function recordsSuite(name: string, driver: () => RecordsDriver): void {
       expect(await records.sql`SELECT balance FROM suite_money`).toEqual([{ balance: 40n }])
       expect(runs).toBeGreaterThanOrEqual(40)
     })
+    test("isolation: 'rows': writes that say their condition wait for each other, and none is run again", async () => {
+      await records.append('suite_money', [{ id: 'a', balance: 25n }])
+      const others = [records, await another()]
+      let runs = 0
+      const take = (i: number) =>
+        others[i % 2]!.transaction(
+          async (sql) => {
+            runs++
+            const taken = await sql`UPDATE suite_money SET balance = balance - 1 WHERE id = 'a' AND balance >= 1 RETURNING id`
+            if (taken.length > 0) await sql`INSERT INTO suite_rows (id, n) VALUES (${`taken ${i}`}, ${i})`
+            return taken.length
+          },
+          { isolation: 'rows' },
+        )
+      const taken = await Promise.all(Array.from({ length: 60 }, (_, i) => take(i)))
+      expect(taken.reduce((sum, one) => sum + one, 0)).toBe(25)
+      expect(runs).toBe(60)
+      expect(await records.sql`SELECT balance FROM suite_money WHERE id = 'a'`).toEqual([{ balance: 0n }])
+      expect(await records.sql`SELECT count(*) AS n FROM suite_rows`).toEqual([{ n: 25n }])
+    })
+
     test('a transaction sees nothing of others, and others nothing of it', async () => {
       await records.append('suite_money', [{ id: 'a', balance: 1n }])
       const inside = Promise.withResolvers<void>()

@@ -6,7 +6,16 @@
  * While it is down, statements fail at once and appended rows wait in the spool. Knows nothing of SQL: `sqlite/` and `postgres/` do.
  */
 
-import { type Logger, type Migration, type Records, type SqlQuery, type SqlRow, type SqlValue, StoreUnavailable } from '../plugin/host.ts'
+import {
+  type Logger,
+  type Migration,
+  type Records,
+  type SqlQuery,
+  type SqlRow,
+  type SqlValue,
+  StoreUnavailable,
+  type TransactionOptions,
+} from '../plugin/host.ts'
 import { createAppender } from './records-append.ts'
 import { type RecordsDriver, StoreBusy } from './records-driver.ts'
 import { checkMigrations } from './records-migrations.ts'
@@ -65,7 +74,7 @@ export function createRecordsStore(options: RecordsStoreOptions): RecordsStore {
       kind: 'any',
       open: () => use().open(),
       sql: (text, ...values) => use().sql(text, ...values),
-      transaction: (run) => use().transaction(run),
+      transaction: (run, options) => use().transaction(run, options),
       insert: (batch) => use().insert(batch),
       migrate: (plugin, migrations) => use().migrate(plugin, migrations),
       close: () => use().close(),
@@ -198,7 +207,8 @@ export function createRecordsStore(options: RecordsStoreOptions): RecordsStore {
       return {
         sql: <Row = SqlRow>(text: TemplateStringsArray, ...values: readonly SqlValue[]) =>
           reached(plugin, (d) => d.sql<Row>(text, ...values)),
-        transaction: <T>(run: (sql: SqlQuery) => Promise<T>) => reached(plugin, (d) => d.transaction(run)),
+        transaction: <T>(run: (sql: SqlQuery) => Promise<T>, options?: TransactionOptions) =>
+          reached(plugin, (d) => d.transaction(run, options)),
         async append(table, rows) {
           if (closing) throw new StoreUnavailable('the records are closed')
           await appender.append(checkRows(table, rows))

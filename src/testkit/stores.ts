@@ -96,9 +96,9 @@ export function switchedRecords(log: Logger, available: boolean): { readonly sto
         check()
         return await driver.sql(text, ...values)
       },
-      async transaction(run) {
+      async transaction(run, options) {
         check()
-        return await driver.transaction(run)
+        return await driver.transaction(run, options)
       },
       async insert(batch) {
         check()

@@ -1,5 +1,5 @@
 /**
- * Records in PostgreSQL, which several instances share: a bounded pool, SERIALIZABLE transactions, time limits on everything.
+ * Records in PostgreSQL, which several instances share: a bounded pool, transactions (SERIALIZABLE unless told), time limits on everything.
  *
  * A server that does not answer is given up after seconds: its connections are destroyed, and `open` makes new ones. A transaction that
  * met another is run again; from its second run on alone in this process, so that callers here do not keep failing one another.
@@ -195,9 +195,11 @@ export function postgresDriver(options: PostgresOptions): RecordsDriver {
         const of = current()
         return within(queryOf(of.statements)<Row>(template, ...values), limits.statement + grace, of)
       }),
-    transaction: (work) =>
+    transaction: (work, { isolation = 'all' } = {}) =>
       again(() =>
-        transaction('serializable', limits.transaction + 2 * grace, (tx) => inTransactionTime(work(queryOf(tx)), limits.transaction)),
+        transaction(isolation === 'all' ? 'serializable' : 'read committed', limits.transaction + 2 * grace, (tx) =>
+          inTransactionTime(work(queryOf(tx)), limits.transaction),
+        ),
       ),
     insert: (batch) =>
       again(async () => {
