@@ -92,7 +92,7 @@ export function accountsOf(records: Records, plans: Plans, now: () => number): A
     const row = await accountRow(records.sql, account)
     const month = monthOf(now())
     if (!plan?.billed || (row ? isCurrent(row, plan, month) : plan.included === 0n)) return row
-    return records.transaction((sql) => beginMonth(sql, account, plan, month, now()))
+    return records.transaction((sql) => beginMonth(sql, account, plan, month, now()), { isolation: 'rows' })
   }
   return {
     async settings(account) {
@@ -138,7 +138,7 @@ export function accountsOf(records: Records, plans: Plans, now: () => number): A
     },
 
     enter: ({ id, account, kind, amount, note }) =>
-      records.transaction((sql) => enterIntoBalance(sql, { id, account, at: now(), kind, amount, note })),
+      records.transaction((sql) => enterIntoBalance(sql, { id, account, at: now(), kind, amount, note }), { isolation: 'rows' }),
 
     set: (account, changes) =>
       records.transaction(async (sql) => {

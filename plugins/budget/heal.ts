@@ -21,6 +21,8 @@ const batch = 200
 /** Milliseconds for which counters of a period that is over are kept. */
 const keepCounters = 7 * 86_400_000
 
+const rows = { isolation: 'rows' } as const
+
 export interface Healer {
   /** One round. */
   run(): Promise<void>
@@ -66,19 +68,19 @@ export function healer({ records, instance, now, log, released, entered }: Heale
 /** Enters what was settled while the store was away. */
 export async function enterWaiting(records: Records, log: Logger, entered: () => void): Promise<void> {
   for (;;) {
-    const rows = await records.sql<{
+    const waiting = await records.sql<{
       id: string
       settlement: string
     }>`SELECT id, settlement FROM budget_waiting ORDER BY at, id LIMIT ${batch}`
     let done = 0
-    for (const { id, settlement } of rows) {
+    for (const { id, settlement } of waiting) {
       try {
         const what = settlementOf(settlement)
         const became = await records.transaction(async (sql) => {
           const result = await settleIn(sql, what)
           await sql`DELETE FROM budget_waiting WHERE id = ${id}`
           return result
-        })
+        }, rows)
         done++
         if (became !== 'repeated') entered()
       } catch (error) {
@@ -89,7 +91,7 @@ export async function enterWaiting(records: Records, log: Logger, entered: () =>
         })
       }
     }
-    if (rows.length < batch || done === 0) return
+    if (waiting.length < batch || done === 0) return
   }
 }
 
@@ -117,7 +119,7 @@ async function releaseDead(records: Records, at: number, log: Logger, released: 
           await sql`UPDATE budget_counter SET held = held - ${BigInt(held)} WHERE id = ${counter}`
         await enter(sql, { id: `released:${id}`, account, at, kind: 'released', amount: 0n, requestId, model, note: 'its gateway died' })
         return row
-      })
+      }, rows)
       if (!hold) continue
       released()
       log.warn('a reservation of a process that died is released', { account: hold.account, request: hold.request_id })

@@ -60,8 +60,9 @@ export async function enterIntoBalance(sql: SqlQuery, e: Entry): Promise<boolean
   return true
 }
 
-/** Makes an account with such a balance. */
+/** Makes an account with such a balance; one that somebody else has just made gets it on top. */
 export async function openAccount(sql: SqlQuery, id: string, at: number, balance: bigint): Promise<void> {
   await sql`INSERT INTO budget_account (id, balance, held, included, granted, term, settings, created_at)
-    VALUES (${id}, ${balance}, ${0n}, ${0n}, ${0n}, ${''}, ${'{}'}, ${BigInt(at)})`
+    VALUES (${id}, ${balance}, ${0n}, ${0n}, ${0n}, ${''}, ${'{}'}, ${BigInt(at)})
+    ON CONFLICT (id) DO UPDATE SET balance = budget_account.balance + ${balance}`
 }

@@ -15,12 +15,12 @@ export function isCurrent(row: Pick<AccountRow, 'term' | 'granted'>, plan: Plan,
   return row.term === month && row.granted >= plan.included
 }
 
-/** Brings an account up to date, inside a transaction; makes it where there is none. Gives it as it is then. */
+/** Brings an account up to date, inside a transaction that owns its row from then on; makes it where there is none. Gives it as it is then. */
 export async function beginMonth(sql: SqlQuery, id: string, plan: Plan, month: string, now: number): Promise<AccountRow> {
-  let row = await accountRow(sql, id)
+  let row = await ownedRow(sql, id)
   if (!row) {
     await openAccount(sql, id, now, 0n)
-    row = (await accountRow(sql, id))!
+    row = (await ownedRow(sql, id))!
   }
   if (isCurrent(row, plan, month)) return row
   let { balance, included, granted } = row
@@ -45,6 +45,13 @@ export async function beginMonth(sql: SqlQuery, id: string, plan: Plan, month: s
   }
   await sql`UPDATE budget_account SET balance = ${balance}, included = ${included}, granted = ${granted}, term = ${month} WHERE id = ${id}`
   return { ...row, balance, included, granted, term: month }
+}
+
+/** The row, which nobody else can write to until the transaction is over. */
+async function ownedRow(sql: SqlQuery, id: string): Promise<AccountRow | undefined> {
+  const rows = await sql<AccountRow>`UPDATE budget_account SET held = held WHERE id = ${id}
+    RETURNING id, balance, held, included, granted, term, settings`
+  return rows[0]
 }
 
 export async function accountRow(sql: SqlQuery, id: string): Promise<AccountRow | undefined> {

@@ -5,7 +5,7 @@
  */
 
 import type { Records, SqlQuery } from 'headgate/plugin'
-import { accountRow, beginMonth, isCurrent } from './month.ts'
+import { beginMonth } from './month.ts'
 import type { Plan } from './plan.ts'
 import { never } from './tables.ts'
 import type { Take } from './takes.ts'
@@ -33,6 +33,9 @@ export interface Short {
   readonly left: bigint
 }
 
+/** Every write says its condition, and all touch account, counters and hold in this order. */
+const rows = { isolation: 'rows' } as const
+
 /** Ends a transaction that could not take all. */
 class Missing extends Error {
   constructor(readonly short: Short) {
@@ -44,7 +47,7 @@ class Missing extends Error {
 export async function reserve(records: Records, wanted: Wanted): Promise<Short | undefined> {
   for (const take of wanted.takes) if (amountOf(take, wanted) > take.limit) return { of: take, left: await leftOf(records.sql, take) }
   try {
-    await records.transaction((sql) => take(sql, wanted))
+    await records.transaction((sql) => take(sql, wanted), rows)
     return undefined
   } catch (error) {
     if (error instanceof Missing) return error.short
@@ -56,18 +59,17 @@ async function take(sql: SqlQuery, wanted: Wanted): Promise<void> {
   const { id, account, amount, takes, now } = wanted
   const held = wanted.plan.billed ? amount : 0n
   if (held > 0n && !(await takeBalance(sql, wanted))) {
-    const row = await accountRow(sql, account)
-    const fresh = !row || !isCurrent(row, wanted.plan, wanted.month) ? await beginMonth(sql, account, wanted.plan, wanted.month, now) : row
-    const left = fresh.balance + wanted.plan.overage - fresh.held
+    const row = await beginMonth(sql, account, wanted.plan, wanted.month, now)
+    const left = row.balance + wanted.plan.overage - row.held
     if (left < held || !(await takeBalance(sql, wanted))) throw new Missing({ of: 'balance', left: left > 0n ? left : 0n })
   }
   for (const one of takes) {
     const part = amountOf(one, wanted)
     const ends = one.endsAt === undefined ? never : BigInt(one.endsAt)
-    const rows = await sql`INSERT INTO budget_counter (id, used, held, ends_at) VALUES (${one.counter}, ${0n}, ${part}, ${ends})
+    const taken = await sql`INSERT INTO budget_counter (id, used, held, ends_at) VALUES (${one.counter}, ${0n}, ${part}, ${ends})
       ON CONFLICT (id) DO UPDATE SET held = budget_counter.held + ${part}
       WHERE budget_counter.used + budget_counter.held + ${part} <= ${one.limit} RETURNING id`
-    if (rows.length === 0) throw new Missing({ of: one, left: await leftOf(sql, one) })
+    if (taken.length === 0) throw new Missing({ of: one, left: await leftOf(sql, one) })
   }
   await sql`INSERT INTO budget_hold (id, account, amount, takes, instance, expires_at, created_at, request_id, model)
     VALUES (${id}, ${account}, ${held}, ${heldText(takes, wanted)}, ${wanted.instance}, ${BigInt(wanted.expiresAt)}, ${BigInt(now)},
@@ -75,14 +77,14 @@ async function take(sql: SqlQuery, wanted: Wanted): Promise<void> {
 }
 
 async function takeBalance(sql: SqlQuery, { account, amount, plan, month }: Wanted): Promise<boolean> {
-  const rows = await sql`UPDATE budget_account SET held = held + ${amount}
+  const taken = await sql`UPDATE budget_account SET held = held + ${amount}
     WHERE id = ${account} AND term = ${month} AND granted >= ${plan.included} AND balance + ${plan.overage} - held >= ${amount} RETURNING id`
-  return rows.length > 0
+  return taken.length > 0
 }
 
 async function leftOf(sql: SqlQuery, { counter, limit }: Take): Promise<bigint> {
-  const rows = await sql<{ used: bigint; held: bigint }>`SELECT used, held FROM budget_counter WHERE id = ${counter}`
-  const left = limit - (rows[0] ? rows[0].used + rows[0].held : 0n)
+  const [row] = await sql<{ used: bigint; held: bigint }>`SELECT used, held FROM budget_counter WHERE id = ${counter}`
+  const left = limit - (row ? row.used + row.held : 0n)
   return left > 0n ? left : 0n
 }
 

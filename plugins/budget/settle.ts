@@ -36,7 +36,7 @@ export interface Settlement {
 export type Settled = 'charged' | 'released' | 'repeated'
 
 export function settle(records: Records, settlement: Settlement): Promise<Settled> {
-  return records.transaction((sql) => settleIn(sql, settlement))
+  return records.transaction((sql) => settleIn(sql, settlement), { isolation: 'rows' })
 }
 
 /** Writes it down to be settled later: durable when it resolves. */
