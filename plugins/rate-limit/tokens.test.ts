@@ -136,6 +136,12 @@ describe('what was used', () => {
     }
   })
 
+  test('of a stream most is no text', () => {
+    const served = attempt()
+    const left = { ...outcome([served], served, 400), stream: true } as Outcome
+    expect(used(left)).toBe(125)
+  })
+
   test('of a reply that was left: the input that is known, and what was sent or told, whichever is more', () => {
     const served = attempt(usage('partial', 30, 1))
     expect(used(outcome([served], served, 40))).toBe(40)

@@ -15,6 +15,10 @@ export interface Reserve {
 
 /** Bytes per token of text. */
 const bytesPerToken = 4
+/**
+ * Bytes per token of a stream, most of which is the frames around the words: recorded replies of all APIs have 40 to 200, hardly any fewer than this.
+ */
+const bytesPerStreamedToken = 16
 /** Bytes per token of what is no text: pictures and documents of usual size come out near what providers count. */
 const bytesPerMediaToken = 256
 /** Below this many bytes nobody sends a picture worth looking for. */
@@ -105,13 +109,13 @@ export function usedTokens(outcome: Outcome, reserve: Reserve): number {
   let used = 0
   for (const attempt of outcome.attempts)
     if (attempt.usage && attempt !== served) used += inputTokens(attempt.usage) + outputTokens(attempt.usage)
-  if (served) used += servedTokens(served.usage, outcome.bytesOut, reserve)
+  if (served) used += servedTokens(served.usage, outcome.bytesOut / (outcome.stream ? bytesPerStreamedToken : bytesPerToken), reserve)
   return Math.min(Math.ceil(used), tooMany)
 }
 
-function servedTokens(usage: Usage | undefined, bytesOut: number, reserve: Reserve): number {
+function servedTokens(usage: Usage | undefined, delivered: number, reserve: Reserve): number {
   if (usage?.source === 'reported' || usage?.source === 'estimated') return inputTokens(usage) + outputTokens(usage)
-  const sent = Math.min(reserve.output, Math.ceil(bytesOut / bytesPerToken))
+  const sent = Math.min(reserve.output, Math.ceil(delivered))
   const input = usage === undefined ? 0 : inputTokens(usage)
   return (input > 0 ? input : reserve.input) + Math.max(usage === undefined ? 0 : outputTokens(usage), sent)
 }
