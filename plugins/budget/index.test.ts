@@ -287,7 +287,15 @@ describe('endpoints', () => {
     const kit = await kitOf({ plans: { paid: { included: 1, caps: [{ of: 'key', per: 'day', messages: 5 }] } } })
     await kit.chat()
     const r = await kit.fetch('/credits')
-    expect(await r.json()).toMatchObject({ account: expect.any(String), currency: 'USD', caps: expect.any(Array) })
+    expect(await r.json()).toMatchObject({
+      account: 'acme',
+      plan: 'paid',
+      currency: 'USD',
+      balance: 0.99968,
+      available: 0.99968,
+      reserved: 0,
+      caps: [{ of: 'key', per: 'day', unit: 'messages', limit: 5, used: 1, resets_at: '2026-01-02T00:00:00.000Z' }],
+    })
     expect(r.headers.get('cache-control')).toBe('no-store')
   })
   test('an entry with an id is entered once; mistakes are named', async () => {

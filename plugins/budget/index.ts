@@ -121,6 +121,7 @@ export default definePlugin({
       apply(plans.of(known.get(account)?.settings, tier, now))
       const found = settingsOf(account)
       const settings = found instanceof Promise ? await found : found
+      if (going.over) return undefined // this hook had timed out, and nobody would settle
       const plan = plans.of(settings, tier, now)
       if (!apply(plan)) return refuse(x, 'subscription_required', `${plan.refusal} Subscribe, or ask the operator of this gateway.`)
       const pays = plan.billed || going.takes.some((take) => take.unit === 'usd')
@@ -180,7 +181,7 @@ export default definePlugin({
         const became = await settle(records, settlement)
         if (became === 'released') counted.released.add(1, { why: 'undelivered' })
       } catch (error) {
-        if (!(error instanceof StoreUnavailable)) throw error
+        if (!(error instanceof StoreUnavailable)) host.log.error('a settlement failed, and waits to be entered', { error: String(error) })
         await keep(records, settlement, host.now())
         counted.waiting.add(1, { what: 'kept' })
       }
@@ -209,6 +210,7 @@ export default definePlugin({
           delivered: new Delivered(),
           allowed: allowedBy(bound),
           cut: false,
+          over: false,
         }
         x.state.going = going
         return begin(x, going)
@@ -229,13 +231,12 @@ export default definePlugin({
         if (!going) return
         const work = (async () => {
           // a hook that timed out may still be at it
+          going.over = true
           await going.reserving?.catch(() => {})
           const served = wasServed(outcome)
           const charge = served ? chargeOf(outcome, chargeContext(x, going, host.catalog, markup)) : undefined
           const costs = charge !== undefined && (charge.amount > 0n || going.held)
           if (!costs && !going.held) return
-          if (charge && charge.unknown.length > 0)
-            host.log.warn('charged by the configured bound', { request: x.id, unknown: charge.unknown })
           const settlement = settlementOf(going, charge, { now: host.now(), requestId: x.id, outcome, markup })
           await settleNow(settlement)
         })()

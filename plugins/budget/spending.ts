@@ -55,6 +55,8 @@ export interface Going {
   allowed: number
   /** The reply was ended because they are used up. */
   cut: boolean
+  /** The exchange is settled: nothing may be reserved any more. */
+  over: boolean
 }
 
 /** What a request can cost; undefined when its price is not known, and nothing is said of such. Reads the body. */
