@@ -3,9 +3,12 @@
  * hundreds must be named, and must not hide the others.
  */
 
+/** Failures that are listed. */
+const shown = Number(process.env.HEADGATE_SHOWN ?? 6)
+
 /**
  * Checks all items.
- * @throws Error that lists the failures (at most 6 in full) by name.
+ * @throws Error that lists the failures (at most 6 in full, or HEADGATE_SHOWN) by name.
  */
 export async function forAll<T>(
   items: readonly T[],
@@ -25,5 +28,5 @@ export async function forAll<T>(
     }
   }
   await Promise.all(Array.from({ length: parallel }, work))
-  if (failures.length > 0) throw new Error(`${failures.length} of ${items.length} failed\n\n${failures.slice(0, Number(process.env.SHOW ?? 6)).join('\n\n')}`)
+  if (failures.length > 0) throw new Error(`${failures.length} of ${items.length} failed\n\n${failures.slice(0, shown).join('\n\n')}`)
 }
