@@ -24,6 +24,15 @@ describe('the body', () => {
     )
   })
 
+  test('blocks that only Messages has stay as they are (C25)', () => {
+    const blocks =
+      '"messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"","signature":"s=="},{"type":"tool_use","id":"toolu_1","name":"f","input":{"n":1.50}}]},' +
+      '{"role":"user","content":[{"type":"tool_result","tool_use_id":"toolu_1","content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"iVBO"}}]}]}]'
+    expect(made(`{"model":"claude",${blocks},"max_tokens":9}`).text).toBe(
+      `{${blocks},"max_tokens":9,"anthropic_version":"bedrock-2023-05-31"}`,
+    )
+  })
+
   test('a version that is there stays', () => {
     expect(made('{"anthropic_version":"bedrock-2099-01-01","max_tokens":1}').text).toBe(
       '{"anthropic_version":"bedrock-2099-01-01","max_tokens":1}',
