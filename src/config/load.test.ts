@@ -50,7 +50,7 @@ describe('defaults and conversion', () => {
         proxy_header: 'x-forwarded-for',
         body_limit: 32 * 1024 * 1024,
         drain: 30_000,
-        max_depth: 200,
+        heartbeat: 20_000, max_depth: 200,
       },
       state: 'memory',
       records: 'sqlite:./data/headgate.db',

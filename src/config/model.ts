@@ -37,6 +37,11 @@ const server = Type.Object(
     }),
     body_limit: Size({ default: '32mb', description: 'Largest request body. Larger ones are refused with 413.' }),
     drain: Duration({ default: '30s', description: 'How long open exchanges may go on after a stop signal.' }),
+    heartbeat: Duration({
+      default: '20s',
+      description:
+        'After so much silence in a stream its client gets an SSE comment, between two events, so that no proxy takes the connection for dead. Not for Gemini. 0 = never.',
+    }),
     max_depth: Type.Integer({
       default: 200,
       minimum: 8,

@@ -186,6 +186,11 @@ export class InferenceExchange implements DeliveryOptions {
     return deliver(this)
   }
 
+  /** Google's SDKs take no comments between their frames. */
+  get heartbeat(): number {
+    return this.dialect.family === 'gemini' ? 0 : this.snapshot.config.server.heartbeat
+  }
+
   /** Chat: the client asked for the usage-only chunk. */
   includeUsage(): boolean {
     let options: unknown

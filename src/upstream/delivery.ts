@@ -24,6 +24,8 @@ export interface DeliveryOptions {
   includeUsage(): boolean
   /** Chat: the gateway asked for the usage-only chunk, and the client did not. */
   readonly withholdUsage: boolean
+  /** Milliseconds of silence after which a live stream gets a sign of life; 0 = never. */
+  readonly heartbeat: number
   /** The upstream goes on, unseen, when the client leaves a live stream. */
   readonly drain: boolean
   onEnd(end: DeliveryEnd): void

@@ -16,6 +16,7 @@ import type { LiveStream, StreamFailure, StreamSink } from '../pipeline/reply-co
 import type { StreamEvent } from '../plugin/events.ts'
 import type { Refusal } from '../plugin/reply.ts'
 import { clientHasGone, type DeliveryEnd, type DeliveryOptions, identityOf } from './delivery.ts'
+import { Heartbeat, heartbeat } from './heartbeat.ts'
 import { isUsageOnly } from './usage-chunk.ts'
 import { wireError } from './wire-error.ts'
 
@@ -48,6 +49,7 @@ export abstract class Relay implements StreamSink {
   starting = true
   /** A plugin ended the reply before that. */
   refused = false
+  private heartbeat: Heartbeat | undefined = undefined
 
   constructor(
     protected readonly o: DeliveryOptions,
@@ -62,6 +64,13 @@ export abstract class Relay implements StreamSink {
     this.controller = controller
     if (clientHasGone(this.o)) this.clientGone()
     if (this.state !== 'closed') this.upstream.attach(this)
+    const { heartbeat: every } = this.o
+    if (every > 0 && this.state === 'open') this.heartbeat = new Heartbeat(every, () => this.beat())
+  }
+
+  /** Says that the stream lives: between frames, and only where nothing waits to be sent anyway. */
+  private beat(): void {
+    if (this.state === 'open' && this.upstream.atBoundary() && this.controller.desiredSize! > 0) this.enqueue(heartbeat)
   }
 
   pull(): void {
@@ -74,6 +83,7 @@ export abstract class Relay implements StreamSink {
 
   clientGone(): void {
     if (this.state !== 'open') return
+    this.heartbeat?.stop()
     if (this.o.drain) {
       this.state = 'draining'
       this.upstream.resume()
@@ -85,6 +95,7 @@ export abstract class Relay implements StreamSink {
   }
 
   end(failure?: StreamFailure): void {
+    this.heartbeat?.stop()
     if (this.state === 'closed') return
     const gone = this.state === 'draining'
     this.state = 'closed'
@@ -107,11 +118,17 @@ export abstract class Relay implements StreamSink {
 
   /** A plugin has ended the reply well: this is the last that the client gets, and the upstream is called off. */
   protected finishEarly(last: string): void {
-    this.state = 'closed'
-    this.upstream.cancel()
+    this.close()
     if (last.length > 0) this.enqueue(text.encode(last))
     this.controller.close()
     this.o.onEnd(this.finished())
+  }
+
+  /** Nothing more is wanted of the upstream. */
+  protected close(): void {
+    this.state = 'closed'
+    this.heartbeat?.stop()
+    this.upstream.cancel()
   }
 
   /** How a stream ended that did not fail. */
@@ -121,6 +138,7 @@ export abstract class Relay implements StreamSink {
 
   protected enqueue(bytes: Uint8Array): void {
     this.o.core.bytesOut += bytes.length
+    this.heartbeat?.heard()
     this.controller.enqueue(bytes)
     if (this.controller.desiredSize! <= 0) this.upstream.pause()
   }
@@ -209,8 +227,7 @@ export class EventRelay extends Relay {
 
   /** A plugin ended the reply in mid-stream. */
   private stop(pending: string, refusal: Refusal): void {
-    this.state = 'closed'
-    this.upstream.cancel()
+    this.close()
     this.refused = this.starting
     if (this.starting) return
     this.enqueue(text.encode(pending + this.failureText(wireError(this.o.core, refusal))))

@@ -64,8 +64,7 @@ export class TranslatingRelay extends Relay {
 
   /** A plugin ended the reply in mid-stream. */
   private stop(written: string): void {
-    this.state = 'closed'
-    this.upstream.cancel()
+    this.close()
     this.refused = this.starting
     if (this.starting) return
     this.enqueue(text.encode(written + this.failing(this.pass!.stopped!)))
