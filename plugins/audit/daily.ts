@@ -3,6 +3,9 @@
  *
  * The rows of an instance have numbers without gaps. `audit_head.rolled` says up to which number they are in the sums; both change in one
  * transaction, so each row is counted once. What is not rolled yet is added when somebody asks (`usage.ts`).
+ *
+ * The same sums are kept in three cuts, each without the columns that would make it long: who asks for a year by model reads some thousand
+ * rows, whatever the number of keys.
  */
 
 import type { Records, SqlQuery } from 'headgate/plugin'
@@ -10,7 +13,7 @@ import type { ExchangeRow } from './row.ts'
 import { rowId } from './tables.ts'
 
 /** Rows rolled in one transaction: some 5 ms of this process. */
-const chunk = 500
+const chunk = 200
 
 /** What is summed up. */
 export interface Sums {
@@ -76,6 +79,13 @@ export interface DayKey {
   readonly thread: string
 }
 
+/** The cuts, the shortest first, with the columns that each tells apart. */
+export const cuts: readonly (readonly [name: string, columns: readonly (keyof DayKey)[]])[] = [
+  ['model', ['day', 'tier', 'model', 'upstream', 'thread']],
+  ['caller', ['day', 'account', 'caller', 'tier', 'thread']],
+  ['all', ['day', 'account', 'caller', 'tier', 'model', 'upstream', 'thread']],
+]
+
 export function noSums(): Sums {
   return Object.fromEntries(sumNames.map((name) => [name, 0n])) as unknown as Sums
 }
@@ -132,19 +142,27 @@ export async function rollUp(records: Records, instance: string, now: number): P
         cache_read, cache_write, output, reasoning, cost, cost_least, saved FROM audit_exchange
       WHERE id > ${rowId(instance, head.rolled)} AND id <= ${rowId(instance, head.rolled + BigInt(chunk))} ORDER BY id`
     if (rows.length > 0) {
-      const groups = new Map<string, { key: DayKey; sums: Sums }>()
-      for (const row of rows) {
-        const key = keyOf(row)
-        const name = JSON.stringify(Object.values(key))
-        const group = groups.get(name) ?? { key, sums: noSums() }
-        groups.set(name, group)
-        addRow(group.sums, row)
+      for (const [cut, columns] of cuts) {
+        const groups = new Map<string, { key: DayKey; sums: Sums }>()
+        for (const row of rows) {
+          const key = only(keyOf(row), columns)
+          const name = JSON.stringify(Object.values(key))
+          const group = groups.get(name) ?? { key, sums: noSums() }
+          groups.set(name, group)
+          addRow(group.sums, row)
+        }
+        for (const { key, sums } of groups.values()) await enter(sql, cut, key, sums)
       }
-      for (const { key, sums } of groups.values()) await enter(sql, key, sums)
       await sql`UPDATE audit_head SET rolled = ${rows.at(-1)!.seq} WHERE id = ${instance}`
     } else if (isOver(head, now)) await sql`UPDATE audit_head SET done = ${true} WHERE id = ${instance}`
     return rows.length
   })
+}
+
+/** A key that says nothing of other columns. */
+function only(key: DayKey, columns: readonly (keyof DayKey)[]): DayKey {
+  const none: DayKey = { day: '', account: '', caller: '', tier: '', model: '', upstream: '', thread: '' }
+  return { ...none, ...Object.fromEntries(columns.map((column) => [column, key[column]])) }
 }
 
 /** No row can come any more: it was closed, or has given no sign of life for two days. */
@@ -152,12 +170,12 @@ function isOver(head: { rolled: bigint; closed_at: bigint | null; seq: bigint; b
   return (head.closed_at !== null && head.rolled >= head.seq) || Number(head.beat_at) < now - 2 * 86_400_000
 }
 
-async function enter(sql: SqlQuery, k: DayKey, s: Sums): Promise<void> {
-  await sql`INSERT INTO audit_daily (day, account, caller, tier, model, upstream, thread, requests, refused, failed, input, cache_read, cache_write,
+async function enter(sql: SqlQuery, cut: string, k: DayKey, s: Sums): Promise<void> {
+  await sql`INSERT INTO audit_daily (cut, day, account, caller, tier, model, upstream, thread, requests, refused, failed, input, cache_read, cache_write,
       output, reasoning, cost, cost_least, unknown, saved)
-    VALUES (${k.day}, ${k.account}, ${k.caller}, ${k.tier}, ${k.model}, ${k.upstream}, ${k.thread}, ${s.requests}, ${s.refused}, ${s.failed},
+    VALUES (${cut}, ${k.day}, ${k.account}, ${k.caller}, ${k.tier}, ${k.model}, ${k.upstream}, ${k.thread}, ${s.requests}, ${s.refused}, ${s.failed},
       ${s.input}, ${s.cache_read}, ${s.cache_write}, ${s.output}, ${s.reasoning}, ${s.cost}, ${s.cost_least}, ${s.unknown}, ${s.saved})
-    ON CONFLICT (day, account, caller, tier, model, upstream, thread) DO UPDATE SET requests = audit_daily.requests + excluded.requests,
+    ON CONFLICT (cut, day, account, caller, tier, model, upstream, thread) DO UPDATE SET requests = audit_daily.requests + excluded.requests,
       refused = audit_daily.refused + excluded.refused, failed = audit_daily.failed + excluded.failed, input = audit_daily.input + excluded.input,
       cache_read = audit_daily.cache_read + excluded.cache_read, cache_write = audit_daily.cache_write + excluded.cache_write,
       output = audit_daily.output + excluded.output, reasoning = audit_daily.reasoning + excluded.reasoning, cost = audit_daily.cost + excluded.cost,

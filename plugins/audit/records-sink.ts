@@ -83,7 +83,9 @@ export async function recordsSink(host: Host, config: AuditConfig): Promise<Reco
         return
       }
       const kept = under.sampled ? bodies?.made(body, under) : undefined
-      const row = rowOf(record, { thread, bodies: kept?.sums, lost: lostSince, replyId: outcome.served?.replyId })
+      // told apart only for those who ask by it: ids of makers are random, and an index of random texts is the dearest
+      const replyId = config.generation_path === undefined ? undefined : outcome.served?.replyId
+      const row = rowOf(record, { thread, bodies: kept?.sums, lost: lostSince, replyId })
       lostSince = 0
       const id = keeper.add(row, under.slot)
       if (kept) keepBodies(host.records, id, record.time, kept).catch(() => bodiesLost.add(1))

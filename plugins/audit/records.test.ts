@@ -246,6 +246,7 @@ describe('sums', () => {
     const large = 9_000_000_000_000_000_000n
     await sql`UPDATE audit_daily SET cost = ${large}`
     expect((await usageBy(sql, [], {}))[0]!.sums.cost).toBe(2n * large)
+    expect(await sql`SELECT cut FROM audit_daily GROUP BY cut HAVING sum(requests) <> ${5n}`).toEqual([])
   })
 
   test('by session are counted from the exchanges', async () => {

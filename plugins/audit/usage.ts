@@ -6,7 +6,7 @@
  */
 
 import type { SqlQuery } from 'headgate/plugin'
-import { addRow, addSums, type DayKey, dayOf, keyOf, noSums, type Summed, type Sums, sumNames, unrolled } from './daily.ts'
+import { addRow, addSums, cuts, type DayKey, dayOf, keyOf, noSums, type Summed, type Sums, sumNames, unrolled } from './daily.ts'
 import { type Condition, conditionsOf, type Filter, statement } from './query.ts'
 import { endOfInstance, rowId } from './tables.ts'
 
@@ -127,7 +127,8 @@ const part = 1_000_000n
 const money = ['cost', 'cost_least', 'saved'] as const
 
 async function dailySums(sql: SqlQuery, by: readonly Grouping[], f: UsageFilter): Promise<{ key: DayKey; sums: Sums }[]> {
-  const conditions: Condition[] = []
+  const columns = [...new Set(by.flatMap((name) => keyColumns[name] ?? []))]
+  const conditions: Condition[] = [[['cut = ', ''], [cutFor(columns, f)]]]
   const is = (column: string, value: string | undefined) => {
     if (value !== undefined) conditions.push([[`${column} = `, ''], [value]])
   }
@@ -139,7 +140,6 @@ async function dailySums(sql: SqlQuery, by: readonly Grouping[], f: UsageFilter)
   is('model', f.model)
   is('upstream', f.upstream)
   is('thread', f.thread)
-  const columns = [...new Set(by.flatMap((name) => keyColumns[name] ?? []))]
   const list = columns.join(', ')
   const counts = sumNames.filter((name) => !(money as readonly string[]).includes(name))
   const sums = [
@@ -158,6 +158,13 @@ async function dailySums(sql: SqlQuery, by: readonly Grouping[], f: UsageFilter)
     const key = { day: '', account: '', caller: '', tier: '', model: '', upstream: '', thread: '', ...row } as unknown as DayKey
     return [{ key, sums: made }]
   })
+}
+
+/** The shortest cut that tells apart all that is asked for. */
+function cutFor(columns: readonly (keyof DayKey)[], f: UsageFilter): string {
+  const needed: (keyof DayKey)[] = [...columns]
+  for (const name of ['caller', 'account', 'tier', 'model', 'upstream', 'thread'] as const) if (f[name] !== undefined) needed.push(name)
+  return cuts.find(([, told]) => needed.every((column) => told.includes(column)))![0]
 }
 
 function compare(a: readonly string[], b: readonly string[]): number {
