@@ -316,7 +316,10 @@ describe('the keys file', () => {
     expect(await readdir(folder)).toEqual(['keys.json'])
   })
 
-  test('has one writer at a time', async () => {
+  test('has one writer at a time, for whom others wait', async () => {
+    const made = Array.from({ length: 6 }, () => createKey({ name: 'n' }).record)
+    await Promise.all(made.map((record) => addKeyToFile(path(), record)))
+    expect((await readKeys(path())).length).toBe(6)
     await writeFile(`${path()}.new`, '')
     await expect(withKey()).rejects.toThrow(/another process is changing the keys/)
     // so that the admin API answers with that sentence

@@ -7,7 +7,7 @@
  */
 
 import { randomBytes } from 'node:crypto'
-import { chmod, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { chmod, type FileHandle, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { KeyFields } from './key-fields.ts'
 import { decodeKeys } from './keys-file.ts'
@@ -87,18 +87,31 @@ export async function removeKeyFromFile(path: string, idOrPrefix: string): Promi
   return removed
 }
 
+/** Milliseconds to wait for another writer: one that lives needs a few. */
+const writerPatience = 1000
+
+/** A new file that nobody else has. @throws Error that says what to do when another has had it for too long, or has died with it */
+async function openAlone(path: string): Promise<FileHandle> {
+  for (const start = performance.now(); ; await Bun.sleep(10 + 20 * Math.random())) {
+    try {
+      return await open(path, 'wx', 0o600)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+      if (performance.now() - start > writerPatience)
+        throw new Error(`${path} exists: another process is changing the keys. If none is, remove that file and try again.`)
+    }
+  }
+}
+
 /**
  * Replaces the keys in a file, atomically: a reader sees the old file or the new one. The new file is written beside it under
  * a fixed name and so is the lock against another writer as well. Readable by its owner only.
- * @throws when another writer is at it, or the file is broken.
+ * @throws when another writer stays at it, or the file is broken.
  */
 export async function changeKeys(path: string, change: (keys: readonly KeyRecord[]) => readonly KeyRecord[]): Promise<void> {
   await mkdir(dirname(path), { recursive: true })
   const next = `${path}.new`
-  const file = await open(next, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EEXIST') throw error
-    throw new Error(`${next} exists: another process is changing the keys. If none is, remove that file and try again.`)
-  })
+  const file = await openAlone(next)
   try {
     const keys = await readKeys(path).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return []
