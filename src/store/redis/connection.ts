@@ -115,5 +115,7 @@ function describe(error: unknown): string {
   if (error.message === '') return code === '' ? error.name : code
   if (error.name === 'MaxRetriesPerRequestError') return 'the connection was lost'
   if (error.message.startsWith("Stream isn't writeable")) return 'it takes connections and does not answer'
+  // what an older one says of SET … PXAT inside a script
+  if (/\bsyntax error\b/.test(error.message)) return `${error.message}. Redis 6.2 or later is needed`
   return error.message
 }
