@@ -2,17 +2,17 @@
  * What an operator may set for `audit`. Static type, defaults, checks, editor schema and the README table come from here.
  */
 
-import { Duration, Secret, type Static, Type } from 'headgate/plugin'
+import { Duration, Secret, Size, type Static, Type } from 'headgate/plugin'
 import { fieldNames } from './record.ts'
 import { redactions } from './redact.ts'
 
 const literals = <const T extends string>(names: readonly T[]) => Type.Union(names.map((name) => Type.Literal(name)))
 
 export const config = Type.Object({
-  sink: Type.Union([Type.Literal('lines'), Type.Literal('records')], {
+  sink: Type.Union([Type.Literal('lines'), Type.Literal('records'), Type.Literal('webhook')], {
     default: 'lines',
     description:
-      'Where records go: lines of JSON in a file or on standard output, or the records of the gateway, where they can be asked for',
+      'Where records go: lines of JSON in a file or on standard output, the records of the gateway, where they can be asked for, or a URL that they are posted to',
   }),
   thread: Type.Optional(
     Type.String({ minLength: 1, maxLength: 100, description: 'Name that each record bears, so that several kinds can be told apart' }),
@@ -36,6 +36,32 @@ export const config = Type.Object({
   ),
   fields: Type.Optional(
     Type.Array(literals(fieldNames), { minItems: 1, description: 'lines: only these fields, in this order; all when absent' }),
+  ),
+  rotate: Type.Optional(
+    Type.Object(
+      {
+        size: Type.Optional(Size({ description: 'Before the file grows larger' })),
+        every: Type.Optional(Duration({ description: 'At multiples of this time, UTC: 1h, 1d' })),
+        keep: Type.Integer({ minimum: 1, maximum: 10_000, default: 14, description: 'Old files that stay' }),
+      },
+      { description: 'lines: rename the file now and then, to <file>.<time>; absent = somebody else does' },
+    ),
+  ),
+  webhook: Type.Optional(
+    Type.Object(
+      {
+        url: Type.String({ pattern: '^https?://[^\\s]+$', description: 'Gets a POST per batch, again until it answers 2xx' }),
+        secret: Type.Optional(Secret({ description: 'Signs each request: HMAC-SHA-256 as Standard Webhooks have it' })),
+        batch: Type.Integer({ minimum: 1, maximum: 1000, default: 100, description: 'Most records of one request' }),
+        limit: Type.Integer({
+          minimum: 100,
+          maximum: 10_000_000,
+          default: 100_000,
+          description: 'Records that may wait on disk; further ones are lost, and counted',
+        }),
+      },
+      { description: 'webhook: where records are posted to' },
+    ),
   ),
   in_flight: Type.String({
     default: './data/audit-in-flight',

@@ -1,5 +1,6 @@
 /**
- * `audit`: one record for each settled exchange: lines of JSON, or rows of the gateway's records that can be asked for and verified.
+ * `audit`: one record for each settled exchange: lines of JSON, rows of the gateway's records that can be asked
+ * for and verified, or posts to a webhook.
  *
  * This file joins the parts to hooks. It fails open: when an exchange settles its reply has been sent, so there is nothing left to
  * refuse; a destination that fails shows in the log, in `/ready` and in a counter.
@@ -19,11 +20,11 @@ type X = Exchange<never, typeof Principal | typeof Session, never, Under>
 export default definePlugin({
   api: 1,
   name: 'audit',
-  summary: 'Keeps one record per exchange: as lines of JSON, or in the records, where it can be asked for and verified',
+  summary: 'Keeps one record per exchange: as lines of JSON, in the records, where it can be asked for and verified, or at a webhook',
   config,
   wants: [Principal, Session],
   failure: 'open',
-  usage: (config: AuditConfig) => config.sink === 'records',
+  usage: (config: AuditConfig) => config.sink !== 'lines',
   state: (): Under => ({ slot: -1, sampled: false, reply: '' }),
 
   async setup(host, config) {
@@ -51,7 +52,8 @@ export default definePlugin({
       const { recordsSink } = await import('./records-sink.ts')
       return { ...recordsHooks(await recordsSink(host, config), recordFrom, config), ...receipt }
     }
-    const sink: LinesSink = await linesSink(host, config)
+    const sink: LinesSink =
+      config.sink === 'webhook' ? await (await import('./webhook-sink.ts')).webhookSink(host, config) : await linesSink(host, config)
     return {
       ...receipt,
       settle: (x, outcome) => sink.write(recordFrom(x, outcome)),

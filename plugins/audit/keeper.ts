@@ -11,7 +11,7 @@ import { type Chain, genesis, newChain, newInstanceId } from './chain.ts'
 import { rollUp, unrolled } from './daily.ts'
 import { type Begun, type InFlight, inFlightFile, leftBehind } from './in-flight.ts'
 import { deleteBodies, deleteExchanges } from './retention.ts'
-import type { RowBody } from './row.ts'
+import type { ChainedRow, RowBody } from './row.ts'
 import { migrations } from './tables.ts'
 import { rowWriter, type Writer } from './writer.ts'
 
@@ -36,7 +36,7 @@ export interface KeeperOptions {
 export interface Keeper {
   readonly instance: string
   readonly chain: Chain
-  readonly writer: Writer
+  readonly writer: Writer<ChainedRow>
   readonly inFlight: InFlight
   /** Gives a row its place and takes it on its way; its id. */
   add(row: RowBody, slot: number): string
@@ -59,8 +59,8 @@ export async function openKeeper(
   let durable = { seq: 0, hash: first }
   let noted = -1
 
-  const writer = rowWriter({
-    records,
+  const writer = rowWriter<ChainedRow>({
+    append: (rows) => records.append('audit_exchange', rows),
     limit,
     onDurable(entries) {
       const { seq, hash } = entries.at(-1)!.row

@@ -21,7 +21,7 @@ export interface LinesSink {
 export async function linesSink(host: Host, config: AuditConfig): Promise<LinesSink> {
   const path = config.file === undefined ? undefined : host.file(config.file)
   const name = path ?? 'standard output'
-  const append = path === undefined ? standardOutput : await fileDestination(path)
+  const append = path === undefined ? standardOutput : await fileDestination(path, config.rotate, host.now)
   const lost = host.counter('audit_lines_lost', 'Audit lines that could not be kept while the destination failed')
   let lostSince = 0
 

@@ -2,7 +2,7 @@
  * The tables of `audit`.
  *
  * `audit_exchange` is append-only: its rows form one hash chain per instance, a process of a gateway. `audit_daily` holds sums over them, and
- * `audit_instance.rolled` says up to which row of an instance they are in. Rows leave from the beginning of a chain only (`from_seq`, `from_hash`).
+ * `audit_head.rolled` says up to which row of an instance they are in. Rows leave from the beginning of a chain only (`from_seq`, `from_hash`).
  */
 
 import type { Migration } from 'headgate/plugin'
@@ -38,6 +38,14 @@ export const migrations: readonly Migration[] = [
         PRIMARY KEY (cut, day, account, caller, tier, model, upstream, thread))`,
       'CREATE TABLE audit_body (id TEXT PRIMARY KEY, at BIGINT NOT NULL, request TEXT, reply TEXT)',
       'CREATE INDEX audit_body_at ON audit_body (at)',
+    ],
+  },
+  {
+    id: '2-outbox',
+    // records on their way to a webhook; sink: the plugin instance that brings them
+    statements: [
+      'CREATE TABLE audit_outbox (id TEXT PRIMARY KEY, sink TEXT NOT NULL, line TEXT NOT NULL)',
+      'CREATE INDEX audit_outbox_sink ON audit_outbox (sink, id)',
     ],
   },
 ]

@@ -1,5 +1,5 @@
 /**
- * Brings chained rows into the records, in their order, and loses none that it has taken.
+ * Brings rows into the records, in their order, and loses none that it has taken.
  *
  *     add ──▶ queue ──▶ one append at a time (rows that came meanwhile go together) ──▶ durable, told to `onDurable`
  *                          └▶ fails (store down and spool full) ──▶ kept, tried again with growing pauses
@@ -7,44 +7,42 @@
  * `full` says that no more should be taken; who adds nevertheless is taken up to twice the limit, for exchanges under way.
  */
 
-import type { Records } from 'headgate/plugin'
-import type { ChainedRow } from './row.ts'
-
 /** Rows of one append: the store commits so many together. */
 const batchRows = 200
 const firstPause = 250
 const longestPause = 5000
 
-export interface WriterOptions {
-  readonly records: Pick<Records, 'append'>
+export interface WriterOptions<R> {
+  /** Resolves when the rows are durable. */
+  append(rows: readonly R[]): Promise<void>
   /** Rows that may wait before `full`. */
   readonly limit: number
   /** These are on the disk. */
-  onDurable(entries: readonly Entry[]): void
+  onDurable(entries: readonly Entry<R>[]): void
   onFailure(error: unknown): void
   onRecovery(): void
 }
 
-export interface Entry {
-  readonly row: ChainedRow
+export interface Entry<R> {
+  readonly row: R
   /** Place of the exchange in the list of those under way; -1 for none. */
   readonly slot: number
 }
 
-export interface Writer {
+export interface Writer<R> {
   readonly waiting: number
   readonly full: boolean
   /** No room is left even for exchanges under way. */
   readonly overfull: boolean
   readonly failing: boolean
-  add(entry: Entry): void
+  add(entry: Entry<R>): void
   /** Resolves when nothing waits; false when `ms` were not enough. */
   flush(ms: number): Promise<boolean>
   close(): void
 }
 
-export function rowWriter({ records, limit, onDurable, onFailure, onRecovery }: WriterOptions): Writer {
-  let queue: Entry[] = []
+export function rowWriter<R>({ append, limit, onDurable, onFailure, onRecovery }: WriterOptions<R>): Writer<R> {
+  let queue: Entry<R>[] = []
   /** Rows of the append under way. */
   let under = 0
   let working = false
@@ -58,10 +56,7 @@ export function rowWriter({ records, limit, onDurable, onFailure, onRecovery }: 
       queue = queue.slice(batch.length)
       under = batch.length
       try {
-        await records.append(
-          'audit_exchange',
-          batch.map((entry) => entry.row),
-        )
+        await append(batch.map((entry) => entry.row))
         under = 0
         if (failing) onRecovery()
         failing = false
