@@ -61,11 +61,17 @@ export function callUpstream(exchange: InferenceExchange, branch: Branch | undef
   }
   // a client that left while plugins were thinking is not worth a call
   if (attempt.startedAt > patience && core.signal.aborted) return refuse(exchange, clientGone)
+  exchange.withholdUsage = false // of a call before this one
   const call = outgoing(exchange, upstream, route)
   if ('type' in call) return refuse(exchange, call)
   if (route.path) attempt.url = urlOf(upstream, call.path)
   core.attempts.push(attempt)
-  if (core.plan.attempt.length > 0 || upstream.host) return assembled(exchange, upstream, attempt, call, branch)
+  if (core.plan.attempt.length > 0 || upstream.host) {
+    const made = assembled(exchange, upstream, attempt, call, branch)
+    exchange.remember(attempt)
+    return made
+  }
+  exchange.remember(attempt)
   return start(exchange, upstream, attempt, call, branch)
 }
 

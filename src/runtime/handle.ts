@@ -17,6 +17,7 @@ import { descend, type Stop } from '../pipeline/descend.ts'
 import { completedReply, type ReplyCore, refusalReply } from '../pipeline/reply-core.ts'
 import { RequestCore } from '../pipeline/request-core.ts'
 import type { Logger } from '../plugin/host.ts'
+import type { Attempt } from '../plugin/outcome.ts'
 import type { Refusal } from '../plugin/reply.ts'
 import { deliver } from '../upstream/deliver.ts'
 import type { DeliveryEnd, DeliveryOptions } from '../upstream/delivery.ts'
@@ -52,6 +53,8 @@ export class InferenceExchange implements DeliveryOptions {
   drain = false
   withholdUsage = false
   private bodyRead = false
+  private peculiar: Map<Attempt, { readonly withholdUsage: boolean; readonly dropped: readonly string[] | undefined }> | undefined =
+    undefined
 
   constructor(
     readonly snapshot: Snapshot,
@@ -137,6 +140,13 @@ export class InferenceExchange implements DeliveryOptions {
     return this.refused({ type: 'refusal', code: 'internal_error', message: 'The gateway failed. Name the request id to the operator.' })
   }
 
+  /** Keeps what the call that was just made is told by; of several calls at the same time the last one made need not be the one that answers. */
+  remember(attempt: Attempt): void {
+    const { withholdUsage } = this
+    const { dropped } = this.core
+    if (withholdUsage || dropped) (this.peculiar ??= new Map()).set(attempt, { withholdUsage, dropped })
+  }
+
   /** A refusal by the gateway itself, which stands below all plugins that were asked so far. */
   refused(refusal: Refusal): ReplyCore {
     return refusalReply(refusal, this.statusOf(refusal), Number.POSITIVE_INFINITY, undefined)
@@ -164,7 +174,13 @@ export class InferenceExchange implements DeliveryOptions {
   }
 
   private identify({ headers, attempt }: ReplyCore): void {
-    const { dropped, id } = this.core
+    const { core } = this
+    if (attempt && core.attempts.length > 1) {
+      const own = this.peculiar?.get(attempt)
+      core.dropped = own?.dropped
+      this.withholdUsage = own?.withholdUsage ?? false
+    }
+    const { dropped, id } = core
     // Anthropic's clients know Anthropic's own id, and no other
     const theirs = attempt?.upstreamRequestId !== undefined && this.dialect.family === 'anthropic'
     const kept = theirs && this.snapshot.upstreams.get(attempt.upstream)?.family === 'anthropic'
