@@ -10,9 +10,10 @@
  * call is counted in and out exactly once.
  */
 
-import { type Next, Principal, type Refusal, type Reply } from 'headgate/plugin'
+import type { Next, Refusal, Reply } from 'headgate/plugin'
 import { type Judgement, judge } from './classify.ts'
 import { NoRoom } from './gate.ts'
+import { callOne, type Made } from './one-call.ts'
 import type { Candidate } from './order.ts'
 import type { Plan, X } from './plan.ts'
 import type { Track, Tracks } from './track.ts'
@@ -23,6 +24,8 @@ export interface AttemptOptions {
   readonly backoff: number
   readonly max_wait: number
   readonly max_time: number
+  /** 0 = never. */
+  readonly hedge: number
   /** How long a key rests that was refused. */
   readonly keyRest: number
   readonly now: () => number
@@ -36,6 +39,8 @@ export interface Told {
   failed(track: Track, why: string): void
   opened(track: Track): void
   fellBack(from: Track, to: Track): void
+  /** The second call was the quicker one. */
+  hedged(winner: Track): void
 }
 
 interface Later {
@@ -69,13 +74,15 @@ async function run(x: X, next: Next, plan: Plan, options: AttemptOptions, signal
   /** Models must hold more than this: so much did not fit. */
   let tooSmall: number | undefined
   let noRoom: NoRoom | undefined
+  /** No target would answer otherwise. */
+  let final = false
 
   const tell = (reply: Reply, { worth }: Judgement): void => {
     const sooner = best?.worth === worth && (reply.attempt?.retryAfter ?? Infinity) < (best.reply.attempt?.retryAfter ?? Infinity)
     if (best === undefined || worth > best.worth || sooner) best = { reply, worth }
   }
 
-  while (tries < max_attempts && !signal?.aborted) {
+  while (!final && tries < max_attempts && !signal?.aborted) {
     let candidate = pick(waiting, tries, tooSmall, now())
     let left = retries
     let pause = 0
@@ -91,9 +98,16 @@ async function run(x: X, next: Next, plan: Plan, options: AttemptOptions, signal
     const { track } = candidate
     if (last && last !== track) options.told.fellBack(last, track)
     last = track
-    let reply: Reply
+    const hedged = options.hedge > 0 && tries === 0 && max_attempts > 1 && !plan.pinned
+    let all: readonly Made[]
     try {
-      reply = await callOne(x, next, candidate, pause, signal, options)
+      const first = callOne(x, next, candidate, pause, signal, options)
+      all = hedged
+        ? await hedge(first, options, () => {
+            const spare = pick(waiting, 1, tooSmall, now())
+            return spare && !spare.track.upstream.gate?.full ? callOne(x, next, spare, 0, signal, options) : undefined
+          })
+        : [await first]
     } catch (error) {
       if (signal?.aborted) break // the time is over
       if (!(error instanceof NoRoom)) throw error
@@ -101,25 +115,73 @@ async function run(x: X, next: Next, plan: Plan, options: AttemptOptions, signal
       if (error.waited) break
       continue
     }
-    tries++
-    if (reply.ok) return reply
-    const judged = judge(reply)
-    const called = trackOf(reply, track, options)
-    blame(reply, judged, called, options)
-    tell(reply, judged)
-    if (judged.step === 'stop') break
-    // other targets would be the same one again
-    if (reply.attempt && (plan.pinned || called !== track)) waiting.length = 0
-    if (judged.step === 'larger') {
-      if (candidate.context === undefined) break
-      tooSmall = Math.max(tooSmall ?? 0, candidate.context)
+    tries += all.length
+    for (const made of all) {
+      const { reply } = made
+      if (reply.ok) {
+        x.state.serving = made.call
+        return reply
+      }
+      const judged = judge(reply)
+      blame(reply, judged, made.call.called, options)
+      tell(reply, judged)
+      if (judged.step === 'stop') final = true
+      // other targets would be the same one again
+      if (reply.attempt && (plan.pinned || made.call.called !== made.call.track)) waiting.length = 0
+      if (judged.step === 'larger') {
+        if (made.candidate.context === undefined) final = true
+        else tooSmall = Math.max(tooSmall ?? 0, made.candidate.context)
+      }
+      if (judged.step === 'retry' && left > 0) {
+        later.push({ candidate: made.candidate, from: now() + (reply.attempt?.retryAfter ?? 0) * 1000, left })
+      }
     }
-    if (judged.step === 'retry' && left > 0) later.push({ candidate, from: now() + (reply.attempt?.retryAfter ?? 0) * 1000, left })
   }
   if (best === undefined) return refusal(x, noRoom)
   // what was tried here is not to be tried as often again by the client's SDK (G12)
   if (tries > 1) best.reply.headers.set('x-should-retry', 'false')
   return best.reply
+}
+
+/**
+ * Gives the first call `hedge` milliseconds, then begins a second one beside it: the one that gives content first, else both as they failed. Whoever is
+ * not needed any more is ended by the gateway as soon as the other is served.
+ */
+async function hedge(
+  first: Promise<Made>,
+  { hedge: after, now, told }: AttemptOptions,
+  begin: () => Promise<Made> | undefined,
+): Promise<readonly Made[]> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, after, undefined)
+  })
+  const early = await Promise.race([first, late]).finally(() => clearTimeout(timer))
+  const second = early ? undefined : begin()
+  if (!second) return [await first]
+  /** Not needed any more: how long it took so far is what is known of its target. */
+  const leave = (call: Promise<Made>): void => {
+    call.then(
+      (made) => {
+        made.call.done()
+        const { attempt } = made.reply
+        if (attempt?.failure === 'aborted' && attempt.endedAt !== undefined)
+          made.call.called.observe(attempt.endedAt - attempt.startedAt, now())
+      },
+      () => {}, // it was ended before it began
+    )
+  }
+  try {
+    const [one, other] = await Promise.race([first.then((made) => [made, second] as const), second.then((made) => [made, first] as const)])
+    if (!one.reply.ok) return [one, await other]
+    leave(other)
+    if (other === first) told.hedged(one.call.track)
+    return [one]
+  } catch (error) {
+    leave(first)
+    leave(second)
+    throw error
+  }
 }
 
 /** No call was made. */
@@ -129,11 +191,6 @@ function refusal(x: X, noRoom: NoRoom | undefined): Refusal {
     message: `All calls that this gateway makes of the model provider at the same time are taken, and ${noRoom.message}. Try again in a moment.`,
     retryAfter: 1,
   })
-}
-
-/** Who was called: not always who was chosen, for the gateway sends what goes on from an earlier response to where that is. */
-function trackOf({ attempt }: Reply, chosen: Track, { tracks }: AttemptOptions): Track {
-  return attempt && attempt.upstream !== chosen.upstream.name ? tracks.of(attempt) : chosen
 }
 
 /** Takes the next one to call out of `waiting`: the first that is well and has room; at first one that is not, rather than none. */
@@ -170,65 +227,6 @@ function soonest(later: Later[]): Later | undefined {
 /** Milliseconds before the `n`th retry, from 0: doubled each time, less up to a half by chance. */
 function backoffOf(n: number, { backoff, random }: AttemptOptions): number {
   return backoff * 2 ** Math.min(n, 10) * (1 - random() / 2)
-}
-
-async function callOne(
-  x: X,
-  next: Next,
-  { target, track }: Candidate,
-  pause: number,
-  signal: AbortSignal | undefined,
-  options: AttemptOptions,
-): Promise<Reply> {
-  const { now } = options
-  const { gate } = track.upstream
-  x.setTarget(target)
-  if (x.request.model !== target.model) x.request.setModel(target.model)
-  let inside = false
-  let over = false
-  let probe = false
-  const begin = (): void => {
-    inside = true
-    track.calls++
-    track.inflight++
-    probe = track.health.begin(now())
-  }
-  const enter = async (): Promise<void> => {
-    if (pause > 0) await Bun.sleep(pause)
-    await gate?.enter(x.peek(Principal)?.account ?? x.ip, x)
-    if (over) gate?.leave()
-    else begin()
-  }
-  let after: Promise<void> | undefined
-  if (pause > 0 || gate?.full) {
-    after = enter()
-    after.catch(() => {}) // `next` may not come to wait for it
-  } else {
-    void gate?.enter('', x) // there is room: it is in at once
-    begin()
-  }
-  try {
-    const reply = await (after || signal ? next({ ...(after && { after }), ...(signal && { signal }) }) : next())
-    const { attempt, ok } = reply
-    if (!ok) return reply
-    const called = trackOf(reply, track, options)
-    called.health.answered(now())
-    if (attempt?.firstContentAt !== undefined && x.operation !== 'count_tokens') {
-      called.observe(attempt.firstContentAt - attempt.startedAt, now())
-    }
-    x.state.serving = { track, called, probe }
-    return reply
-  } finally {
-    over = true
-    if (inside && x.state.serving?.track !== track) release(track, probe)
-  }
-}
-
-/** A call is over. */
-export function release(track: Track, probe: boolean): void {
-  track.inflight--
-  if (probe) track.health.probed()
-  track.upstream.gate?.leave()
 }
 
 /** Writes down whose fault a failure was. */

@@ -87,6 +87,11 @@ export const config = Type.Object({
     Type.String({ minLength: 1, description: 'Model of the catalogue for requests that name none; without it they are refused' }),
   ),
   aliases: names('Other names of models: `fast: openai/gpt-4.1-mini`'),
+  loose_names: Type.Boolean({
+    default: true,
+    description:
+      'Ids may also be written without their first part, or behind the name of an upstream. `when: { model }` of other plugins sees what the client wrote: with such conditions rather false',
+  }),
   strategy: Type.Enum(strategies, {
     default: 'ordered',
     description:
@@ -122,6 +127,11 @@ export const config = Type.Object({
   max_time: Duration({
     default: '0',
     description: 'Until the first content of a request, all tries and waits together. 0 = the limits of the upstreams alone',
+  }),
+  hedge: Duration({
+    default: '0',
+    description:
+      'When a request has no content after so long, the next target is called beside the first; whoever gives content first is served and the other call ended. It may be charged all the same. 0 = never',
   }),
   breaker,
   affinity,

@@ -22,6 +22,7 @@ const models: Model[] = [
 
 const defaults: RouterConfig = {
   aliases: {},
+  loose_names: true,
   strategy: 'ordered',
   prefer_native: true,
   fallback: true,
@@ -31,6 +32,7 @@ const defaults: RouterConfig = {
   backoff: 1,
   max_wait: 1,
   max_time: 0,
+  hedge: 0,
   breaker: { enabled: true, consecutive: 5, error_rate: 0.5, minimum: 20, window: 1000, cooldown: 1000, max_cooldown: 1000 },
   affinity: { enabled: true, ttl: 1000 },
   concurrency: { upstreams: {}, queue: 1, wait: 1 },

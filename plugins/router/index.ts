@@ -7,7 +7,7 @@
 
 import { definePlugin, Principal, Session } from 'headgate/plugin'
 import { createHomes } from './affinity.ts'
-import { type AttemptOptions, release, tryAll } from './attempts.ts'
+import { type AttemptOptions, tryAll } from './attempts.ts'
 import { familyOf, unknownModelMessage } from './choose.ts'
 import { config } from './config.ts'
 import { Gate } from './gate.ts'
@@ -48,6 +48,7 @@ export default definePlugin({
     const failures = host.counter('router_failures', 'Upstream calls that failed before content, by upstream and why')
     const opened = host.counter('router_circuit_opened', 'Circuits opened, by upstream')
     const fallbacks = host.counter('router_fallbacks', 'Requests that went on to another target, by the upstreams from and to')
+    const hedges = host.counter('router_hedges', 'Requests that a second call beside the first one answered, by its upstream')
     const attempts: AttemptOptions = {
       ...config,
       keyRest: breaker.enabled ? breaker.max_cooldown : 0,
@@ -56,6 +57,7 @@ export default definePlugin({
       tracks,
       told: {
         failed: ({ upstream }, why) => failures.add(1, { upstream: upstream.name, why }),
+        hedged: (winner) => hedges.add(1, { upstream: winner.upstream.name }),
         fellBack: (from, to) => fallbacks.add(1, { from: from.upstream.name, to: to.upstream.name }),
         opened: ({ upstream, model, health }) => {
           opened.add(1, { upstream: upstream.name })
@@ -80,7 +82,7 @@ export default definePlugin({
 
     function mustExist(what: string, models: readonly string[]): void {
       for (const model of models) {
-        if (resolveModel(model, host.catalog, aliases) === undefined) {
+        if (resolveModel(model, host.catalog, aliases, true) === undefined) {
           throw new Error(`${what}: ${unknownModelMessage(model, host.catalog.similar(model))}`)
         }
       }
@@ -112,8 +114,8 @@ export default definePlugin({
         const { plan, serving } = x.state
         if (!serving) return
         x.state.serving = undefined
-        const { called, track, probe } = serving
-        release(track, probe)
+        const { called } = serving
+        serving.done()
         const failure = served?.failure
         if (failure === undefined) {
           called.health.succeeded(now())

@@ -8,9 +8,10 @@ import { type Catalog, globMatcher, type Model, Principal, type PrincipalValue, 
 import { asBuffer, type Homes, makerOf, type RouterExchange, sessionOf } from './affinity.ts'
 import { type Family, unknownModelMessage, unservedMessage } from './choose.ts'
 import type { RouterConfig } from './config.ts'
+import type { CallUnderWay } from './one-call.ts'
 import { type Candidate, order, type Strategy } from './order.ts'
 import { providerOf, type Resolved, resolveModel } from './resolve.ts'
-import type { Track, Tracks } from './track.ts'
+import type { Tracks } from './track.ts'
 import { type ProviderWishes, readWishes } from './wishes.ts'
 
 export interface Plan {
@@ -26,7 +27,7 @@ export interface Plan {
 export interface Routing {
   plan: Plan | undefined
   /** The call whose reply is on its way to the client. */
-  serving: { readonly track: Track; readonly called: Track; readonly probe: boolean } | undefined
+  serving: CallUnderWay | undefined
 }
 
 export type X = RouterExchange<Routing>
@@ -94,24 +95,23 @@ export function createPlanner(options: PlannerOptions): (x: X, family: Family) =
       })
     }
     const may = mayUse(x.peek(Principal))
-    const first = resolveModel(asked, catalog(), aliases)
+    const first = resolveModel(asked, catalog(), aliases, config.loose_names)
     if (!first) return unknown(x, asked, 'model')
+    if (first.loose && !may(first.id)) return forbidden(x, asked, 'model')
     const models: Resolved[] = [first]
     for (const id of listed) {
       if (id === asked) continue
-      const found = resolveModel(id, catalog(), aliases)
+      const found = resolveModel(id, catalog(), aliases, config.loose_names)
       if (!found) return unknown(x, id, 'models')
-      if (!may(id) && !may(found.model.id)) {
-        return x.refuse('permission_denied', { message: `This key may not use the model ${JSON.stringify(id)}.`, param: 'models' })
-      }
+      if (!may(found.loose ? found.id : id)) return forbidden(x, id, 'models')
       models.push(found)
     }
     const forced = client.header === undefined ? undefined : takeHeader(x.headers, client.header)
     const provider = wishes?.provider ?? {}
     if (forced === undefined && provider.allowFallbacks !== false) {
-      for (const id of spares.find((spare) => spare.matches(first.model.id))?.models ?? []) {
-        const found = resolveModel(id, catalog(), aliases)
-        if (found && (may(id) || may(found.model.id)) && !models.some(({ model }) => model === found.model)) models.push(found)
+      for (const id of spares.find((spare) => spare.matches(first.id))?.models ?? []) {
+        const found = resolveModel(id, catalog(), aliases, config.loose_names)
+        if (found && (may(id) || may(found.id)) && !models.some(({ model }) => model === found.model)) models.push(found)
       }
     }
     return plan(x, family, forced === undefined ? models : models.slice(0, 1), asked, provider, forced)
@@ -178,6 +178,11 @@ export function createPlanner(options: PlannerOptions): (x: X, family: Family) =
     const maker = makerOf(x.request.bytes, upstreams())
     if (maker !== undefined) sorted = first(sorted, (candidate) => candidate.target.upstream === maker)
     return sorted
+  }
+
+  function forbidden(x: X, id: string, param: string): Refusal {
+    const message = `This key may not use the model ${JSON.stringify(id.slice(0, 100))}.`
+    return x.refuse('permission_denied', { message, param })
   }
 
   function unknown(x: X, id: string, param: string): Refusal {

@@ -9,6 +9,10 @@ import type { Catalog, Model } from 'headgate/plugin'
 
 export interface Resolved {
   readonly model: Model
+  /** As the catalogue has it: what permissions speak of. A pattern's own id is not it. */
+  readonly id: string
+  /** The client wrote something else, and it is no alias of the operator's: that it may use this is yet to be seen. */
+  readonly loose: boolean
   /** The client named the upstream with the model. */
   readonly provider?: string
 }
@@ -19,20 +23,27 @@ export function providerOf(upstream: string): string {
   return hash < 0 ? upstream : upstream.slice(0, hash)
 }
 
-/** Finds the model that an id means; undefined when there is none. `names` = the aliases. */
-export function resolveModel(asked: string, catalog: Catalog, names: Readonly<Record<string, string>>): Resolved | undefined {
+/** Finds the model that an id means; undefined when there is none. `names` = the aliases; `loose` = other spellings than the catalogue's are understood. */
+export function resolveModel(
+  asked: string,
+  catalog: Catalog,
+  names: Readonly<Record<string, string>>,
+  loose: boolean,
+): Resolved | undefined {
   const id = Object.hasOwn(names, asked) ? names[asked]! : asked
   const exact = catalog.find(id)
-  if (exact) return { model: exact }
+  if (exact) return { model: exact, id, loose: false }
+  if (!loose) return undefined
   const slash = id.indexOf('/')
   if (slash < 0) {
     const full = bareIds(catalog.list()).get(id)
     const model = full === undefined ? undefined : catalog.find(full)
-    return model && { model }
+    return model && { model, id: full!, loose: true }
   }
   const provider = id.slice(0, slash)
-  const model = catalog.find(id.slice(slash + 1))
-  return model?.targets.some((target) => providerOf(target.upstream) === provider) ? { model, provider } : undefined
+  const rest = id.slice(slash + 1)
+  const model = catalog.find(rest)
+  return model?.targets.some((target) => providerOf(target.upstream) === provider) ? { model, id: rest, loose: true, provider } : undefined
 }
 
 const known = new WeakMap<readonly Model[], ReadonlyMap<string, string>>()

@@ -40,6 +40,20 @@ describe('the model that an id means', () => {
     await kit.close()
   })
 
+  test('another spelling gives no more than the key may use, and can be turned off', async () => {
+    const restricted = (globs: string[]) => ({ slots: [[Principal, { ...Principal.example, models: globs }]] as const })
+    const kit = await kitOf({ aliases: { fast: 'acme/small' } }, { slots: [[Principal, Principal.example]] })
+    const status = async (model: string, globs: string[]) => (await kit.chat({ model }, restricted(globs))).status
+    expect(await status('openai/acme/big', ['openai/*'])).toBe(403)
+    expect(await status('openai/acme/big', ['acme/*'])).toBe(200)
+    expect(await status('big', ['b*'])).toBe(403)
+    expect(await status('fast', ['fast'])).toBe(200)
+    const exact = await kitOf({ loose_names: false })
+    for (const model of ['big', 'openai/acme/big']) expect((await exact.chat({ model })).status).toBe(404)
+    await kit.close()
+    await exact.close()
+  })
+
   test('with a named upstream there is no fallback to another', async () => {
     const kit = await kitOf({}, { upstream: { status: 500 } })
     expect(modelsOf(await kit.chat({ model: 'openai/acme/big' }))).toEqual(['big'])
