@@ -131,6 +131,16 @@ describe('the cost of an exchange', () => {
     expect(outcomeCost({ attempts: [] })).toMatchObject({ known: true, pico: 0n })
   })
 
+  test('E10: zeros for content are no usage; for what gave none they are', () => {
+    expect(attemptCost(call({ usage: usage({}), firstContentAt: 1 }))).toEqual({
+      known: false,
+      missing: ['usage'],
+      atLeast: 0n,
+      byClass: {},
+    })
+    expect(attemptCost(call({ usage: usage({}) }))).toMatchObject({ known: true, pico: 0n })
+  })
+
   test('E10: content without usage makes it unknown, at least what the others cost', () => {
     const silent = call({ firstContentAt: 5, failure: 'aborted' })
     expect(outcomeCost({ attempts: [used, silent] })).toEqual({

@@ -8,7 +8,7 @@
 import type { Catalog } from './host.ts'
 import { largestAmount } from './money.ts'
 import type { Attempt, Outcome, Usage } from './outcome.ts'
-import { inputTokens } from './outcome.ts'
+import { inputTokens, outputTokens } from './outcome.ts'
 import { type Price, type PriceClass, type PriceRates, priceClasses } from './price.ts'
 
 /** Picodollars per class; classes that were not used are absent. */
@@ -160,13 +160,19 @@ export interface PricesAt {
 
 /**
  * What one upstream call cost, by the price that was in force when it was made. A call that gave no content and reported nothing cost
- * nothing: providers do not charge for errors. One that gave content and reported nothing is unknown (E10).
+ * nothing: providers do not charge for errors. One that gave content and reported nothing, or only zeros, is unknown (E10).
  * `others` prices work that other models did for it.
  */
 export function attemptCost(attempt: Attempt, others?: PricesAt): Cost {
   const { usage, price } = attempt
-  if (usage) return costOf(usage, price, others && ((model) => others.catalog.price(attempt.upstream, model, others.at)))
+  if (usage && !(saysNothing(usage) && attempt.firstContentAt !== undefined))
+    return costOf(usage, price, others && ((model) => others.catalog.price(attempt.upstream, model, others.at)))
   return attempt.firstContentAt === undefined ? noCost : { known: false, missing: ['usage'], atLeast: 0n, byClass: {} }
+}
+
+/** Whether a usage is made of zeros, as backends send it that do not count. */
+function saysNothing(usage: Usage): boolean {
+  return inputTokens(usage) === 0 && outputTokens(usage) === 0 && usage.extra === undefined
 }
 
 /**
