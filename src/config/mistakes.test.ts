@@ -38,6 +38,14 @@ describe('mistakes, each at its place', () => {
   test('maximum', () => oneMistake('server: { max_depth: 1000000 }\n', '3:22 server.max_depth', 'too large', 'at most 10000'))
   test('not a finite number', () => oneMistake('server: { max_depth: .inf }\n', '3:22 server.max_depth', 'finite', 'digits'))
   test('choice', () => oneMistake('log: { level: wran }\n', '3:15 log.level', '"wran" is not allowed here', 'did you mean warn?'))
+  test.each(['0.0.0.0/0', '::/0'])('proxies that are everybody: %s', (all) =>
+    oneMistake(
+      `server: { trusted_proxies: ["${all}"] }\n`,
+      '3:29 server.trusted_proxies[0]',
+      'every address there is',
+      'the networks of your proxies',
+    ),
+  )
   test('version', () => {
     const { diagnostics } = load(`version: 2\n${router}`)
     expect(diagnostics[0]).toMatchObject({ line: 1, column: 10, path: 'version', fix: 'write 1' })

@@ -62,6 +62,12 @@ export function contains({ base, free }: Network, address: bigint): boolean {
 
 /** Reads a network for the config; it stays the text. */
 export function readNetwork(text: string): Read<string> {
+  if (/\/0+$/.test(text) && parseNetwork(text)) {
+    return {
+      wrong: 'is every address there is: any client could say that it has another one',
+      fix: 'name the networks of your proxies, for example 10.0.0.0/8',
+    }
+  }
   if (parseNetwork(text)) return { value: text }
   return { wrong: 'is no address or network', fix: 'write 10.0.0.0/8, 2001:db8::/32, or one address' }
 }
