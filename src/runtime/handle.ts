@@ -23,13 +23,12 @@ import { deliver } from '../upstream/deliver.ts'
 import type { DeliveryEnd, DeliveryOptions } from '../upstream/delivery.ts'
 import { statusOf } from '../upstream/failure.ts'
 import type { Transport } from '../upstream/http/transport.ts'
-import { callUpstream } from './attempt.ts'
 import { examine, isPlain, readCoded, refuseUnread } from './body.ts'
 import { droppedHeader } from './dropped.ts'
 import { outcomeOf } from './outcome.ts'
 import type { ResponseOrigins } from './response-origins.ts'
 import type { Snapshot } from './snapshot.ts'
-import { withReadableProofs } from './unread-proofs.ts'
+import { callReadably } from './unread-proofs.ts'
 
 export interface HandleServices {
   readonly transport: Transport
@@ -147,6 +146,13 @@ export class InferenceExchange implements DeliveryOptions {
     if (withholdUsage || dropped) (this.peculiar ??= new Map()).set(attempt, { withholdUsage, dropped })
   }
 
+  /** Adds to what a call left out: it was found only when it was answered. */
+  alsoDropped(attempt: Attempt, fields: readonly string[]): void {
+    const own = this.peculiar?.get(attempt)
+    const dropped = [...(own?.dropped ?? []), ...fields]
+    ;(this.peculiar ??= new Map()).set(attempt, { withholdUsage: own?.withholdUsage ?? false, dropped })
+  }
+
   /** A refusal by the gateway itself, which stands below all plugins that were asked so far. */
   refused(refusal: Refusal): ReplyCore {
     return refusalReply(refusal, this.statusOf(refusal), Number.POSITIVE_INFINITY, undefined)
@@ -158,7 +164,7 @@ export class InferenceExchange implements DeliveryOptions {
 
   /** The bottom of the around chain. */
   upstream(_core: ExchangeCore, branch: Branch | undefined): Promise<ReplyCore> {
-    return withReadableProofs(this, () => callUpstream(this, branch))
+    return callReadably(this, branch)
   }
 
   /** Up again: the reply hooks, then delivery. */

@@ -6,23 +6,24 @@
  */
 
 import { listOf, objectOf } from '../dialect/shape.ts'
+import { asBuffer } from '../dialect/sse.ts'
+import type { Branch } from '../pipeline/branch.ts'
 import type { ReplyCore } from '../pipeline/reply-core.ts'
 import type { Json } from '../plugin/request.ts'
+import { callUpstream } from './attempt.ts'
 import type { InferenceExchange } from './handle.ts'
 
-const member = new TextEncoder().encode('"encrypted_content"')
+const member = Buffer.from('"encrypted_content"')
 const refusal = /invalid_encrypted_content|encrypted content\b.*\b(verified|decrypted|parsed|decoded)/is
 
-/** Makes the call; once more, if the upstream refused it for proofs that it can't read. */
-export function withReadableProofs(exchange: InferenceExchange, call: () => Promise<ReplyCore>): Promise<ReplyCore> {
-  if (exchange.dialect.name !== 'openai-responses') return call()
-  const { bytes } = exchange.core.body!
-  if (Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).indexOf(member) < 0) return call()
-  return callAgain(exchange, call)
+/** Makes the upstream call of an exchange; once more, if the upstream refused it for proofs that it can't read. Rejects only on a mistake of ours. */
+export function callReadably(exchange: InferenceExchange, branch: Branch | undefined): Promise<ReplyCore> {
+  const mayHold = exchange.dialect.name === 'openai-responses' && asBuffer(exchange.core.body!.bytes).indexOf(member) >= 0
+  return mayHold ? callTwice(exchange, branch) : callUpstream(exchange, branch)
 }
 
-async function callAgain(exchange: InferenceExchange, call: () => Promise<ReplyCore>): Promise<ReplyCore> {
-  const reply = await call()
+async function callTwice(exchange: InferenceExchange, branch: Branch | undefined): Promise<ReplyCore> {
+  const reply = await callUpstream(exchange, branch)
   const { core } = exchange
   if (reply.ok || reply.status !== 400 || !saysUnreadable(reply) || core.signal.aborted) return reply
   const body = core.body!
@@ -31,11 +32,12 @@ async function callAgain(exchange: InferenceExchange, call: () => Promise<ReplyC
   reply.discard()
   const mark = body.mark()
   for (const pointer of found.pointers) body.remove(pointer, 'headgate')
-  const calling = call()
+  const calling = callUpstream(exchange, branch)
   // its bytes are made: a plugin that calls yet another upstream begins with what the client wrote
   body.undo(mark)
   const second = await calling
-  core.dropped = [...(core.dropped ?? []), ...found.items.map((i) => `input[${i}].encrypted_content`)]
+  const fields = found.items.map((i) => `input[${i}].encrypted_content`)
+  if (second.attempt) exchange.alsoDropped(second.attempt, fields)
   return second
 }
 
