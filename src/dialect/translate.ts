@@ -9,7 +9,7 @@ import type { StreamEvent, TextEvent, ToolCallEvent } from '../plugin/events.ts'
 import type { Usage } from '../plugin/outcome.ts'
 import { withCacheMarks } from './auto-cache.ts'
 import type { Capabilities } from './capability.ts'
-import type { Dialect, RequestCodec } from './codec.ts'
+import type { RequestCodec } from './codec.ts'
 import type { Conversation } from './conversation.ts'
 import type { JsonSource } from './json-source.ts'
 import { writeJson } from './json-text.ts'
@@ -199,9 +199,4 @@ export class ReplyTranslation {
   private tagged(value: string): string {
     return tagProof({ ...this.maker, value })
   }
-}
-
-/** Both ends can be translated. */
-export function canTranslate(from: Dialect, to: Dialect): from is Dialect & { request: RequestCodec } {
-  return from.request !== undefined && to.request !== undefined
 }
