@@ -12,6 +12,7 @@ export const composition: Composition = {
     auth: () => import('../plugins/auth/index.ts'),
     budget: () => import('../plugins/budget/index.ts'),
     'cost-headers': () => import('../plugins/cost-headers/index.ts'),
+    metrics: () => import('../plugins/metrics/index.ts'),
     'rate-limit': () => import('../plugins/rate-limit/index.ts'),
     router: () => import('../plugins/router/index.ts'),
   },

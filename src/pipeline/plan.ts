@@ -68,8 +68,14 @@ export interface Plan {
   readonly conditional: boolean
 }
 
-/** Compiles instances, in list order, into a plan. */
-export function compilePlan(instances: readonly Instance[]): Plan {
+/** Told how long a hook took, in milliseconds; of one call among {@link sampled}. */
+export type HookTime = (instance: Instance, hook: string, ms: number) => void
+
+/** One call of each hook among so many is timed. A power of two. */
+export const sampled = 64
+
+/** Compiles instances, in list order, into a plan. `timed` is told how long hooks take. */
+export function compilePlan(instances: readonly Instance[], timed?: HookTime): Plan {
   const admit: Step[] = []
   const request: Step[] = []
   const attempt: Step[] = []
@@ -83,6 +89,8 @@ export function compilePlan(instances: readonly Instance[]): Plan {
     if (hooks.reply) reply.unshift({ instance, hook: 'reply', run: (x, head) => hooks.reply!(x, head) })
     if (hooks.settle) settle.unshift({ instance, hook: 'settle', run: (x, outcome) => hooks.settle!(x, outcome) })
   }
+  if (timed)
+    for (const steps of [admit, request, attempt, reply, settle]) for (const [i, step] of steps.entries()) steps[i] = timedStep(step, timed)
   return {
     instances,
     admit,
@@ -94,6 +102,26 @@ export function compilePlan(instances: readonly Instance[]): Plan {
     settle,
     usage: instances.some((i) => i.usage),
     conditional: instances.some((i) => i.condition),
+  }
+}
+
+/** The same step, which now and then tells how long it took. */
+function timedStep(step: Step, tell: HookTime): Step {
+  const { instance, hook, run } = step
+  let calls = 0
+  return {
+    instance,
+    hook,
+    run(x, argument) {
+      calls = (calls + 1) & (sampled - 1)
+      if (calls !== 0) return run(x, argument)
+      const began = performance.now()
+      const over = () => tell(instance, hook, performance.now() - began)
+      const result = run(x, argument)
+      if (result instanceof Promise) result.then(over, over)
+      else over()
+      return result
+    },
   }
 }
 

@@ -193,6 +193,12 @@ export interface Histogram {
   observe(value: number, labels?: Readonly<Record<string, string>>): void
 }
 
+/** What a gauge says of one set of labels. An exact decimal may be a text. */
+export interface GaugeReading {
+  readonly value: number | bigint | string
+  readonly labels?: Readonly<Record<string, string>>
+}
+
 /** What is known of a call to an extra endpoint, besides its request. */
 export interface RouteCall {
   /** Request id; leaves as `x-request-id`. */
@@ -228,6 +234,8 @@ export interface Host {
   file(path: string): string
   counter(name: string, help: string): Counter
   histogram(name: string, help: string): Histogram
+  /** A figure that is asked for whenever somebody looks at the metrics. */
+  gauge(name: string, help: string, read: () => Iterable<GaugeReading>): void
   /** Supervised background work: an error is logged and `run` called again after a pause; drained on close. Runs every `every` milliseconds. */
   task(name: string, every: number, run: (signal: AbortSignal) => void | Promise<void>): void
   /** A public endpoint; it passes the same `admit` hooks. */

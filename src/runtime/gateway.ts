@@ -10,6 +10,7 @@ import { createCatalog } from '../catalog/catalog.ts'
 import type { Diagnostic } from '../config/diagnostics.ts'
 import type { LoadResult } from '../config/load.ts'
 import { withTimeout } from '../pipeline/fence.ts'
+import type { HookTime } from '../pipeline/plan.ts'
 import type { Catalog, Logger } from '../plugin/host.ts'
 import { memoryRecords, openRecords } from '../store/open-records.ts'
 import { openState } from '../store/open-state.ts'
@@ -26,6 +27,7 @@ import { type Rehearsal, realLater, type SharedServices } from './host.ts'
 import { buildInstances, closeInstances, closeUnused, type LiveInstance, setupTimeout } from './instances.ts'
 import { type KeptStores, keptStores } from './kept-stores.ts'
 import type { Builtins } from './load-plugin.ts'
+import { ownMetrics } from './own-metrics.ts'
 import { apisOf, loadWithDialects } from './plugin-dialects.ts'
 import { createSnapshot, type Snapshot } from './snapshot.ts'
 
@@ -69,6 +71,7 @@ export class Gateway {
   notes: readonly string[] = []
   private current: Snapshot | undefined = undefined
   private readonly logOptions: LogOptions
+  private readonly hookTime: HookTime
   private readonly world: { catalog: Catalog; upstreams: readonly string[] } = {
     catalog: createCatalog([], () => undefined),
     upstreams: [],
@@ -99,6 +102,10 @@ export class Gateway {
     this.archives = keptStores(async (where) => options.openRecords?.(where) ?? this.openRecords(where), failed)
     this.transport = options.transport ?? createTransport()
     this.log = createLogger('headgate', this.logOptions)
+    this.hookTime = ownMetrics(
+      this.services,
+      () => (this.current?.inflight ?? 0) + [...this.retiring.keys()].reduce((n, s) => n + s.inflight, 0),
+    )
   }
 
   /** The snapshot in force. @throws before the first successful build. */
@@ -166,7 +173,7 @@ export class Gateway {
       throw error
     }
     for (const s of built.secrets) this.logOptions.secrets = new Set([...this.logOptions.secrets, s])
-    const snapshot = createSnapshot(load.config, apis, catalog, built.instances, built.live, upstreams)
+    const snapshot = createSnapshot(load.config, apis, catalog, built.instances, built.live, upstreams, this.hookTime)
     const fresh = built.live.filter((l) => l.users === 1)
     const failed = await ready(fresh, this.options.setupTimeout ?? setupTimeout)
     if (failed) {

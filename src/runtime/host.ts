@@ -62,6 +62,7 @@ export function createHost(options: HostOptions): HostHandle {
   const log = services.logger(id)
   const routes: RouteSpec[] = []
   const adminRoutes: RouteSpec[] = []
+  const gauges: (() => void)[] = []
   const ending = new AbortController()
   const running = new Set<Promise<void>>()
   const pending = new Set<() => void>()
@@ -112,6 +113,7 @@ export function createHost(options: HostOptions): HostHandle {
     },
     counter: (name, help) => services.metrics.counter(`headgate_${name}`, help),
     histogram: (name, help) => services.metrics.histogram(`headgate_${name}`, help),
+    gauge: (name, help, read) => void gauges.push(services.metrics.gauge(`headgate_${name}`, help, read)),
     task,
     route: (spec) => void routes.push(spec),
     admin: (spec) => void adminRoutes.push(spec),
@@ -122,6 +124,7 @@ export function createHost(options: HostOptions): HostHandle {
     adminRoutes,
     async close() {
       ending.abort()
+      for (const remove of gauges) remove()
       for (const cancel of pending) cancel()
       pending.clear()
       await Promise.all(running)

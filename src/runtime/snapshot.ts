@@ -5,7 +5,7 @@
  */
 
 import type { GatewayConfig } from '../config/model.ts'
-import { compilePlan, type Instance, type Plan } from '../pipeline/plan.ts'
+import { compilePlan, type HookTime, type Instance, type Plan } from '../pipeline/plan.ts'
 import type { Catalog } from '../plugin/host.ts'
 import type { UpstreamDefinition } from '../upstream/definition.ts'
 import type { BodyLimits } from './body.ts'
@@ -39,6 +39,7 @@ export function createSnapshot(
   instances: readonly Instance[],
   live: readonly LiveInstance[],
   upstreams: readonly UpstreamDefinition[],
+  timed?: HookTime,
 ): Snapshot {
   let inflight = 0
   let retired: (() => void) | undefined
@@ -51,7 +52,7 @@ export function createSnapshot(
     apis,
     catalog,
     live,
-    plan: compilePlan(instances),
+    plan: compilePlan(instances, timed),
     upstreams: new Map(upstreams.map((u) => [u.name, u])),
     mixed: new Set(upstreams.map((u) => dialectsOf(u))).size > 1,
     limits: { size: config.server.body_limit, depth: config.server.max_depth },

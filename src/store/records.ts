@@ -38,6 +38,8 @@ export interface RecordsStore {
   start(): void
   /** Why it can't be reached; undefined when all is well, or nobody has used it yet. */
   readonly problem: string | undefined
+  /** How much waits in the spool, in bytes. */
+  readonly spooled: number
   /** Tries now to reach it, and to bring in what waits. True when it is up. */
   recover(): Promise<boolean>
   /** Lets appends finish, then closes. Calls after that fail. */
@@ -68,7 +70,11 @@ export function createRecordsStore(options: RecordsStoreOptions): RecordsStore {
   /** Plugins whose tables could not be made after the store was back. */
   const broken = new Map<string, Error>()
 
-  const lazily = once(options.spool)
+  let spool: Spool | undefined
+  const lazily = once(async () => {
+    spool = await options.spool()
+    return spool
+  })
   const appender = createAppender({
     driver: {
       kind: 'any',
@@ -101,10 +107,10 @@ export function createRecordsStore(options: RecordsStoreOptions): RecordsStore {
     driver = await made
     try {
       await driver.open()
-      const spool = await lazily()
+      const { empty } = await lazily()
       if (state !== 'idle') return
       state = 'up'
-      if (started && !spool.empty) void recover()
+      if (started && !empty) void recover()
     } catch (error) {
       if (state === 'idle') wentDown(error)
     }
@@ -225,6 +231,9 @@ export function createRecordsStore(options: RecordsStoreOptions): RecordsStore {
     },
     get problem() {
       return state === 'down' ? problem : undefined
+    },
+    get spooled() {
+      return spool?.depth ?? 0
     },
     recover,
     async close() {

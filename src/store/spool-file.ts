@@ -89,6 +89,9 @@ export async function fileSpool(options: FileSpoolOptions): Promise<Spool> {
     get empty() {
       return files.length === 0
     },
+    get depth() {
+      return files.reduce((sum, file) => sum + file.size - file.offset, 0)
+    },
     async write(batch) {
       if (closed) throw new StoreUnavailable('the records are closed')
       const bytes = Buffer.from(batch.map(toLine).join(''))

@@ -11,6 +11,8 @@ import type { TableRows } from './records-driver.ts'
 export interface Spool {
   /** Whether rows wait. */
   readonly empty: boolean
+  /** How much waits: bytes on the disk, rows where it is in memory. */
+  readonly depth: number
   /** Keeps rows. Durable when it resolves. @throws StoreUnavailable when there is no room, or the disk refuses */
   write(batch: readonly TableRows[]): Promise<void>
   /** The next rows, at most about `max`; undefined when none wait. The same ones again until `done`. */
@@ -31,6 +33,9 @@ export function memorySpool(limit = 10_000): Spool & { readonly rejected: readon
     rejected,
     get empty() {
       return waiting.length === 0
+    },
+    get depth() {
+      return waiting.length
     },
     async write(batch) {
       if (waiting.length + batch.length > limit) throw new StoreUnavailable('the spool of the records is full')

@@ -1,0 +1,4 @@
+import { conformance } from 'headgate/testkit'
+import metrics from './index.ts'
+
+conformance(metrics)

@@ -1,0 +1,80 @@
+/** What is counted of each end, with labels that no client can make up; and that documents and dashboard name only what is there. */
+
+import { afterEach, expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { definePlugin } from 'headgate/plugin'
+import { type PluginKit, testPlugin } from 'headgate/testkit'
+import metrics from './index.ts'
+
+let kit: PluginKit
+afterEach(async () => {
+  await kit.close()
+})
+
+const router = definePlugin({
+  api: 1,
+  name: 'priced',
+  summary: 'Routes with a price',
+  failure: 'closed',
+  setup: () => ({
+    admit: (x) => (x.headers.has('x-refuse') ? x.refuse('rate_limited', 'Slow down.') : undefined),
+    request(x) {
+      if (x.headers.has('x-edit')) x.request.set('/temperature', 0)
+      x.setTarget({ upstream: 'openai', model: 'm', price: [{ input: 3_000_000n, output: 15_000_000n }] })
+    },
+  }),
+})
+const value = (line: string) =>
+  kit
+    .metrics()
+    .split('\n')
+    .find((l) => l.startsWith(`${line} `))
+    ?.slice(line.length + 1)
+
+test('requests, calls, tokens and exact money', async () => {
+  kit = await testPlugin(metrics, { below: [router] })
+  await kit.chat()
+  await kit.chat({ stream: true }, { headers: { 'x-edit': '1' } })
+  await kit.chat({}, { headers: { 'x-refuse': '1' } })
+  kit.upstream({ status: 500 })
+  await kit.chat()
+  expect(value('headgate_requests_total{end="finished",endpoint="chat"}')).toBe('2')
+  expect(value('headgate_requests_total{end="refused",endpoint="chat"}')).toBe('1')
+  expect(value('headgate_refusals_total{by="priced",code="rate_limited"}')).toBe('1')
+  expect(value('headgate_upstream_requests_total{result="ok",upstream="openai"}')).toBe('2')
+  expect(value('headgate_upstream_requests_total{result="status",upstream="openai"}')).toBe('1')
+  expect(value('headgate_tokens_total{class="input",model="test-model",upstream="openai"}')).toBe('14')
+  expect(value('headgate_cost_usd_total{model="test-model",upstream="openai"}')).toBe('0.000192')
+  expect(value('headgate_edited_requests_total')).toBe('1')
+  expect(value('headgate_upstream_seconds_count{upstream="openai"}')).toBe('3')
+  expect(value('headgate_exchanges_in_flight')).toBe('0')
+  expect(value('headgate_records_up')).toBe('1')
+})
+
+test('names that clients make up are one label', async () => {
+  kit = await testPlugin(metrics, { below: [router] })
+  for (let i = 0; i < 5; i++) await kit.chat(JSON.stringify({ model: `made-up-${i}`, messages: [{ role: 'user', content: 'x' }] }))
+  expect(kit.metrics()).not.toContain('made-up')
+  expect(value('headgate_tokens_total{class="input",model="other",upstream="openai"}')).toBe('35')
+})
+
+test('the time of hooks is told of one call in 64', async () => {
+  kit = await testPlugin(metrics, { below: [router] })
+  for (let i = 0; i < 130; i++) await kit.chat()
+  expect(value('headgate_plugin_seconds_count{hook="settle",plugin="metrics"}')).toBe('2')
+})
+
+test('README and dashboard name metrics that exist, and the README all of them', async () => {
+  kit = await testPlugin(metrics, { below: [router] })
+  await kit.chat()
+  const there = new Set([...kit.metrics().matchAll(/^# TYPE (\w+)/gm)].map(([, name]) => name!))
+  const named = (text: string) => new Set([...text.matchAll(/headgate_[a-z_]+/g)].map(([name]) => name.replace(/_(bucket|sum|count)$/, '')))
+  const readme = named(readFileSync(join(import.meta.dir, 'README.md'), 'utf8'))
+  const dashboard = named(readFileSync(join(import.meta.dir, '../../config/grafana.json'), 'utf8'))
+  const own = [...there].filter((name) => name.startsWith('headgate_') && !name.startsWith('headgate_audit'))
+  expect([...dashboard].filter((name) => !there.has(name))).toEqual([])
+  expect([...readme].filter((name) => !there.has(name))).toEqual([])
+  expect(own.filter((name) => !readme.has(name))).toEqual([])
+  expect(dashboard.size).toBeGreaterThan(8)
+})
