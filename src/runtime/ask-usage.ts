@@ -5,10 +5,10 @@
  * request, and the chunk that it adds to the reply is kept from the client (`upstream/usage-chunk.ts`).
  */
 
-import { capabilitiesOf } from '../dialect/capabilities.ts'
 import type { OperationSpec } from '../dialect/family.ts'
 import { asBuffer } from '../dialect/sse.ts'
 import { JsonDocument } from '../json/document.ts'
+import { capabilitiesAt } from '../upstream/capabilities.ts'
 import type { UpstreamDefinition } from '../upstream/definition.ts'
 import type { InferenceExchange } from './handle.ts'
 
@@ -42,7 +42,7 @@ function understands(upstream: UpstreamDefinition, dialect: string, model: strin
   if (!models) known.set(upstream, (models = new Map()))
   let can = models.get(model)
   if (can === undefined) {
-    can = capabilitiesOf(dialect, upstream.host?.name ?? upstream.origin.hostname, model, upstream.can).streamUsage
+    can = capabilitiesAt(upstream, dialect, model).streamUsage
     if (models.size >= maxKnown) models.clear()
     models.set(model, can)
   }

@@ -5,9 +5,9 @@
  * Small and pure, for it runs once per upstream call. What is known of models is asked only where a request must be translated.
  */
 
-import { capabilitiesOf } from '../dialect/capabilities.ts'
 import type { FamilyApi, OperationSpec } from '../dialect/family.ts'
 import type { Operation } from '../plugin/exchange.ts'
+import { capabilitiesAt } from '../upstream/capabilities.ts'
 import type { UpstreamDefinition } from '../upstream/definition.ts'
 
 /** The operations to which a request for an answer can be translated, by preference. */
@@ -38,8 +38,8 @@ function translatedRoute(spec: OperationSpec, upstream: UpstreamDefinition, mode
 }
 
 /** The newest models of OpenAI reason beside tools in Responses only. */
-function prefersResponses({ can, host, origin }: UpstreamDefinition, model: string): boolean {
-  return !capabilitiesOf('openai-chat', host?.name ?? origin.hostname, model, can).reasonsWithTools
+function prefersResponses(upstream: UpstreamDefinition, model: string): boolean {
+  return !capabilitiesAt(upstream, 'openai-chat', model).reasonsWithTools
 }
 
 /** Vertex AI embeds one input at a time. */

@@ -4,13 +4,13 @@
  * What had to be left out is noted on the exchange: it leaves in a header and stands in the record. With `on_drop: refuse` it is a refusal instead.
  */
 
-import { capabilitiesOf } from '../dialect/capabilities.ts'
 import { translateEmbeddings } from '../dialect/embeddings/translate.ts'
 import type { OperationSpec } from '../dialect/family.ts'
 import { jsonSource } from '../dialect/json-source.ts'
 import type { LossReport } from '../dialect/loss.ts'
 import { ReplyTranslation, translateRequest } from '../dialect/translate.ts'
 import type { Refusal } from '../plugin/reply.ts'
+import { capabilitiesAt } from '../upstream/capabilities.ts'
 import type { UpstreamDefinition } from '../upstream/definition.ts'
 import type { InferenceExchange } from './handle.ts'
 
@@ -31,7 +31,7 @@ export function translated(exchange: InferenceExchange, upstream: UpstreamDefini
     const made = translateEmbeddings(source, dialect.embeddings!, route.dialect.embeddings, place)
     return lost(exchange, upstream, made.report) ?? { body: made.body, reply: ReplyTranslation.ofVectors(maker, made.estimate) }
   }
-  const can = capabilitiesOf(route.dialect.name, upstream.host?.name ?? upstream.origin.hostname, body.model, upstream.can)
+  const can = capabilitiesAt(upstream, route.dialect.name, body.model)
   const target = {
     model: body.model,
     upstream: upstream.name,

@@ -1,9 +1,9 @@
 /** What one upstream call needs to know. */
 
-import { capabilitiesOf } from '../dialect/capabilities.ts'
 import type { Dialect, Family } from '../dialect/codec.ts'
 import type { ReplyTranslation } from '../dialect/translate.ts'
 import type { Attempt } from '../plugin/outcome.ts'
+import { capabilitiesAt } from './capabilities.ts'
 import type { UpstreamDefinition } from './definition.ts'
 import type { HeaderLines, Transport } from './http/transport.ts'
 
@@ -31,5 +31,5 @@ export interface CallOptions {
 
 /** True for a model whose streams end without a stop reason (B03). */
 export function mayEndUnstopped({ attempt, dialect, upstream }: CallOptions): boolean {
-  return capabilitiesOf(dialect.name, upstream.origin.hostname, attempt.model, upstream.can).finishMissing
+  return capabilitiesAt(upstream, dialect.name, attempt.model).finishMissing
 }
