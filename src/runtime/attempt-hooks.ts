@@ -1,7 +1,7 @@
 /**
- * The `attempt` hooks and the host's signature: the last looks at one upstream call before it is made.
+ * The `attempt` hooks: the last looks of plugins at one upstream call before it is signed and made.
  *
- * Hooks see the call as it will be sent and may change it; a hook that failed leaves it as it was. The host signs what they have left.
+ * Hooks see the call as it will be sent and may change it; a hook that failed leaves it as it was.
  */
 
 import type { ExchangeCore } from '../pipeline/core.ts'

@@ -4,10 +4,9 @@
  *   refusal, error body ─▶ ready bytes
  *   whole               ─▶ ready bytes, through the event pass when a plugin looks at events
  *   completed           ─▶ encoded whole or as a stream, through the event pass
- *   live                ─▶ raw relay, or frame by frame through the event pass
+ *   live                ─▶ a relay: raw, frame by frame through the event pass (`relay.ts`), or translated (`translating-relay.ts`)
  *
- * `onEnd` is called exactly once per delivery, when the last byte is handed over or the client has gone. A stream that fails after
- * content ends with the dialect's own error frame, at a frame boundary (B08, B09, A11); nothing invented looks like success (B01).
+ * `onEnd` is called exactly once per delivery, when the last byte is handed over or the client has gone.
  */
 
 import type { DecodedWhole } from '../dialect/codec.ts'

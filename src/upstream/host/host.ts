@@ -12,7 +12,7 @@ import type { Origin } from '../http/origin.ts'
 
 /** One call as the dialect has it. */
 export interface HostCall {
-  /** What the client asked for; `count_tokens` matters, the rest is told by the dialect. */
+  /** What is asked of the upstream; `count_tokens` matters, the rest is told by the dialect. */
   readonly operation: Operation
   /** Name of the dialect that `body` is in: `anthropic-messages`, `openai-chat`, `openai-responses`, `gemini`, `bedrock-converse` … */
   readonly dialect: string
