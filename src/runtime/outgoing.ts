@@ -6,6 +6,7 @@
 
 import type { OperationSpec } from '../dialect/family.ts'
 import { isTagged, proofMark } from '../dialect/proof.ts'
+import { asBuffer } from '../dialect/sse.ts'
 import type { ReplyTranslation } from '../dialect/translate.ts'
 import type { RequestCore } from '../pipeline/request-core.ts'
 import type { Refusal } from '../plugin/reply.ts'
@@ -68,8 +69,7 @@ function renameModel({ body, modelAsked }: InferenceExchange['core'], { dialect 
  */
 function dropForeignProofs(body: RequestCore, route: OperationSpec): unknown {
   const codec = route.dialect.request
-  if (!codec || Buffer.from(body.bytes.buffer, body.bytes.byteOffset, body.bytes.length).indexOf(codec.proofMark ?? proofMark) < 0)
-    return undefined
+  if (!codec || asBuffer(body.bytes).indexOf(codec.proofMark ?? proofMark) < 0) return undefined
   const mark = body.mark()
   const { document } = body
   const { value } = document

@@ -7,13 +7,11 @@
  * Replies are collected, so this is for whole ones. To the call above it all is one call: its time limits hold for all of them together.
  */
 
+import { limits } from './collected.ts'
 import type { HeaderLines, HttpError, HttpHandler, HttpRequest, HttpRequestOptions, Transport } from './http/transport.ts'
 
 /** Calls at a time: enough to hide their round trips, too few to meet a limit of their number. */
 const atOnce = 8
-
-/** Bytes of all replies together, as for one whole reply. */
-const maxSize = 256 * 1024 * 1024
 
 /** What one call carries; its headers may have to be waited for, when each is signed. */
 export type PartHeaders = (body: Uint8Array) => Headers | HeaderLines | Promise<Headers | HeaderLines>
@@ -119,7 +117,8 @@ class SplitRequest implements HttpRequest {
   private keep(index: number, chunk: Uint8Array): void {
     if (this.over) return
     this.size += chunk.length
-    if (this.size > maxSize) this.failed({ kind: 'protocol', message: 'the replies are too large together', sent: true, answered: true })
+    if (this.size > limits.whole)
+      this.failed({ kind: 'protocol', message: 'the replies are too large together', sent: true, answered: true })
     else this.replies[index]!.push(chunk)
   }
 
