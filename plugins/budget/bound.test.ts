@@ -49,6 +49,7 @@ describe('the worst input', () => {
     { contents: [], tools: [{ googleSearch: {} }] },
     { contents: [{ parts: [{ fileData: { fileUri: 'u' } }] }] },
     { contents: [], cachedContent: 'c' },
+    { messages: [], mcp_servers: [{ type: 'url', url: 'https://x' }] },
     { messages: [{ role: 'user', content: [{ document: { format: 'pdf', source: { bytes: 'AA' } } }] }] },
   ] as Json[])('%j reads what is not here: the whole context', (body) => {
     expect(worst(body)).toBe(100_000)
@@ -83,14 +84,27 @@ describe('the worst output', () => {
     ['chat', { max_tokens: -1 }, undefined, 1],
     ['chat', { max_tokens: 12.5 }, 13, 1],
     ['completions', { max_tokens: 5, best_of: 4 }, 5, 4],
+    ['completions', { max_tokens: 5, n: 2, prompt: ['a', 'b', 'c'] }, 5, 6],
+    ['completions', { max_tokens: 5, prompt: [[1, 2], [3]] }, 5, 2],
+    ['completions', { max_tokens: 5, prompt: [1, 2, 3] }, 5, 1],
     ['responses', { max_output_tokens: 7 }, 7, 1],
     ['messages', { max_tokens: 8 }, 8, 1],
     ['generate', { generationConfig: { maxOutputTokens: 6, candidateCount: 2 } }, 6, 2],
+    ['generate', { generationConfig: { max_output_tokens: 6, candidate_count: 2 } }, 6, 2],
+    ['generate', { generation_config: { maxOutputTokens: 6, candidateCount: 2 } }, 6, 2],
     ['converse', { inferenceConfig: { maxTokens: 4 } }, 4, 1],
     ['embeddings', { input: 'x' }, undefined, 1],
   ] as const)('%s %j', (operation, body, output, choices) => {
     expect(asked(operation, body)).toMatchObject({ output, choices })
   })
+})
+
+test('words whose letters are written as escapes count as if they were not', () => {
+  const text = '{"\\u006e":9,"m\\u0061x_tokens":7,"messages":[{"content":[{"type":"fil\\u0065","fil\\u0065":{}}]}]}'
+  const bytes = Buffer.from(text)
+  const json = JSON.parse(text) as Record<string, Json>
+  expect(askedOutput('chat', { bytes, firstEdit: -1, at: (pointer) => json[pointer.slice(1)] })).toMatchObject({ output: 7, choices: 9 })
+  expect(worstInput(bytes, () => json, 'm', 100_000)).toBe(100_000)
 })
 
 describe('the dearest price', () => {

@@ -31,8 +31,10 @@ const words = [
   '"tools"',
   'computer',
 ]
-const more = ['previous_response_id', '"conversation"', 'container', 'cachedContent', 'cached_content']
-const needles = [...words, ...more].map((word) => Buffer.from(word))
+const more = ['previous_response_id', '"conversation"', 'container', 'cachedContent', 'cached_content', 'mcp_servers']
+/** Letters may be written as escapes, and then no word is found. */
+const escaped = '\\u00'
+const needles = [...words, ...more, escaped].map((word) => Buffer.from(word))
 
 /** Tools that a provider runs itself and whose results it reads; those that clients run are told by a fixed text. */
 const ownTool = /^(function|custom|bash|text_editor|computer|memory|apply_patch|local_shell|shell|namespace)/
@@ -42,7 +44,15 @@ const unbounded = /^(input_file|file|document|input_audio|audio|video|video_url|
 const image = /^(image|image_url|input_image|computer_screenshot)$/
 /** The same, by the member that holds it. */
 const elsewhere = ['file_id', 'fileData', 'file_data', 'document', 'video'] as const
-const atTop = ['previous_response_id', 'conversation', 'cachedContent', 'cached_content', 'container', 'web_search_options'] as const
+const atTop = [
+  'previous_response_id',
+  'conversation',
+  'cachedContent',
+  'cached_content',
+  'container',
+  'web_search_options',
+  'mcp_servers',
+] as const
 /** Members that hold what a tool takes: text to the model, whatever stands in it. */
 const opaque: ReadonlySet<string> = new Set([
   'parameters',

@@ -4,24 +4,34 @@
 
 import type { Json, Operation } from 'headgate/plugin'
 
-/** Pointers of the members that limit one choice, the one to set first; and of those that multiply choices. */
+/** Pointers of the members that limit one choice, the one to set first; of those that say how many choices; and of the list each item of which gets as many. */
 interface Spelling {
   readonly limits: readonly string[]
   readonly choices: readonly string[]
+  readonly items: string | undefined
   /** Some of these words stand in a body that says anything of it. */
   readonly words: readonly Buffer[]
 }
-const spelling = (limits: readonly string[], choices: readonly string[] = []): Spelling => ({
+/** Letters of a name may be written as escapes; no word is found then. */
+const escaped = Buffer.from('\\u00')
+const spelling = (limits: readonly string[], choices: readonly string[] = [], items?: string): Spelling => ({
   limits,
   choices,
-  words: [...limits, ...choices].map((pointer) => Buffer.from(`"${pointer.slice(pointer.lastIndexOf('/') + 1)}"`)),
+  items,
+  words: [
+    escaped,
+    ...[...limits, ...choices, ...(items === undefined ? [] : [items])].map((at) => Buffer.from(`"${at.slice(at.lastIndexOf('/') + 1)}"`)),
+  ],
 })
+/** Google takes both spellings of each member. */
+const google = (camel: string, snake: string) =>
+  ['generationConfig', 'generation_config'].flatMap((parent) => [`/${parent}/${camel}`, `/${parent}/${snake}`])
 const spellings: Readonly<Partial<Record<Operation, Spelling>>> = {
   chat: spelling(['/max_completion_tokens', '/max_tokens'], ['/n']),
-  completions: spelling(['/max_tokens'], ['/n', '/best_of']),
+  completions: spelling(['/max_tokens'], ['/n', '/best_of'], '/prompt'),
   responses: spelling(['/max_output_tokens']),
   messages: spelling(['/max_tokens']),
-  generate: spelling(['/generationConfig/maxOutputTokens', '/generation_config/max_output_tokens'], ['/generationConfig/candidateCount']),
+  generate: spelling(google('maxOutputTokens', 'max_output_tokens'), google('candidateCount', 'candidate_count')),
   converse: spelling(['/inferenceConfig/maxTokens']),
 }
 
@@ -58,7 +68,13 @@ export function askedOutput(operation: Operation, request: Readable): Asked {
   }
   let choices = 1
   for (const many of known.choices) choices = Math.max(choices, countOf(request.at(many)) ?? 1)
+  if (known.items !== undefined) choices *= itemsOf(request.at(known.items))
   return { output, choices, pointer }
+}
+
+/** Prompts of one request; a list of numbers is the tokens of one. */
+function itemsOf(value: Json | undefined): number {
+  return Array.isArray(value) && typeof value[0] !== 'number' ? Math.max(1, value.length) : 1
 }
 
 /** Providers take 1.0 and 1e3 too. */
