@@ -5,7 +5,17 @@
  * it is at most, or nothing that can be reserved.
  */
 
-import { type Model, type Price, type PriceList, type PriceRates, parsePrice, priceAt, type Target, withMarkup } from 'headgate/plugin'
+import {
+  largestAmount,
+  type Model,
+  type Price,
+  type PriceList,
+  type PriceRates,
+  parsePrice,
+  priceAt,
+  type Target,
+  withMarkup,
+} from 'headgate/plugin'
 import type { BudgetConfig } from './config.ts'
 
 /** Picodollars per token, and per request. */
@@ -71,16 +81,19 @@ export function dearest(
   return { ...most, guessed }
 }
 
-/** Picodollars that a bound comes to, with markup. */
+/** What markup makes of an amount is linear but for the last picodollar. */
+const scale = 10n ** 15n
+
+/** Picodollars that a bound comes to, with markup; what can't be counted is the largest amount, which hardly anybody has. */
 export function costOfBound({ input, output, request, inputTokens, outputTokens }: Bound, markup: string): bigint {
-  return withMarkup(BigInt(inputTokens) * input + BigInt(outputTokens) * output + request, markup)
+  const plain = BigInt(inputTokens) * input + BigInt(outputTokens) * output + request
+  const countable = (largestAmount * scale) / max(scale, withMarkup(scale, markup))
+  return plain < countable ? withMarkup(plain, markup) : largestAmount
 }
 
 /** Output tokens that so much money, markup included, pays for besides the input; never negative. */
 export function affordable(money: bigint, bound: Bound, markup: string): number {
   if (bound.output === 0n) return bound.outputTokens
-  // what markup makes of an amount is linear but for the last picodollar
-  const scale = 10n ** 15n
   const plain = money <= 0n ? 0n : (money * scale) / max(1n, withMarkup(scale, markup))
   const left = plain - BigInt(bound.inputTokens) * bound.input - bound.request
   return left <= 0n ? 0 : Number(left / bound.output)

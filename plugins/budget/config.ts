@@ -26,7 +26,7 @@ const plan = Type.Object(
     included: Type.Number({
       default: 0,
       minimum: 0,
-      maximum: most,
+      maximum: most / 2,
       description: 'USD of credit that come with each month; used up before anything else, and gone at its end',
     }),
     overage: Type.Number({

@@ -346,3 +346,37 @@ test.each([
 ])('%j is a mistake', async (config) => {
   expect(kitOf(config)).rejects.toThrow('does not start')
 })
+
+describe('amounts that 64 bits do not hold', () => {
+  test('a balance stays within what can be counted, and the ledger with it', async () => {
+    const kit = await kitOf()
+    await topUp(kit, '4000000')
+    for (const entry of [{ usd: '600000' }, { usd: '9000000' }, { usd: '-9000000', kind: 'adjust' }]) {
+      const r = await kit.admin('/budget/accounts/acme/entries', { method: 'POST', body: JSON.stringify(entry) })
+      expect(r.status).toBe(400)
+      expect(await r.text()).toContain('balances are 4500000 USD at most')
+      expect((await rowOf(kit)).balance).toBe('4000000')
+    }
+  })
+
+  test('overage and caps as large as can be set do not overflow', async () => {
+    const caps = [{ of: 'account', per: 'day', usd: 9_000_000 }]
+    const dear = { ...models['test-model'], price: { input: 10, output: 1_000_000 }, max_output: 100_000_000 }
+    const plans = { paid: { overage: 9_000_000, caps } }
+    const kit = await kitOf({ plans }, { models: { 'test-model': dear } })
+    await topUp(kit, '4000000')
+    for (let i = 0; i < 2; i++) expect((await kit.chat({ max_tokens: 8_000_000 })).status).toBe(200)
+    expect(await kit.chat({ max_tokens: 9_100_000 })).toMatchObject({ status: 402, sent: [] })
+    expect(await rowOf(kit)).toMatchObject({ balance: '3999989.99986', held: 0n })
+  })
+
+  test.each([{ max_tokens: 1e15 }, { max_tokens: 1e300, n: 1e300 }])('%j is refused as what nobody can pay', async (body) => {
+    const kit = await kitOf({}, { models: { 'test-model': { targets: targets('test-model'), price } } })
+    await topUp(kit, '4000000')
+    expect(await kit.chat(body)).toMatchObject({ status: 402, sent: [] })
+  })
+
+  test('a markup that is not exact is told at the start', async () => {
+    expect(kitOf({ markup: 100 / 3 })).rejects.toThrow("can't be counted exactly")
+  })
+})

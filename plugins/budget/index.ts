@@ -5,7 +5,17 @@
  * decides no balance.
  */
 
-import { definePlugin, type Exchange, formatUsd, type Json, Principal, type Refusal, Session, StoreUnavailable } from 'headgate/plugin'
+import {
+  definePlugin,
+  type Exchange,
+  formatUsd,
+  type Json,
+  Principal,
+  type Refusal,
+  Session,
+  StoreUnavailable,
+  withMarkup,
+} from 'headgate/plugin'
 import { accountsOf } from './accounts.ts'
 import { affordable, type Bound, costOfBound, unknownRates } from './bound.ts'
 import { chargeOf } from './charge.ts'
@@ -55,7 +65,7 @@ export default definePlugin({
   async setup(host, config) {
     const plans = plansOf(config)
     const unknown = unknownRates(config.unknown_price)
-    const markup = String(config.markup)
+    const markup = exactMarkup(config.markup)
     const needsUser = Object.values(config.plans).some((plan) => plan.caps.some((cap) => cap.of === 'user'))
     const instance = crypto.randomUUID()
     const { records } = host
@@ -256,6 +266,17 @@ export default definePlugin({
 })
 
 const noBound: Bound = { input: 0n, output: 0n, request: 0n, inputTokens: 0, outputTokens: 0, limited: true, guessed: true }
+
+/** A percentage that amounts can't be marked up with exactly is told at the start, not at the first request. @throws Error */
+function exactMarkup(percent: number): string {
+  const text = String(percent)
+  try {
+    withMarkup(0n, text)
+  } catch {
+    throw new Error(`markup: ${text} can't be counted exactly; give it at most 12 decimals, and no exponent`)
+  }
+  return text
+}
 
 function unpriced(model: string): string {
   const name = JSON.stringify(model.slice(0, 100))

@@ -4,7 +4,7 @@
  * An entry's id is what it happens for, so that whatever is repeated is entered once.
  */
 
-import type { SqlQuery } from 'headgate/plugin'
+import { formatUsd, type SqlQuery, usd } from 'headgate/plugin'
 
 /**
  * `topup`, `refund`, `adjust` are made by people. `charge` is a request, `released` a reservation whose gateway died. `grant` is the credit of a month,
@@ -52,11 +52,30 @@ export async function enter(sql: SqlQuery, e: Entry): Promise<boolean> {
   return rows.length > 0
 }
 
-/** Writes an entry and adds it to the balance, unless it is there already. The account is made where there is none. */
+/** The most that people can make of a balance, either side of 0: half of what 64 bits hold, so that credit and overage fit besides. */
+export const largestBalance = 4_500_000n * usd
+
+/** An entry would take a balance beyond `largestBalance`. */
+export class TooLarge extends Error {}
+
+/**
+ * Writes an entry and adds it to the balance, unless it is there already. The account is made where there is none.
+ * @throws TooLarge, and nothing is entered
+ */
 export async function enterIntoBalance(sql: SqlQuery, e: Entry): Promise<boolean> {
   if (!(await enter(sql, e))) return false
-  const rows = await sql`UPDATE budget_account SET balance = balance + ${e.amount} WHERE id = ${e.account} RETURNING id`
-  if (rows.length === 0) await openAccount(sql, e.account, e.at, e.amount)
+  const { amount, account } = e
+  let fits = amount <= largestBalance && amount >= -largestBalance
+  if (fits) {
+    const rows = await sql`UPDATE budget_account SET balance = balance + ${amount} WHERE id = ${account}
+      AND balance <= ${amount > 0n ? largestBalance - amount : largestBalance * 2n}
+      AND balance >= ${amount < 0n ? -largestBalance - amount : -largestBalance * 2n} RETURNING id`
+    if (rows.length > 0) return true
+    const there = await sql`SELECT id FROM budget_account WHERE id = ${account}`
+    fits = there.length === 0
+  }
+  if (!fits) throw new TooLarge(`balances are ${formatUsd(largestBalance)} USD at most, either side of 0`)
+  await openAccount(sql, account, e.at, amount)
   return true
 }
 

@@ -4,7 +4,7 @@
  * One transaction of conditional updates: nothing is read first, so that callers who want the same account wait for each other as briefly as can be.
  */
 
-import type { Records, SqlQuery } from 'headgate/plugin'
+import { largestAmount, type Records, type SqlQuery } from 'headgate/plugin'
 import { beginMonth } from './month.ts'
 import type { Plan } from './plan.ts'
 import { never } from './tables.ts'
@@ -68,7 +68,7 @@ async function take(sql: SqlQuery, wanted: Wanted): Promise<void> {
     const ends = one.endsAt === undefined ? never : BigInt(one.endsAt)
     const taken = await sql`INSERT INTO budget_counter (id, used, held, ends_at) VALUES (${one.counter}, ${0n}, ${part}, ${ends})
       ON CONFLICT (id) DO UPDATE SET held = budget_counter.held + ${part}
-      WHERE budget_counter.used + budget_counter.held + ${part} <= ${one.limit} RETURNING id`
+      WHERE budget_counter.used + budget_counter.held <= ${one.limit - part} RETURNING id`
     if (taken.length === 0) throw new Missing({ of: one, left: await leftOf(sql, one) })
   }
   await sql`INSERT INTO budget_hold (id, account, amount, takes, instance, expires_at, created_at, request_id, model)
@@ -76,9 +76,11 @@ async function take(sql: SqlQuery, wanted: Wanted): Promise<void> {
       ${wanted.requestId}, ${wanted.model})`
 }
 
+/** Sums that 64 bits can't hold are not made: PostgreSQL refuses them, and SQLite makes floats of them. */
 async function takeBalance(sql: SqlQuery, { account, amount, plan, month }: Wanted): Promise<boolean> {
   const taken = await sql`UPDATE budget_account SET held = held + ${amount}
-    WHERE id = ${account} AND term = ${month} AND granted >= ${plan.included} AND balance + ${plan.overage} - held >= ${amount} RETURNING id`
+    WHERE id = ${account} AND term = ${month} AND granted >= ${plan.included}
+      AND balance - held >= ${amount - plan.overage} AND held <= ${largestAmount - amount} RETURNING id`
   return taken.length > 0
 }
 

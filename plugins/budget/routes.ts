@@ -11,6 +11,7 @@
 import type { Host, PrincipalCap } from 'headgate/plugin'
 import { parseUsd } from 'headgate/plugin'
 import type { Accounts, SettingChanges } from './accounts.ts'
+import { TooLarge } from './ledger.ts'
 import { capsOf, type Plans } from './plan.ts'
 import { callerOf } from './takes.ts'
 import { accountJson, entryJson, rowJson } from './told.ts'
@@ -167,7 +168,7 @@ async function answered(work: () => Promise<unknown>): Promise<Response> {
   try {
     return Response.json(await work(), { headers: { 'cache-control': 'no-store' } })
   } catch (error) {
-    if (!(error instanceof Mistake)) throw error
+    if (!(error instanceof Mistake || error instanceof TooLarge)) throw error
     return Response.json({ error: { type: 'invalid_request_error', message: error.message } }, { status: 400 })
   }
 }
