@@ -9,65 +9,18 @@ import { Database } from 'bun:sqlite'
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { ask, auditConfig, headgate, startQuickUpstream } from '../support/audit-load.ts'
 import { type GatewayProcess, startGateway } from '../support/gateway.ts'
-import { authPlugin, clientKey, gatewayConfig } from '../support/gateway-config.ts'
 import { until } from '../support/within.ts'
 
 const wanted = Number(process.env.HEADGATE_AUDIT_EXCHANGES ?? 2000)
 setDefaultTimeout(60_000 + wanted * 20)
 
-const main = join(import.meta.dir, '../../src/main.ts')
-const usage = { prompt_tokens: 11, completion_tokens: 3, total_tokens: 14 }
-const frame = (more: object) =>
-  `data: ${JSON.stringify({ id: 'chatcmpl-1', object: 'chat.completion.chunk', created: 1, model: 'known', choices: [], ...more })}\n\n`
-const chunk = (delta: object, finish: string | null) => frame({ choices: [{ index: 0, delta, finish_reason: finish }] })
-const whole = JSON.stringify({
-  id: 'chatcmpl-1',
-  object: 'chat.completion',
-  created: 1,
-  model: 'known',
-  choices: [{ index: 0, message: { role: 'assistant', content: 'Hello' }, finish_reason: 'stop' }],
-  usage,
-})
-
 let upstream: Bun.Server<undefined>
 beforeAll(() => {
-  upstream = Bun.serve({
-    port: 0,
-    async fetch(request) {
-      const { stream } = (await request.json()) as { stream?: boolean }
-      await Bun.sleep(Math.random() * 20)
-      if (!stream) return new Response(whole, { headers: { 'content-type': 'application/json' } })
-      const frames = [chunk({ role: 'assistant', content: 'Hello' }, null), chunk({}, 'stop'), frame({ usage }), 'data: [DONE]\n\n']
-      return new Response(frames.join(''), { headers: { 'content-type': 'text/event-stream' } })
-    },
-  })
+  upstream = startQuickUpstream()
 })
 afterAll(() => upstream.stop(true))
-
-const config = (audit: object = {}, more: Readonly<Record<string, unknown>> = {}) =>
-  gatewayConfig({
-    upstream: `http://127.0.0.1:${upstream.port}`,
-    plugins: [{ use: 'audit', with: { sink: 'records', ...audit } }, authPlugin, { use: 'router' }],
-    more,
-  })
-
-/** One call to its end; its id when all of the answer came. */
-async function ask(url: string, stream: boolean): Promise<{ id: string; whole: boolean } | undefined> {
-  let id: string | null = null
-  try {
-    const response = await fetch(`${url}/v1/chat/completions`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${clientKey}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ model: 'cat/known', stream, messages: [{ role: 'user', content: 'Hi' }] }),
-    })
-    id = response.headers.get('x-request-id')
-    const text = await response.text()
-    return { id: id!, whole: response.status === 200 && (!stream || text.includes('[DONE]')) }
-  } catch {
-    return id === null ? undefined : { id, whole: false }
-  }
-}
 
 interface Row {
   readonly request_id: string
@@ -83,14 +36,8 @@ function rowsOf(dir: string): Row[] {
   }
 }
 
-async function headgate(dir: string, ...argv: string[]): Promise<{ code: number; out: string; err: string }> {
-  const child = Bun.spawn([process.execPath, main, ...argv, '--config', join(dir, 'gateway.yaml')], { stdout: 'pipe', stderr: 'pipe' })
-  const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited])
-  return { code, out, err }
-}
-
 test('kill -9 under load: nothing settled is lost or doubled, what was under way is listed, all chains verify', async () => {
-  const first = await startGateway({ config: config({}, { records: 'sqlite:./data/headgate.db' }) })
+  const first = await startGateway({ config: auditConfig(upstream, {}, { records: 'sqlite:./data/headgate.db' }) })
   const seen = new Map<string, boolean>()
   let gateway: GatewayProcess = first
   let kills = 0
