@@ -13,6 +13,13 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true }))
 
+interface Sent {
+  readonly query?: string
+  readonly ip?: string
+  /** The body's `models`. */
+  readonly models?: unknown
+}
+
 /** The plugin, set up over a fake host; `look` is one run of its background task. */
 async function started(options: Record<string, unknown> = {}) {
   const logged: string[] = []
@@ -53,14 +60,14 @@ async function started(options: Record<string, unknown> = {}) {
     clock,
     look: async () => look(),
     /** Admits, then asks for a model; gives what was refused and who it was. */
-    async send(headers: [string, string][] | Record<string, string>, model = 'm', more: { query?: string; ip?: string } = {}) {
+    async send(headers: [string, string][] | Record<string, string>, model = 'm', more: Sent = {}) {
       let principal: PrincipalValue | undefined
       const x = {
         headers: new Headers(headers),
         query: more.query ?? '',
         ip: more.ip ?? '192.0.2.1',
         state: auth.state?.(),
-        request: { model },
+        request: { model, at: (pointer: string) => (pointer === '/models' ? more.models : undefined) },
         put: (_slot: unknown, value: PrincipalValue) => {
           principal = value
         },
@@ -202,6 +209,17 @@ describe('models of a key', () => {
       expect(refusal).toMatchObject({ code: 'permission_denied', param: 'model' })
       expect(refusal?.message).toBe(`The API key ${record.id} may not use the model "${model}". It may use: anthropic/*, gpt-5.`)
     }
+  })
+
+  test('hold for the models that a request would fall back to', async () => {
+    const { key } = await withKey({ models: ['anthropic/*'] })
+    const gate = await started()
+    expect((await gate.send(bearer(key), 'anthropic/a', { models: ['anthropic/b'] })).refusal).toBeUndefined()
+    for (const model of ['anthropic/a', '']) {
+      const { refusal } = await gate.send(bearer(key), model, { models: ['anthropic/b', 'gpt-5'] })
+      expect(refusal).toMatchObject({ code: 'permission_denied', message: expect.stringContaining('the model "gpt-5"') })
+    }
+    expect((await gate.send(bearer(key), 'anthropic/a', { models: 'gpt-5' })).refusal).toBeUndefined() // no list: it means nothing
   })
 
   test('an empty list allows none', async () => {

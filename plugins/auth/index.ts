@@ -4,7 +4,7 @@
  * This file joins the parts to hooks. It fails closed, and nothing it says or logs may hold more of a key than its public id.
  */
 
-import { definePlugin, Principal, type PrincipalValue, type RefusalCode } from 'headgate/plugin'
+import { definePlugin, Principal, type PrincipalValue, type RefusalCode, type RequestView } from 'headgate/plugin'
 import { type Anonymous, anonymousCallers, anonymousSecret } from './anonymous.ts'
 import { config } from './config.ts'
 import { findCredential, longestKey, longestToken } from './credential.ts'
@@ -106,8 +106,8 @@ export default definePlugin({
             )
         }
         if (allows === undefined) return
-        const model = x.request.model
-        if (model === '' || allows(model)) return
+        const model = modelsNamed(x.request).find((name) => !allows(name))
+        if (model === undefined) return
         const allowed = principal.models?.join(', ') || 'none'
         const [who, only] =
           principal.kind === 'anonymous' ? ['Callers without an API key', 'They may use:'] : [`The API key ${principal.id}`, 'It may use:']
@@ -119,5 +119,12 @@ export default definePlugin({
     }
   },
 })
+
+/** The models that a request names: its own, and those that it would fall back to (`models`, as OpenRouter has it). */
+function modelsNamed(request: RequestView): readonly string[] {
+  const list = request.at('/models')
+  const more = Array.isArray(list) ? list.filter((name) => typeof name === 'string') : []
+  return request.model === '' ? more : [request.model, ...more]
+}
 
 const anyone = { by: 'ip', tier: 'anonymous', account: 'anonymous', tags: [], secret: undefined } as const
