@@ -6,6 +6,7 @@
  */
 
 import type { Operation } from '../plugin/exchange.ts'
+import { countReply as messagesCountReply } from './anthropic-messages/count-tokens.ts'
 import { anthropicCountTokens, anthropicMessages } from './anthropic-messages/index.ts'
 import { bedrockConverse } from './bedrock-converse/index.ts'
 import { bedrockEmbeddings } from './bedrock-embeddings/index.ts'
@@ -76,7 +77,7 @@ export const families: Readonly<Record<Family, FamilyApi>> = {
         operation: 'count_tokens',
         suffix: '/v1/messages/count_tokens',
         dialect: anthropicCountTokens,
-        counted: (tokens) => `{"input_tokens":${tokens}}`,
+        counted: messagesCountReply,
       },
       // the host makes the path
       { operation: 'converse', suffix: '/model/{model}/converse', dialect: bedrockConverse, upstreamOnly: true },

@@ -6,7 +6,7 @@
  */
 
 import type { Json } from '../plugin/request.ts'
-import type { UpstreamError } from './codec.ts'
+import type { UpstreamError, WholeSummary } from './codec.ts'
 import { decodeText, jsonText, listOf, objectOf, parseJson, wordOf } from './shape.ts'
 
 /** Characters of an upstream's text that is not an error envelope. */
@@ -23,6 +23,12 @@ export function readUpstreamError(status: number, body: Uint8Array): UpstreamErr
   const said = value === undefined ? excerpt(text.slice(0, htmlLimit)) : value === null ? '' : excerpt(jsonText(value))
   const message = said || `The upstream answered ${status} without a message.`
   return status >= 400 ? { message, status } : { message }
+}
+
+/** The summary of a body that is no reply of its dialect: the error that it holds instead, if any. Undefined: it is no JSON. */
+export function notAReply(value: Json | undefined): WholeSummary {
+  const error = value === undefined ? undefined : errorIn(value)
+  return error ? { valid: false, error } : { valid: false }
 }
 
 /** The error that a JSON value holds, in any known envelope; undefined when it holds none. */

@@ -11,7 +11,7 @@ import { type Splice, spliceBytes } from '../json-edits.ts'
 import { RawJson, writeJson } from '../json-text.ts'
 import { reduceEvents } from '../reduce.ts'
 import { decodeText, jsonText, listOf, objectOf, parseJson, wordOf } from '../shape.ts'
-import { errorIn } from '../upstream-error.ts'
+import { notAReply } from '../upstream-error.ts'
 import { withExtra } from '../usage-edits.ts'
 import { itemTexts, readMembers } from '../whole-members.ts'
 import { blockSite } from './blocks.ts'
@@ -25,13 +25,9 @@ import { messagesUsage, messagesUsageObject, noUsageObject } from './usage.ts'
 /** What the record needs of a message. */
 export function messagesSummary(body: Uint8Array): WholeSummary {
   const read = readMembers(body, ['type', 'id', 'model', 'usage', 'stop_reason', 'error', 'message'], { list: 'content', members: [] })
-  if (read === undefined) return { valid: false }
-  const reply = read.object
+  const reply = read?.object
   const failed = reply?.error !== undefined && reply.error !== null
-  if (!reply || failed || !Array.isArray(reply.content)) {
-    const error = errorIn(read.value)
-    return error ? { valid: false, error } : { valid: false }
-  }
+  if (!reply || failed || !Array.isArray(reply.content)) return notAReply(read?.value)
   const id = wordOf(reply.id)
   const model = wordOf(reply.model)
   const usage = messagesUsage(reply.usage, true)

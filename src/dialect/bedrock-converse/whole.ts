@@ -6,7 +6,7 @@ import { jsonSource } from '../json-source.ts'
 import { writeJson } from '../json-text.ts'
 import { reduceEvents } from '../reduce.ts'
 import { decodeText, type JsonObject, jsonText, listOf, objectOf, parseJson, wordOf } from '../shape.ts'
-import { errorIn } from '../upstream-error.ts'
+import { notAReply } from '../upstream-error.ts'
 import { readMembers } from '../whole-members.ts'
 import { blockEvents, pieceBlock } from './blocks.ts'
 import { stopEvent } from './decode.ts'
@@ -16,12 +16,8 @@ import { converseUsage, converseUsageObject } from './usage.ts'
 /** What the record needs of a reply. */
 export function converseSummary(body: Uint8Array): WholeSummary {
   const read = readMembers(body, ['output', 'usage', 'stopReason', 'message', 'error'], { list: 'content', members: [] })
-  if (read === undefined) return { valid: false }
-  const reply = read.object
-  if (!reply || !objectOf(objectOf(reply.output)?.message)) {
-    const error = errorIn(read.value)
-    return error ? { valid: false, error } : { valid: false }
-  }
+  const reply = read?.object
+  if (!reply || !objectOf(objectOf(reply.output)?.message)) return notAReply(read?.value)
   return { valid: true, usage: converseUsage(reply.usage), stop: wordOf(reply.stopReason) }
 }
 

@@ -9,8 +9,9 @@ import type { StreamEvent } from '../../plugin/events.ts'
 import { type Usage, unknownUsage } from '../../plugin/outcome.ts'
 import type { Json } from '../../plugin/request.ts'
 import type { DecodedWhole, Dialect, WholeSummary } from '../codec.ts'
+import { nativeWhole } from '../native-reply.ts'
 import { decodeText, type JsonObject, jsonText, objectOf, parseJson, tokensOf } from '../shape.ts'
-import { errorIn } from '../upstream-error.ts'
+import { notAReply } from '../upstream-error.ts'
 
 /** One reply of a provider. */
 export interface EmbeddingReply {
@@ -36,26 +37,13 @@ export function embeddingReplies(read: (reply: JsonObject) => EmbeddingReply | u
     summary(body): WholeSummary {
       const value = parseJson(decodeText(body))
       const reply = readAll(value)
-      if (reply) return { valid: true, id: reply.id, model: reply.model, usage: reply.usage }
-      const error = value === undefined ? undefined : errorIn(value)
-      return error ? { valid: false, error } : { valid: false }
+      return reply ? { valid: true, id: reply.id, model: reply.model, usage: reply.usage } : notAReply(value)
     },
     decodeWhole(body, purpose): DecodedWhole | null {
       const data = decodeText(body)
       const reply = readAll(parseJson(data))
       if (!reply) return null
       return purpose === 'translate' ? { events: eventsOf(reply), apply: () => body } : nativeWhole(body, data)
-    },
-  }
-}
-
-/** One native event: the reply as it is. */
-export function nativeWhole(body: Uint8Array, data: string): DecodedWhole {
-  return {
-    events: [{ type: 'native', data }],
-    apply(after) {
-      const now = after[0]?.find((event) => event.type === 'native')
-      return now?.type === 'native' && now.data !== data ? Buffer.from(now.data) : body
     },
   }
 }

@@ -2,38 +2,17 @@
 
 import type { Dialect } from '../codec.ts'
 import { type JsonSource, jsonSource } from '../json-source.ts'
-import { countOf, decodeText, jsonText, objectOf, parseJson } from '../shape.ts'
-import { errorIn } from '../upstream-error.ts'
+import { nativeReplies } from '../native-reply.ts'
+import { countOf, jsonText } from '../shape.ts'
 
 /** The dialect of `:countTokens`, made of the dialect of `:generateContent`. */
 export function countTokensDialect(generate: Dialect): Dialect {
   const { request } = generate
   return {
     ...generate,
+    ...nativeReplies((reply) => countOf(reply.totalTokens) !== undefined, countReply(0)),
     name: 'gemini-count-tokens',
     ...(request && { request: { ...request, read: (source, report) => request.read(countedRequest(source), report) } }),
-    interesting: (chunk, from) => (from < chunk.length ? from : -1),
-    summary(body) {
-      const value = parseJson(decodeText(body))
-      if (countOf(objectOf(value)?.totalTokens) !== undefined) return { valid: true }
-      const error = value === undefined ? undefined : errorIn(value)
-      return error ? { valid: false, error } : { valid: false }
-    },
-    decodeWhole(body) {
-      const data = decodeText(body)
-      if (countOf(objectOf(parseJson(data))?.totalTokens) === undefined) return null
-      return {
-        events: [{ type: 'native', data }],
-        apply(after) {
-          const now = after[0]?.find((event) => event.type === 'native')
-          return now?.type === 'native' && now.data !== data ? Buffer.from(now.data) : body
-        },
-      }
-    },
-    encodeWhole(events) {
-      const native = events.find((event) => event.type === 'native')
-      return native?.type === 'native' ? native.data : countReply(0)
-    },
   }
 }
 

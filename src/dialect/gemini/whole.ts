@@ -11,7 +11,7 @@ import { jsonSource } from '../json-source.ts'
 import { type Writable, writeJson } from '../json-text.ts'
 import { type Piece, type ReducedChoice, reduceEvents } from '../reduce.ts'
 import { decodeText, type JsonObject, jsonText, listOf, objectOf, parseJson, wordOf } from '../shape.ts'
-import { errorIn } from '../upstream-error.ts'
+import { notAReply } from '../upstream-error.ts'
 import { withExtra } from '../usage-edits.ts'
 import { readMembers } from '../whole-members.ts'
 import { groundingOf } from './citations.ts'
@@ -29,12 +29,8 @@ const members = ['responseId', 'modelVersion', 'usageMetadata', 'promptFeedback'
 /** What the record needs of a reply. */
 export function geminiSummary(body: Uint8Array): WholeSummary {
   const read = readMembers(body, members, { list: 'candidates', members: ['finishReason'] })
-  if (read === undefined) return { valid: false }
-  const reply = read.object
-  if (!reply || !isReply(reply)) {
-    const error = errorIn(read.value)
-    return error ? { valid: false, error } : { valid: false }
-  }
+  const reply = read?.object
+  if (!reply || !isReply(reply)) return notAReply(read?.value)
   const stop =
     listOf(reply.candidates)
       .map((candidate) => wordOf(objectOf(candidate)?.finishReason))

@@ -6,11 +6,10 @@
  */
 
 import type { StreamEvent } from '../../plugin/events.ts'
-import type { Json } from '../../plugin/request.ts'
 import type { DecodedWhole, WholeSummary } from '../codec.ts'
 import { type Splice, spliceBytes } from '../json-edits.ts'
 import { countOf, decodeText, type JsonObject, listOf, objectOf, parseJson, wordOf } from '../shape.ts'
-import { errorIn } from '../upstream-error.ts'
+import { notAReply } from '../upstream-error.ts'
 import { readMembers } from '../whole-members.ts'
 import { siteReader } from './decode.ts'
 import { neutralReader } from './decode-neutral.ts'
@@ -25,20 +24,12 @@ export function chatSummary(body: Uint8Array): WholeSummary {
     list: 'choices',
     members: ['index', 'finish_reason', 'error', 'usage'],
   })
-  if (read === undefined) return { valid: false }
-  if (!read.object) return notAReply(read.value)
-  const reply = read.object
-  const valid = Array.isArray(reply.choices)
-  if (!valid) return notAReply(reply)
+  const reply = read?.object
+  if (!reply || !Array.isArray(reply.choices)) return notAReply(read?.value)
   const id = wordOf(reply.id)
   const model = wordOf(reply.model)
   const { usage, stop, error } = metersOf(reply)
-  return { valid, id, model, usage, stop, error }
-}
-
-function notAReply(value: Json): WholeSummary {
-  const error = errorIn(value)
-  return error ? { valid: false, error } : { valid: false }
+  return { valid: true, id, model, usage, stop, error }
 }
 
 /** The events of a completion; null when the body is none. */

@@ -8,8 +8,9 @@ import type { Usage } from '../../plugin/outcome.ts'
 import { inputTokens } from '../../plugin/outcome.ts'
 import type { Json, Part } from '../../plugin/request.ts'
 import type { DecodedWhole, Dialect, ReplyIdentity, WholeSummary } from '../codec.ts'
-import { base64Of, eventsOf, nativeWhole, vectorsOf } from '../embeddings/replies.ts'
+import { base64Of, eventsOf, vectorsOf } from '../embeddings/replies.ts'
 import { writeJson } from '../json-text.ts'
+import { nativeWhole } from '../native-reply.ts'
 import { chatDecoder } from '../openai-chat/decode.ts'
 import { chatEncoder } from '../openai-chat/encode.ts'
 import { chatErrorFrames, openaiErrorBody } from '../openai-chat/errors.ts'
@@ -17,7 +18,7 @@ import { chatInteresting } from '../openai-chat/interesting.ts'
 import { chatUsage } from '../openai-chat/usage.ts'
 import { partCollector } from '../part-collector.ts'
 import { countOf, decodeText, listOf, objectOf, parseJson, wordOf } from '../shape.ts'
-import { errorIn, readUpstreamError } from '../upstream-error.ts'
+import { notAReply, readUpstreamError } from '../upstream-error.ts'
 import { withExtra } from '../usage-edits.ts'
 import { readMembers } from '../whole-members.ts'
 import { openaiEmbeddingsCodec } from './request.ts'
@@ -53,10 +54,7 @@ function embeddingsParts(body: Json): Part[] {
 function embeddingsSummary(body: Uint8Array): WholeSummary {
   const read = readMembers(body, ['id', 'model', 'usage', 'error'], { list: 'data', members: [] })
   const reply = read?.object
-  if (!reply || !Array.isArray(reply.data)) {
-    const error = read === undefined ? undefined : errorIn(read.value)
-    return error ? { valid: false, error } : { valid: false }
-  }
+  if (!reply || !Array.isArray(reply.data)) return notAReply(read?.value)
   return { valid: true, id: wordOf(reply.id), model: wordOf(reply.model), usage: embeddingsUsage(reply.usage) }
 }
 

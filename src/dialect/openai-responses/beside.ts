@@ -4,9 +4,9 @@
  * Their requests and errors are those of Responses; replies pass as they are. A compaction is readable only to who made it, so that nothing is translated.
  */
 
-import type { Dialect, WholeSummary } from '../codec.ts'
-import { countOf, decodeText, type JsonObject, objectOf, parseJson, wordOf } from '../shape.ts'
-import { errorIn } from '../upstream-error.ts'
+import type { Dialect } from '../codec.ts'
+import { nativeReplies } from '../native-reply.ts'
+import { countOf, type JsonObject, wordOf } from '../shape.ts'
 import { responsesUsage } from './usage.ts'
 
 /** The dialect of `/responses/compact`, made of the dialect of Responses. */
@@ -26,34 +26,6 @@ export function inputTokensReply(tokens: number): string {
 }
 
 function beside(base: Dialect, name: string, isReply: (reply: JsonObject) => boolean, nothing: string): Dialect {
-  return {
-    ...base,
-    name,
-    interesting: (chunk, from) => (from < chunk.length ? from : -1),
-    summary(body): WholeSummary {
-      const value = parseJson(decodeText(body))
-      const reply = objectOf(value)
-      if (!reply || !isReply(reply)) {
-        const error = value === undefined ? undefined : errorIn(value)
-        return error ? { valid: false, error } : { valid: false }
-      }
-      return { valid: true, id: wordOf(reply.id), model: wordOf(reply.model), usage: responsesUsage(reply.usage) }
-    },
-    decodeWhole(body) {
-      const data = decodeText(body)
-      const reply = objectOf(parseJson(data))
-      if (!reply || !isReply(reply)) return null
-      return {
-        events: [{ type: 'native', data }],
-        apply(after) {
-          const now = after[0]?.find((event) => event.type === 'native')
-          return now?.type === 'native' && now.data !== data ? Buffer.from(now.data) : body
-        },
-      }
-    },
-    encodeWhole(events) {
-      const native = events.find((event) => event.type === 'native')
-      return native?.type === 'native' ? native.data : nothing
-    },
-  }
+  const told = (reply: JsonObject) => ({ id: wordOf(reply.id), model: wordOf(reply.model), usage: responsesUsage(reply.usage) })
+  return { ...base, ...nativeReplies(isReply, nothing, told), name }
 }

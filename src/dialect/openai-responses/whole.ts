@@ -8,7 +8,7 @@
 import type { StreamEvent } from '../../plugin/events.ts'
 import type { DecodedWhole, WholeSummary } from '../codec.ts'
 import { decodeText, type JsonObject, listOf, objectOf, parseJson, wordOf } from '../shape.ts'
-import { errorIn } from '../upstream-error.ts'
+import { notAReply } from '../upstream-error.ts'
 import { readMembers } from '../whole-members.ts'
 import { responseError } from './errors.ts'
 import { itemKind, itemSites, type Purpose } from './items.ts'
@@ -22,12 +22,8 @@ export function responsesSummary(body: Uint8Array): WholeSummary {
     list: 'output',
     members: ['type'],
   })
-  if (read === undefined) return { valid: false }
-  const reply = read.object
-  if (!reply || !isResponse(reply)) {
-    const error = errorIn(read.value)
-    return error ? { valid: false, error } : { valid: false }
-  }
+  const reply = read?.object
+  if (!reply || !isResponse(reply)) return notAReply(read?.value)
   if (hasFailed(reply)) return { valid: false, error: responseError(reply) }
   const id = wordOf(reply.id)
   const model = wordOf(reply.model)
