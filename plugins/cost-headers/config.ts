@@ -5,7 +5,13 @@
 import { Type } from 'headgate/plugin'
 
 const header = (description: string) =>
-  Type.Optional(Type.String({ pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", description: `Header with ${description}` }))
+  Type.Optional(
+    Type.String({
+      pattern:
+        "^(?![Cc]ontent-|[Cc]onnection$|[Tt]ransfer-|[Kk]eep-|[Uu]pgrade$|[Ss]et-[Cc]ookie$|[Tt]railer$)[!#$%&'*+.^_`|~0-9A-Za-z-]+$",
+      description: `Header with ${description}`,
+    }),
+  )
 const member = (description: string) =>
   Type.Optional(Type.String({ pattern: '^usage\\.[A-Za-z_][A-Za-z0-9_]*$', description: `Member of the usage object with ${description}` }))
 

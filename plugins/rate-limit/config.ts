@@ -47,7 +47,8 @@ const limit = Type.Object(
 const headerName = (what: string, name: string) =>
   Type.String({
     default: name,
-    pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]*([{]what[}][!#$%&'*+.^_`|~0-9A-Za-z-]*)?$",
+    pattern:
+      "^(?![Cc]ontent-|[Cc]onnection$|[Tt]ransfer-|[Kk]eep-|[Uu]pgrade$|[Ss]et-[Cc]ookie$|[Tt]railer$)[!#$%&'*+.^_`|~0-9A-Za-z-]*([{]what[}][!#$%&'*+.^_`|~0-9A-Za-z-]*)?$",
     minLength: 1,
     description: `Header with ${what}`,
   })
