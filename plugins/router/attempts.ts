@@ -10,7 +10,7 @@
  * call is counted in and out exactly once.
  */
 
-import type { Next, Refusal, Reply } from 'headgate/plugin'
+import type { Attempt, Next, Outcome, Refusal, RefusalCode, Reply } from 'headgate/plugin'
 import { type Judgement, judge } from './classify.ts'
 import { NoRoom } from './gate.ts'
 import { callOne, type Made } from './one-call.ts'
@@ -227,6 +227,47 @@ function soonest(later: Later[]): Later | undefined {
 /** Milliseconds before the `n`th retry, from 0: doubled each time, less up to a half by chance. */
 function backoffOf(n: number, { backoff, random }: AttemptOptions): number {
   return backoff * 2 ** Math.min(n, 10) * (1 - random() / 2)
+}
+
+/** True when a plan can only be one call, with nothing to wait for: then nobody needs to stand around it, and `countLone` counts it. */
+export function isLone({ candidates }: Plan, { retries }: AttemptOptions): boolean {
+  return retries === 0 && candidates.length === 1 && candidates[0]!.track.upstream.gate === undefined
+}
+
+/** Counts the one call of a lone plan, when it is over. */
+export function countLone(
+  { candidates }: Plan,
+  { attempts, code, message, served, status }: Outcome,
+  options: AttemptOptions,
+  timed: boolean,
+): void {
+  const attempt = attempts[0]
+  if (!attempt) return
+  const chosen = candidates[0]!
+  const track = attempt.upstream === chosen.target.upstream ? chosen.track : options.tracks.of(attempt)
+  track.calls++
+  if (served) {
+    if (timed && attempt.firstContentAt !== undefined) track.observe(attempt.firstContentAt - attempt.startedAt, options.now())
+    countServed(track, served, options)
+  } else {
+    const reply = {
+      ok: false,
+      attempt,
+      status,
+      ...(code !== undefined && { code: code as RefusalCode }),
+      ...(message !== undefined && { message }),
+    }
+    blame(reply as Reply, judge(reply as Reply), track, options)
+  }
+}
+
+/** Counts a call whose reply the client was given, when it is over. */
+export function countServed(track: Track, { failure }: Attempt, { now, told }: AttemptOptions): void {
+  if (failure === undefined) track.health.succeeded(now())
+  else if (failure !== 'aborted') {
+    track.failures++
+    if (track.health.failed(now(), failure)) told.opened(track)
+  }
 }
 
 /** Writes down whose fault a failure was. */

@@ -7,7 +7,7 @@
 
 import { definePlugin, Principal, Session } from 'headgate/plugin'
 import { createHomes } from './affinity.ts'
-import { type AttemptOptions, tryAll } from './attempts.ts'
+import { type AttemptOptions, countLone, countServed, isLone, tryAll } from './attempts.ts'
 import { familyOf, unknownModelMessage } from './choose.ts'
 import { config } from './config.ts'
 import { Gate } from './gate.ts'
@@ -105,25 +105,23 @@ export default definePlugin({
         if (x.request.model !== target.model) x.request.setModel(target.model)
       },
 
+      wraps: ({ state }) => state.plan !== undefined && !isLone(state.plan, attempts),
+
       around(x, next) {
         const { plan } = x.state
         return plan ? tryAll(x, next, plan, attempts) : next()
       },
 
-      settle(x, { served, end }) {
+      settle(x, outcome) {
         const { plan, serving } = x.state
-        if (!serving) return
-        x.state.serving = undefined
-        const { called } = serving
-        serving.done()
-        const failure = served?.failure
-        if (failure === undefined) {
-          called.health.succeeded(now())
-          if (plan?.session !== undefined && end === 'finished') homes.set(plan.session, called.key, now())
-        } else if (failure !== 'aborted') {
-          called.failures++
-          if (called.health.failed(now(), failure)) attempts.told.opened(called)
-        }
+        if (!plan) return
+        const { end, served } = outcome
+        if (serving) {
+          x.state.serving = undefined
+          serving.done()
+          if (served) countServed(serving.called, served, attempts)
+          if (plan.session !== undefined && served && end === 'finished') homes.set(plan.session, serving.called.key, now())
+        } else if (isLone(plan, attempts)) countLone(plan, outcome, attempts, x.operation !== 'count_tokens')
       },
     }
   },

@@ -12,7 +12,7 @@ import type { CallUnderWay } from './one-call.ts'
 import { type Candidate, order, type Strategy } from './order.ts'
 import { providerOf, type Resolved, resolveModel } from './resolve.ts'
 import type { Tracks } from './track.ts'
-import { type ProviderWishes, readWishes } from './wishes.ts'
+import { type ProviderWishes, readWishes, type Wishes } from './wishes.ts'
 
 export interface Plan {
   /** At least one. */
@@ -21,6 +21,15 @@ export interface Plan {
   readonly session: string | undefined
   /** It goes on from an earlier response, which only one upstream holds: the gateway sends it there, whatever target is set. */
   readonly pinned: boolean
+}
+
+interface Known {
+  /** In the operator's order. */
+  readonly candidates: readonly Candidate[]
+  /** The plan of a request that has no choice. */
+  readonly alone: Plan | undefined
+  /** It matters which conversation a request belongs to. */
+  readonly sticky: boolean
 }
 
 /** State of one exchange. */
@@ -61,15 +70,15 @@ export function createPlanner(options: PlannerOptions): (x: X, family: Family) =
   const { aliases, client, default_model } = config
   const spares = Object.entries(config.fallback_models).map(([glob, models]) => ({ matches: globMatcher([glob]), models }))
   const wishesOf = client.models || client.provider
-  const known = new WeakMap<Model, Map<Family, readonly Candidate[]>>()
+  const known = new WeakMap<Model, Map<Family, Known>>()
 
-  /** The candidates of a model, in the operator's order. */
-  const candidatesOf = (model: Model, family: Family): readonly Candidate[] => {
+  /** What is known of a model for clients of a family; made once. */
+  const knownOf = (model: Model, family: Family): Known => {
     let families = known.get(model)
     if (!families) known.set(model, (families = new Map()))
     let found = families.get(family)
     if (found) return found
-    found = model.targets.map((target) => ({
+    const candidates = model.targets.map((target) => ({
       target,
       model: model.id,
       context: model.context,
@@ -77,6 +86,12 @@ export function createPlanner(options: PlannerOptions): (x: X, family: Family) =
       provider: providerOf(target.upstream),
       native: target.dialect === undefined || target.dialect === family,
     }))
+    found = {
+      candidates,
+      alone: candidates.length === 1 ? { candidates, session: undefined, pinned: false } : undefined,
+      // as listed there is nothing to choose but a key
+      sticky: config.strategy !== 'ordered' || candidates.some((one, i) => i > 0 && sameButKey(one, candidates[i - 1]!)),
+    }
     families.set(family, found)
     return found
   }
@@ -107,6 +122,10 @@ export function createPlanner(options: PlannerOptions): (x: X, family: Family) =
       models.push(found)
     }
     const forced = client.header === undefined ? undefined : takeHeader(x.headers, client.header)
+    if (simple(first, wishes, forced)) {
+      const { alone } = knownOf(first.model, family)
+      if (alone) return alone
+    }
     const provider = wishes?.provider ?? {}
     if (forced === undefined && provider.allowFallbacks !== false) {
       for (const id of spares.find((spare) => spare.matches(first.id))?.models ?? []) {
@@ -115,6 +134,12 @@ export function createPlanner(options: PlannerOptions): (x: X, family: Family) =
       }
     }
     return plan(x, family, forced === undefined ? models : models.slice(0, 1), asked, provider, forced)
+  }
+
+  /** Nobody says more than the model. */
+  function simple({ id, provider }: Resolved, wishes: Wishes | undefined, forced: string | undefined): boolean {
+    if (provider !== undefined || forced !== undefined || (wishes && wishes.taken.length > 0)) return false
+    return spares.length === 0 || !spares.some((spare) => spare.matches(id))
   }
 
   function plan(
@@ -126,7 +151,7 @@ export function createPlanner(options: PlannerOptions): (x: X, family: Family) =
     forced: string | undefined,
   ): Plan | Refusal {
     let all: Candidate[][] = models.map(({ model, provider }) => {
-      const found = candidatesOf(model, family)
+      const found = knownOf(model, family).candidates
       return provider === undefined ? [...found] : found.filter((candidate) => candidate.provider === provider)
     })
     if (all[0]!.length === 0) return x.refuse('invalid_request', { message: unservedMessage(asked), param: 'model' })
@@ -151,7 +176,8 @@ export function createPlanner(options: PlannerOptions): (x: X, family: Family) =
     const several = all.some((list) => list.length > 1)
     const { strategy } = config
     const sticky = config.affinity.enabled && several
-    const session = sticky ? sessionOf(x) : undefined
+    const session =
+      sticky && (wishes.sort !== undefined || models.some(({ model }) => knownOf(model, family).sticky)) ? sessionOf(x) : undefined
     const context = {
       strategy: strategyOf(wishes.sort) ?? strategy,
       preferNative: config.prefer_native,

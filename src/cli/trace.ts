@@ -85,6 +85,7 @@ export function tracedPlan(plan: Plan): Trace {
     if (own.admit) hooks.admit = (x) => watched(x, 'admit', () => own.admit!(x))
     if (own.request) hooks.request = (x) => watched(x, 'request', () => own.request!(x))
     if (own.attempt) hooks.attempt = (x, call) => watched(x, 'attempt', () => own.attempt!(x, call), call)
+    if (own.wraps) hooks.wraps = (x) => own.wraps!(x)
     if (own.around)
       hooks.around = async (x, next) => {
         const end = begin(x, 'around')

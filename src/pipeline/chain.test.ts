@@ -235,6 +235,27 @@ describe('what around resolves with', () => {
   })
 })
 
+describe('wraps', () => {
+  test('says for which exchanges a plugin stands around the call; one that throws does', async () => {
+    const called: string[] = []
+    const kit = await testPlugin(
+      plug('wrapper', {
+        wraps(x) {
+          if (x.request.at('/how') === 'throw') throw new Error('boom')
+          return x.request.at('/how') === 'yes'
+        },
+        around: (x, next) => {
+          called.push(String(x.request.at('/how')))
+          return next()
+        },
+      }),
+    )
+    for (const how of ['yes', 'no', 'throw']) expect((await kit.chat({ how })).status).toBe(200)
+    expect(called).toEqual(['yes', 'throw'])
+    await kit.close()
+  })
+})
+
 describe('time', () => {
   test('waiting for the upstream is not the time of the plugin', async () => {
     const kit = await around((_x, next) => next(), { timeout: 10, upstream: () => Bun.sleep(60).then(() => ({ text: 'slow' })) })

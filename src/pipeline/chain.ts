@@ -28,9 +28,20 @@ export function runAround(core: ExchangeCore, ends: ChainEnds, from = 0, branch?
   const { around } = core.plan
   for (let i = from; i < around.length; i++) {
     const instance = around[i]!
-    if (core.isActive(instance)) return runOne(core, ends, instance, i, branch)
+    if (core.isActive(instance) && wraps(core, instance)) return runOne(core, ends, instance, i, branch)
   }
   return ends.upstream(core, branch)
+}
+
+/** Whether an instance wants to stand around this exchange. One that can't say so does, and is fenced there. */
+function wraps(core: ExchangeCore, instance: Instance): boolean {
+  const { hooks } = instance
+  if (!hooks.wraps) return true
+  try {
+    return hooks.wraps(core.view(instance)) !== false
+  } catch {
+    return true
+  }
 }
 
 async function runOne(

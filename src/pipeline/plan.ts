@@ -18,6 +18,7 @@ export interface ErasedHooks {
   admit?(x: PluginView): unknown
   request?(x: PluginView): unknown
   around?(x: PluginView, next: Next): Promise<Reply | Refusal | Completed>
+  wraps?(x: PluginView): boolean
   attempt?(x: PluginView, call: UpstreamCall): unknown
   reply?(x: PluginView, reply: ReplyHead): unknown
   event?(x: PluginView, event: StreamEvent): StreamEvent | readonly StreamEvent[] | null | undefined

@@ -64,6 +64,8 @@ export interface Hooks<N extends AnySlot = never, W extends AnySlot = never, P e
   request?(x: Exchange<N, W, P, S>): Maybe<Nothing | Refusal | Completed>
   /** Wraps everything below; `next()` may be called any number of times. Resolve with one of its replies, or an own answer. */
   around?(x: Exchange<N, W, P, S>, next: Next): Promise<Reply | Refusal | Completed>
+  /** Whether `around` is wanted for this exchange; absent = always. Synchronous and cheap: it spares the others the price of being wrapped. */
+  wraps?(x: Exchange<N, W, P, S>): boolean
   /** Last look at one upstream HTTP call. */
   attempt?(x: Exchange<N, W, P, S>, call: UpstreamCall): Maybe<Nothing | Refusal>
   /** Status and headers, before the first byte leaves. */
@@ -90,4 +92,4 @@ export interface Hooks<N extends AnySlot = never, W extends AnySlot = never, P e
 export const exchangeHooks = ['admit', 'request', 'around', 'attempt', 'reply', 'event', 'inspect', 'settle'] as const
 export type HookName = (typeof exchangeHooks)[number]
 /** Every name that a `setup` may return. */
-export const allHooks = [...exchangeHooks, 'ready', 'health', 'close'] as const
+export const allHooks = [...exchangeHooks, 'wraps', 'ready', 'health', 'close'] as const
