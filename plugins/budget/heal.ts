@@ -10,10 +10,15 @@ import { type Logger, type Records, StoreUnavailable } from 'headgate/plugin'
 import { enter } from './ledger.ts'
 import { settleIn, settlementOf } from './settle.ts'
 
-/** Milliseconds that a hold is good for. Longer than clocks of instances may differ. */
-export const lease = 60_000
-/** Milliseconds between two rounds. */
-export const pause = 10_000
+/** Milliseconds. */
+export interface Times {
+  /** For so long a hold is good. Longer than clocks of instances may differ. */
+  readonly lease: number
+  /** Between two rounds. */
+  readonly pause: number
+}
+export const times: Times = { lease: 60_000, pause: 10_000 }
+
 /** Milliseconds after which a hold is no longer renewed: no reply takes so long. */
 const longest = 86_400_000
 /** Rows per round. */
@@ -29,6 +34,8 @@ export interface Healer {
 }
 
 export interface HealerOptions {
+  /** As in `Times`. */
+  readonly lease: number
   readonly records: Records
   readonly instance: string
   readonly now: () => number
@@ -39,7 +46,7 @@ export interface HealerOptions {
   readonly entered: () => void
 }
 
-export function healer({ records, instance, now, log, released, entered }: HealerOptions): Healer {
+export function healer({ records, lease, instance, now, log, released, entered }: HealerOptions): Healer {
   let calmSince = now()
   let roundAt = calmSince
   let rounds = 0

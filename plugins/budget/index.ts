@@ -21,7 +21,7 @@ import { affordable, type Bound, costOfBound, unknownRates } from './bound.ts'
 import { chargeOf } from './charge.ts'
 import { config } from './config.ts'
 import { Delivered } from './delivered.ts'
-import { healer, lease, pause } from './heal.ts'
+import { healer, type Times, times } from './heal.ts'
 import { endOf, monthOf } from './period.ts'
 import { type Plan, type PlanChoice, plansOf, type Settings } from './plan.ts'
 import { reserve, type Short } from './reserve.ts'
@@ -52,218 +52,223 @@ const leastOutput = 16
 
 type X = Exchange<never, typeof Principal | typeof Session, never, Spending>
 
-export default definePlugin({
-  api: 1,
-  name: 'budget',
-  summary: 'Balances, subscriptions and caps: reserves the worst case, charges what was delivered',
-  config,
-  wants: [Principal, Session],
-  failure: 'closed',
-  usage: true,
-  state: (): Spending => ({ going: undefined }),
+/** The plugin with times of its own: tests do not wait a minute for a crash to heal. */
+export const budgetWith = ({ lease, pause }: Times) =>
+  definePlugin({
+    api: 1,
+    name: 'budget',
+    summary: 'Balances, subscriptions and caps: reserves the worst case, charges what was delivered',
+    config,
+    wants: [Principal, Session],
+    failure: 'closed',
+    usage: true,
+    state: (): Spending => ({ going: undefined }),
 
-  async setup(host, config) {
-    const plans = plansOf(config)
-    const unknown = unknownRates(config.unknown_price)
-    const markup = exactMarkup(config.markup)
-    const needsUser = Object.values(config.plans).some((plan) => plan.caps.some((cap) => cap.of === 'user'))
-    const instance = crypto.randomUUID()
-    const { records } = host
-    await records.migrate(migrations)
-    const accounts = accountsOf(records, plans, host.now)
+    async setup(host, config) {
+      const plans = plansOf(config)
+      const unknown = unknownRates(config.unknown_price)
+      const markup = exactMarkup(config.markup)
+      const needsUser = Object.values(config.plans).some((plan) => plan.caps.some((cap) => cap.of === 'user'))
+      const instance = crypto.randomUUID()
+      const { records } = host
+      await records.migrate(migrations)
+      const accounts = accountsOf(records, plans, host.now)
 
-    const counted = {
-      reserved: host.counter('budget_reserved', 'Requests for which money or messages were reserved'),
-      settled: host.counter('budget_settled', 'Requests charged, by where the usage came from'),
-      released: host.counter(
-        'budget_released',
-        'Reservations given back: nothing was delivered (`undelivered`), or its gateway died (`crash`)',
-      ),
-      refused: host.counter('budget_refused', 'Requests refused, by code'),
-      unknown: host.counter('budget_unknown_price', 'Requests whose price was not known, charged by the configured bound'),
-      cut: host.counter('budget_cut', 'Streams ended because they had used up what was reserved'),
-      waiting: host.counter(
-        'budget_waiting',
-        'Settlements written down while the records were away (`kept`), and entered later (`entered`)',
-      ),
-      spent: host.counter('budget_charged_usd', 'USD charged, markup included'),
-    }
+      const counted = {
+        reserved: host.counter('budget_reserved', 'Requests for which money or messages were reserved'),
+        settled: host.counter('budget_settled', 'Requests charged, by where the usage came from'),
+        released: host.counter(
+          'budget_released',
+          'Reservations given back: nothing was delivered (`undelivered`), or its gateway died (`crash`)',
+        ),
+        refused: host.counter('budget_refused', 'Requests refused, by code'),
+        unknown: host.counter('budget_unknown_price', 'Requests whose price was not known, charged by the configured bound'),
+        cut: host.counter('budget_cut', 'Streams ended because they had used up what was reserved'),
+        waiting: host.counter(
+          'budget_waiting',
+          'Settlements written down while the records were away (`kept`), and entered later (`entered`)',
+        ),
+        spent: host.counter('budget_charged_usd', 'USD charged, markup included'),
+      }
 
-    const known = new Map<string, { readonly at: number; readonly settings: Settings | undefined }>()
-    const settingsOf = (account: string): Settings | undefined | Promise<Settings | undefined> => {
-      const entry = known.get(account)
-      const age = entry === undefined ? remembered : host.now() - entry.at
-      if (age >= 0 && age < remembered) return entry!.settings
-      return accounts.settings(account).then((settings) => {
-        if (known.size >= maxRemembered) known.clear()
-        known.set(account, { at: host.now(), settings })
-        return settings
+      const known = new Map<string, { readonly at: number; readonly settings: Settings | undefined }>()
+      const settingsOf = (account: string): Settings | undefined | Promise<Settings | undefined> => {
+        const entry = known.get(account)
+        const age = entry === undefined ? remembered : host.now() - entry.at
+        if (age >= 0 && age < remembered) return entry!.settings
+        return accounts.settings(account).then((settings) => {
+          if (known.size >= maxRemembered) known.clear()
+          known.set(account, { at: host.now(), settings })
+          return settings
+        })
+      }
+      addRoutes(host, { path: config.path, accounts, plans, changed: (account) => void known.delete(account) })
+
+      const heal = healer({
+        records,
+        lease,
+        instance,
+        now: host.now,
+        log: host.log,
+        released: () => counted.released.add(1, { why: 'crash' }),
+        entered: () => counted.waiting.add(1, { what: 'entered' }),
       })
-    }
-    addRoutes(host, { path: config.path, accounts, plans, changed: (account) => void known.delete(account) })
+      host.task('heal', pause, () => heal.run())
 
-    const heal = healer({
-      records,
-      instance,
-      now: host.now,
-      log: host.log,
-      released: () => counted.released.add(1, { why: 'crash' }),
-      entered: () => counted.waiting.add(1, { what: 'entered' }),
-    })
-    host.task('heal', pause, () => heal.run())
+      const refuse = (x: X, ...[code, options]: Parameters<X['refuse']>): Refusal => {
+        counted.refused.add(1, { code })
+        return x.refuse(code, options)
+      }
 
-    const refuse = (x: X, ...[code, options]: Parameters<X['refuse']>): Refusal => {
-      counted.refused.add(1, { code })
-      return x.refuse(code, options)
-    }
-
-    /** Finds the plan and takes from all that it says; the refusal when something is short. */
-    const begin = async (x: X, going: Going): Promise<Refusal | undefined> => {
-      const { account, tier } = going.caller
-      const now = host.now()
-      const apply = (plan: PlanChoice): plan is Plan => {
-        if ('refusal' in plan) return false
-        going.plan = plan
-        going.takes = takesOf(plan, going.caller, now)
+      /** Finds the plan and takes from all that it says; the refusal when something is short. */
+      const begin = async (x: X, going: Going): Promise<Refusal | undefined> => {
+        const { account, tier } = going.caller
+        const now = host.now()
+        const apply = (plan: PlanChoice): plan is Plan => {
+          if ('refusal' in plan) return false
+          going.plan = plan
+          going.takes = takesOf(plan, going.caller, now)
+          return true
+        }
+        // should the store be away and this plugin be skipped, the request is charged by what is known
+        apply(plans.of(known.get(account)?.settings, tier, now))
+        const found = settingsOf(account)
+        const settings = found instanceof Promise ? await found : found
+        if (going.over) return undefined // this hook had timed out, and nobody would settle
+        const plan = plans.of(settings, tier, now)
+        if (!apply(plan)) return refuse(x, 'subscription_required', `${plan.refusal} Subscribe, or ask the operator of this gateway.`)
+        const pays = plan.billed || going.takes.some((take) => take.unit === 'usd')
+        if (pays && !going.priced) return refuse(x, 'permission_denied', { message: unpriced(x.request.model), param: 'model' })
+        if (pays && going.bound.guessed) counted.unknown.add(1)
+        if ((!plan.billed || going.amount === 0n) && going.takes.length === 0) return undefined
+        const wanted = {
+          id: going.id,
+          account,
+          plan,
+          takes: going.takes,
+          month: monthOf(now),
+          now,
+          expiresAt: now + lease,
+          instance,
+          requestId: x.id,
+        }
+        going.held = true
+        for (let tries = 0; ; tries++) {
+          const work = reserve(records, { ...wanted, amount: going.amount, model: x.request.model })
+          going.reserving = work
+          const short = await work
+          if (!short) {
+            counted.reserved.add(1)
+            x.note(`reserved ${formatUsd(going.amount)} USD`)
+            return undefined
+          }
+          if (config.cap_output && tries < 3 && lower(x, going, short)) continue
+          going.held = false
+          return refuseShort(x, going, short)
+        }
+      }
+      const refuseShort = (x: X, going: Going, short: Short): Refusal => {
+        const [code, options] = refusalFor(short, going.plan!, going.amount, endOf('month', host.now())!)
+        return refuse(x, code, options)
+      }
+      /** Lowers the output limit of the request to what is left; false when that is too little. */
+      const lower = (x: X, going: Going, { of, left }: Short): boolean => {
+        if (of !== 'balance' && of.unit === 'messages') return false
+        const { pointer, choices } = askedOutput(x.operation, x.request)
+        const output = Math.floor(affordable(left, going.bound, markup) / choices)
+        if (pointer === undefined || output < leastOutput || output * choices >= going.bound.outputTokens) return false
+        const parent = pointer.slice(0, pointer.lastIndexOf('/'))
+        if (parent !== '' && x.request.at(parent) === undefined) x.request.set(parent, {})
+        x.request.set(pointer, output)
+        going.bound = { ...going.bound, outputTokens: output * choices, limited: true }
+        going.allowed = allowedBy(going.bound)
+        going.amount = costOfBound(going.bound, markup)
+        x.note(`output limited to ${output} tokens`)
         return true
       }
-      // should the store be away and this plugin be skipped, the request is charged by what is known
-      apply(plans.of(known.get(account)?.settings, tier, now))
-      const found = settingsOf(account)
-      const settings = found instanceof Promise ? await found : found
-      if (going.over) return undefined // this hook had timed out, and nobody would settle
-      const plan = plans.of(settings, tier, now)
-      if (!apply(plan)) return refuse(x, 'subscription_required', `${plan.refusal} Subscribe, or ask the operator of this gateway.`)
-      const pays = plan.billed || going.takes.some((take) => take.unit === 'usd')
-      if (pays && !going.priced) return refuse(x, 'permission_denied', { message: unpriced(x.request.model), param: 'model' })
-      if (pays && going.bound.guessed) counted.unknown.add(1)
-      if ((!plan.billed || going.amount === 0n) && going.takes.length === 0) return undefined
-      const wanted = {
-        id: going.id,
-        account,
-        plan,
-        takes: going.takes,
-        month: monthOf(now),
-        now,
-        expiresAt: now + lease,
-        instance,
-        requestId: x.id,
-      }
-      going.held = true
-      for (let tries = 0; ; tries++) {
-        const work = reserve(records, { ...wanted, amount: going.amount, model: x.request.model })
-        going.reserving = work
-        const short = await work
-        if (!short) {
-          counted.reserved.add(1)
-          x.note(`reserved ${formatUsd(going.amount)} USD`)
-          return undefined
-        }
-        if (config.cap_output && tries < 3 && lower(x, going, short)) continue
-        going.held = false
-        return refuseShort(x, going, short)
-      }
-    }
-    const refuseShort = (x: X, going: Going, short: Short): Refusal => {
-      const [code, options] = refusalFor(short, going.plan!, going.amount, endOf('month', host.now())!)
-      return refuse(x, code, options)
-    }
-    /** Lowers the output limit of the request to what is left; false when that is too little. */
-    const lower = (x: X, going: Going, { of, left }: Short): boolean => {
-      if (of !== 'balance' && of.unit === 'messages') return false
-      const { pointer, choices } = askedOutput(x.operation, x.request)
-      const output = Math.floor(affordable(left, going.bound, markup) / choices)
-      if (pointer === undefined || output < leastOutput || output * choices >= going.bound.outputTokens) return false
-      const parent = pointer.slice(0, pointer.lastIndexOf('/'))
-      if (parent !== '' && x.request.at(parent) === undefined) x.request.set(parent, {})
-      x.request.set(pointer, output)
-      going.bound = { ...going.bound, outputTokens: output * choices, limited: true }
-      going.allowed = allowedBy(going.bound)
-      going.amount = costOfBound(going.bound, markup)
-      x.note(`output limited to ${output} tokens`)
-      return true
-    }
 
-    /** Settlements under way: none is left behind when this instance closes. */
-    const under = new Set<Promise<void>>()
-    const settleNow = async (settlement: Settlement): Promise<void> => {
-      try {
-        const became = await settle(records, settlement)
-        if (became === 'released') counted.released.add(1, { why: 'undelivered' })
-      } catch (error) {
-        if (!(error instanceof StoreUnavailable)) host.log.error('a settlement failed, and waits to be entered', { error: String(error) })
-        await keep(records, settlement, host.now())
-        counted.waiting.add(1, { what: 'kept' })
-      }
-      const { charge } = settlement
-      if (!charge) return
-      counted.settled.add(1, { source: charge.entry.source ?? 'none' })
-      counted.spent.add(Number(charge.spent) / 1e12)
-    }
-
-    return {
-      request(x) {
-        if (x.operation === 'count_tokens') return
-        const found = boundOf(x, host.catalog, config, unknown)
-        const bound = found ?? noBound
-        const caller = callerOf(x.peek(Principal), x.peek(Session), needsUser ? userOf(x) : undefined)
-        const going: Going = {
-          id: `hold_${crypto.randomUUID()}`,
-          caller,
-          bound,
-          priced: found !== undefined,
-          plan: undefined,
-          takes: [],
-          amount: costOfBound(bound, markup),
-          reserving: undefined,
-          held: false,
-          delivered: new Delivered(),
-          allowed: allowedBy(bound),
-          cut: false,
-          over: false,
-        }
-        x.state.going = going
-        return begin(x, going)
-      },
-
-      event(x, event) {
-        const { going } = x.state
-        if (!going) return
-        const instead = x.request.stream ? passEvent(going, event, () => inputEstimate(x.request)) : see(going, event)
-        if (!instead) return
-        counted.cut.add(1)
-        x.note('the reservation is used up: the reply was ended')
-        return instead
-      },
-
-      async settle(x, outcome) {
-        const { going } = x.state
-        if (!going) return
-        const work = (async () => {
-          // a hook that timed out may still be at it
-          going.over = true
-          await going.reserving?.catch(() => {})
-          const served = wasServed(outcome)
-          const charge = served ? chargeOf(outcome, chargeContext(x, going, host.catalog, markup)) : undefined
-          const costs = charge !== undefined && (charge.amount > 0n || going.held)
-          if (!costs && !going.held) return
-          const settlement = settlementOf(going, charge, { now: host.now(), requestId: x.id, outcome, markup })
-          await settleNow(settlement)
-        })()
-        under.add(work)
+      /** Settlements under way: none is left behind when this instance closes. */
+      const under = new Set<Promise<void>>()
+      const settleNow = async (settlement: Settlement): Promise<void> => {
         try {
-          await work
-        } finally {
-          under.delete(work)
+          const became = await settle(records, settlement)
+          if (became === 'released') counted.released.add(1, { why: 'undelivered' })
+        } catch (error) {
+          if (!(error instanceof StoreUnavailable)) host.log.error('a settlement failed, and waits to be entered', { error: String(error) })
+          await keep(records, settlement, host.now())
+          counted.waiting.add(1, { what: 'kept' })
         }
-      },
+        const { charge } = settlement
+        if (!charge) return
+        counted.settled.add(1, { source: charge.entry.source ?? 'none' })
+        counted.spent.add(Number(charge.spent) / 1e12)
+      }
 
-      async close() {
-        await Promise.allSettled([...under])
-      },
-    }
-  },
-})
+      return {
+        request(x) {
+          if (x.operation === 'count_tokens') return
+          const found = boundOf(x, host.catalog, config, unknown)
+          const bound = found ?? noBound
+          const caller = callerOf(x.peek(Principal), x.peek(Session), needsUser ? userOf(x) : undefined)
+          const going: Going = {
+            id: `hold_${crypto.randomUUID()}`,
+            caller,
+            bound,
+            priced: found !== undefined,
+            plan: undefined,
+            takes: [],
+            amount: costOfBound(bound, markup),
+            reserving: undefined,
+            held: false,
+            delivered: new Delivered(),
+            allowed: allowedBy(bound),
+            cut: false,
+            over: false,
+          }
+          x.state.going = going
+          return begin(x, going)
+        },
+
+        event(x, event) {
+          const { going } = x.state
+          if (!going) return
+          const instead = x.request.stream ? passEvent(going, event, () => inputEstimate(x.request)) : see(going, event)
+          if (!instead) return
+          counted.cut.add(1)
+          x.note('the reservation is used up: the reply was ended')
+          return instead
+        },
+
+        async settle(x, outcome) {
+          const { going } = x.state
+          if (!going) return
+          const work = (async () => {
+            // a hook that timed out may still be at it
+            going.over = true
+            await going.reserving?.catch(() => {})
+            const served = wasServed(outcome)
+            const charge = served ? chargeOf(outcome, chargeContext(x, going, host.catalog, markup)) : undefined
+            const costs = charge !== undefined && (charge.amount > 0n || going.held)
+            if (!costs && !going.held) return
+            const settlement = settlementOf(going, charge, { now: host.now(), requestId: x.id, outcome, markup })
+            await settleNow(settlement)
+          })()
+          under.add(work)
+          try {
+            await work
+          } finally {
+            under.delete(work)
+          }
+        },
+
+        async close() {
+          await Promise.allSettled([...under])
+        },
+      }
+    },
+  })
+
+export default budgetWith(times)
 
 const noBound: Bound = { input: 0n, output: 0n, request: 0n, inputTokens: 0, outputTokens: 0, limited: true, guessed: true }
 

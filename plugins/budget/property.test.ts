@@ -7,7 +7,7 @@
 
 import { expect, test } from 'bun:test'
 import { StoreUnavailable } from 'headgate/plugin'
-import { type Healer, healer, lease } from './heal.ts'
+import { type Healer, healer, times } from './heal.ts'
 import { enterIntoBalance } from './ledger.ts'
 import { endOf, monthOf } from './period.ts'
 import type { Plan } from './plan.ts'
@@ -33,6 +33,7 @@ const plans: Record<string, Plan> = {
   guest: { name: 'guest', billed: false, included: 0n, overage: 0n, caps: [] },
 }
 const accounts = Object.keys(plans)
+const { lease } = times
 const capUsd = 2000n
 const capMessages = 40n
 
@@ -78,6 +79,7 @@ class World {
       instance,
       now: () => stand.now,
       log: quiet,
+      lease,
       released: () => {},
       entered: () => {},
     })

@@ -1,6 +1,7 @@
 /** Several gateways that share accounts in one PostgreSQL, as real processes: never overdrawn, nothing lost, nothing billed twice, whoever dies. */
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { join } from 'node:path'
 import type { Records } from '../../src/plugin/host.ts'
 import { openRecordsBeside } from '../../src/store/open-records.ts'
 import { quiet } from '../../src/store/records.suite.ts'
@@ -15,6 +16,10 @@ setDefaultTimeout(180_000)
 const account = 'e2e'
 /** Picodollars: 10 tokens of output at 50 USD per million. */
 const perReply = 500_000_000n
+
+/** The plugin as it is, but that a crash heals in seconds. */
+const shortLease = `import { budgetWith } from ${JSON.stringify(join(import.meta.dir, '../../plugins/budget/index.ts'))}
+export default budgetWith({ lease: 6_000, pause: 1_000 })`
 
 /** A provider that answers after `before()` with ten tokens, whole or as a stream in which it pauses for `between()`. */
 function startProvider() {
@@ -56,7 +61,7 @@ describe.skipIf(postgresMissing !== undefined)(postgresMissing ?? 'gateways on o
   let store: ReturnType<typeof openRecordsBeside>
   const gateways: GatewayProcess[] = []
 
-  const start = async (entry: object = {}) => {
+  const start = async (entry: object = {}, files?: Readonly<Record<string, string>>) => {
     const targets = [{ upstream: 'openai', model: 'known' }]
     const gateway = await startGateway({
       config: gatewayConfig({
@@ -67,6 +72,7 @@ describe.skipIf(postgresMissing !== undefined)(postgresMissing ?? 'gateways on o
           models: { 'cat/known': { targets, price: { input: 0, output: 50 }, max_output: 1000 } },
         },
       }),
+      ...(files && { files }),
       env: { RECORDS_URL: postgres.url },
     })
     gateways.push(gateway)
@@ -210,7 +216,8 @@ describe.skipIf(postgresMissing !== undefined)(postgresMissing ?? 'gateways on o
   })
 
   test('a gateway killed between reservation and settlement: what it held comes back, and the ledger says so', async () => {
-    const [dying, living] = [await start(), await start()]
+    const short = () => start({ use: './budget.ts' }, { 'budget.ts': shortLease })
+    const [dying, living] = [await short(), await short()]
     const go = Promise.withResolvers<void>()
     provider.state.before = () => go.promise
     const lost = Array.from({ length: 5 }, () =>
@@ -224,7 +231,7 @@ describe.skipIf(postgresMissing !== undefined)(postgresMissing ?? 'gateways on o
     await dying.exited
     await Promise.all(lost)
     const begun = Date.now()
-    await until(150_000, 'those of the dead are released', async () => (await books()).open === 5n)
+    await until(30_000, 'those of the dead are released', async () => (await books()).open === 5n)
     console.log(`released ${((Date.now() - begun) / 1000).toFixed(0)} s after the crash; those of the living stay`)
     go.resolve()
     expect(await Promise.all(kept)).toEqual([200, 200, 200, 200, 200])
