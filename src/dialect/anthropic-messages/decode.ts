@@ -8,6 +8,7 @@
 import type { StreamEvent } from '../../plugin/events.ts'
 import type { Json } from '../../plugin/request.ts'
 import type { StreamDecoder } from '../codec.ts'
+import { nativeEvent, startEvent } from '../frame-events.ts'
 import { countOf, type JsonObject, listOf, objectOf, parseJson, textOf, wordOf } from '../shape.ts'
 import type { SseFrame } from '../sse.ts'
 import { errorIn, errorOf } from '../upstream-error.ts'
@@ -45,8 +46,7 @@ function relayDecoder(): StreamDecoder {
     }
     started = true
     messageId = id
-    const model = wordOf(message.model)
-    const events: StreamEvent[] = [{ type: 'start', ...(id !== undefined && { id }), ...(model !== undefined && { model }) }]
+    const events: StreamEvent[] = [startEvent(message.id, message.model)]
     for (const [i, value] of listOf(message.content).entries()) {
       const block = objectOf(value)
       if (!block) continue
@@ -107,7 +107,7 @@ function relayDecoder(): StreamDecoder {
   return {
     decode(frame) {
       if (frame.data === '' && frame.event === undefined) return []
-      const native: StreamEvent = { type: 'native', ...(frame.event !== undefined && { event: frame.event }), data: frame.data }
+      const native = nativeEvent(frame)
       const value = parseJson(frame.data)
       const body = objectOf(value)
       switch (frameType(frame, body)) {

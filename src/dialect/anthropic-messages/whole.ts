@@ -7,6 +7,7 @@
 import type { StreamEvent } from '../../plugin/events.ts'
 import type { Json } from '../../plugin/request.ts'
 import type { DecodedWhole, ReplyIdentity, WholeSummary } from '../codec.ts'
+import { startEvent } from '../frame-events.ts'
 import { type Splice, spliceBytes } from '../json-edits.ts'
 import { RawJson, writeJson } from '../json-text.ts'
 import { reduceEvents } from '../reduce.ts'
@@ -45,9 +46,7 @@ export function messagesSummary(body: Uint8Array): WholeSummary {
 export function decodeMessagesWhole(body: Uint8Array, purpose: 'relay' | 'translate' = 'relay'): DecodedWhole | null {
   const reply = objectOf(parseJson(decodeText(body)))
   if (!reply || !Array.isArray(reply.content) || (reply.error !== undefined && reply.error !== null)) return null
-  const id = wordOf(reply.id)
-  const model = wordOf(reply.model)
-  const events: StreamEvent[] = [{ type: 'start', ...(id !== undefined && { id }), ...(model !== undefined && { model }) }]
+  const events: StreamEvent[] = [startEvent(reply.id, reply.model)]
   const pointers: string[] = ['']
   const add = (event: StreamEvent, pointer: string): void => {
     events.push(event)

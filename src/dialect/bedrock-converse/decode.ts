@@ -8,6 +8,7 @@
 import type { StreamEvent } from '../../plugin/events.ts'
 import type { Json } from '../../plugin/request.ts'
 import type { StreamDecoder } from '../codec.ts'
+import { nativeEvent } from '../frame-events.ts'
 import { countOf, type JsonObject, listOf, objectOf, parseJson, textOf, wordOf } from '../shape.ts'
 import { errorIn } from '../upstream-error.ts'
 import { citationEvent, isHosted, reasoningEvent } from './blocks.ts'
@@ -61,7 +62,7 @@ export function converseDecoder(): StreamDecoder {
     decode(frame) {
       const { data, event } = frame
       if (data === '' && event === undefined) return []
-      const native: StreamEvent = { type: 'native', ...(event !== undefined && { event }), data }
+      const native = nativeEvent(frame)
       const value = parseJson(data)
       const body = objectOf(value)
       if (event === 'error' || body?.error !== undefined) return [failure(value, data)]

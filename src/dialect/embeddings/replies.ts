@@ -9,6 +9,7 @@ import type { StreamEvent } from '../../plugin/events.ts'
 import { type Usage, unknownUsage } from '../../plugin/outcome.ts'
 import type { Json } from '../../plugin/request.ts'
 import type { DecodedWhole, Dialect, WholeSummary } from '../codec.ts'
+import { startEvent } from '../frame-events.ts'
 import { nativeWhole } from '../native-reply.ts'
 import { decodeText, type JsonObject, jsonText, objectOf, parseJson, tokensOf } from '../shape.ts'
 import { notAReply } from '../upstream-error.ts'
@@ -51,7 +52,7 @@ export function embeddingReplies(read: (reply: JsonObject) => EmbeddingReply | u
 /** A reply as events. */
 export function eventsOf({ id, model, usage, vectors }: EmbeddingReply): StreamEvent[] {
   return [
-    { type: 'start', ...(id !== undefined && { id }), ...(model !== undefined && { model }) },
+    startEvent(id, model),
     ...vectors.map((values, index) => ({ type: 'embedding', index, values }) as const),
     ...(usage ? [{ type: 'usage', usage } as const] : []),
     { type: 'end' },

@@ -8,6 +8,7 @@
 
 import type { StreamEvent, ToolCallEvent } from '../../plugin/events.ts'
 import type { StreamDecoder } from '../codec.ts'
+import { errorEvent, nativeEvent, startEvent } from '../frame-events.ts'
 import { type JsonSource, jsonSource } from '../json-source.ts'
 import { type JsonObject, objectOf, parseJson, wordOf } from '../shape.ts'
 import { errorIn } from '../upstream-error.ts'
@@ -107,7 +108,7 @@ export function siteReader(): SiteReader {
           return usage ? [{ type: 'usage', usage }] : none
         }
         case 'error':
-          return [{ type: 'error', kind: site.error.type ?? site.error.code ?? 'upstream_error', message: site.error.message }]
+          return [errorEvent(site.error)]
       }
     },
   }
@@ -137,13 +138,12 @@ export function geminiDecoder(purpose: Purpose = 'relay'): StreamDecoder {
     decode(frame) {
       const { data, event } = frame
       if (data === '' && event === undefined) return none
-      const native: StreamEvent = event === undefined ? { type: 'native', data } : { type: 'native', event, data }
+      const native = nativeEvent(frame)
       const value = parseJson(data)
       const chunk = objectOf(value)
       if (value !== undefined && (Array.isArray(value) || (event === 'error' && !objectOf(chunk?.error)))) {
         const error = errorIn(value)
-        if (!error) return [native]
-        return [{ type: 'error', kind: error.type ?? error.code ?? 'upstream_error', message: error.message }]
+        return [error ? errorEvent(error) : native]
       }
       if (!chunk) return [native]
       const events: StreamEvent[] = []
@@ -170,7 +170,5 @@ function usageFirst(events: StreamEvent[]): void {
 
 /** The event that a reply begins with. */
 export function startOf(body: JsonObject): StreamEvent {
-  const id = wordOf(body.responseId)
-  const model = wordOf(body.modelVersion)
-  return { type: 'start', ...(id !== undefined && { id }), ...(model !== undefined && { model }) }
+  return startEvent(body.responseId, body.modelVersion)
 }

@@ -6,7 +6,7 @@
  */
 
 import type { StreamEvent, ToolCallEvent } from '../../plugin/events.ts'
-import type { Json } from '../../plugin/request.ts'
+import { errorEvent } from '../frame-events.ts'
 import { countOf, type JsonObject, listOf, objectOf, textOf, wordOf } from '../shape.ts'
 import { errorOf } from '../upstream-error.ts'
 import { callTracker } from './calls.ts'
@@ -96,7 +96,7 @@ export function neutralReader(): (body: JsonObject, holder: 'delta' | 'message')
       told.stopped = true
       out.push({ type: 'stop', reason: chatStopReason(raw), raw, choice: index })
     }
-    if (isError(choice.error)) out.push(errorEvent(choice.error!, choice))
+    if (isError(choice.error)) out.push(errorEvent(errorOf(choice.error!, choice)))
   }
 
   return (body, holder) => {
@@ -108,7 +108,7 @@ export function neutralReader(): (body: JsonObject, holder: 'delta' | 'message')
     }
     const usage = usageSite(body, list)
     if (usage) out.push({ type: 'usage', usage: usage.usage })
-    if (isError(body.error)) out.push(errorEvent(body.error!, body))
+    if (isError(body.error)) out.push(errorEvent(errorOf(body.error!, body)))
     return out
   }
 }
@@ -173,9 +173,4 @@ function oldCall(
 ): ToolCallEvent {
   const id = name === undefined ? undefined : `call_${(reply ?? 'function').replace(/[^A-Za-z0-9]/g, '').slice(-24)}_${choice}`
   return calls.event({ type: 'tool_call', choice, pointer: '', index: 0, id, name, arguments: args, asObject: false })
-}
-
-function errorEvent(value: Json, around: JsonObject): StreamEvent {
-  const error = errorOf(value, around)
-  return { type: 'error', kind: error.type ?? error.code ?? 'upstream_error', message: error.message }
 }

@@ -7,7 +7,8 @@
 
 import type { StreamEvent } from '../../plugin/events.ts'
 import type { StreamDecoder } from '../codec.ts'
-import { type JsonObject, objectOf, parseJson, wordOf } from '../shape.ts'
+import { errorEvent, nativeEvent, startEvent } from '../frame-events.ts'
+import { type JsonObject, objectOf, parseJson } from '../shape.ts'
 import { errorIn } from '../upstream-error.ts'
 import { callTracker } from './calls.ts'
 import { neutralReader } from './decode-neutral.ts'
@@ -38,7 +39,7 @@ export function siteReader(): SiteReader {
       case 'usage':
         return { type: 'usage', usage: site.usage }
       case 'error':
-        return { type: 'error', kind: site.error.type ?? site.error.code ?? 'upstream_error', message: site.error.message }
+        return errorEvent(site.error)
     }
   }
 }
@@ -53,21 +54,19 @@ export function chatDecoder(purpose: 'relay' | 'translate' = 'relay'): StreamDec
       const { data, event } = frame
       if (data === '' && event === undefined) return []
       if (isDone(data)) return [{ type: 'end' }]
-      const native: StreamEvent = event === undefined ? { type: 'native', data } : { type: 'native', event, data }
+      const native = nativeEvent(frame)
       const value = parseJson(data)
       const chunk = objectOf(value)
       if (event === 'error' && value !== undefined && !objectOf(chunk?.error)) {
-        const error = errorIn(value) ?? { message: data }
-        return [{ type: 'error', kind: error.type ?? error.code ?? 'upstream_error', message: error.message }]
+        return [errorEvent(errorIn(value) ?? { message: data })]
       }
       if (!chunk) return translating ? [] : [native]
       const events = readChunk(chunk, 'delta')
       if (!started && chunk.choices !== undefined) {
-        const id = wordOf(chunk.id)
-        const model = wordOf(chunk.model)
-        if (id !== undefined || model !== undefined || events.length > 0) {
+        const start = startEvent(chunk.id, chunk.model)
+        if (start.id !== undefined || start.model !== undefined || events.length > 0) {
           started = true
-          events.unshift({ type: 'start', ...(id !== undefined && { id }), ...(model !== undefined && { model }) })
+          events.unshift(start)
         }
       }
       return events.length > 0 || translating ? events : [native]

@@ -7,6 +7,7 @@
 
 import type { StreamEvent } from '../../plugin/events.ts'
 import type { DecodedWhole, WholeSummary } from '../codec.ts'
+import { startEvent } from '../frame-events.ts'
 import { type Splice, spliceBytes } from '../json-edits.ts'
 import { countOf, decodeText, type JsonObject, listOf, objectOf, parseJson, wordOf } from '../shape.ts'
 import { notAReply } from '../upstream-error.ts'
@@ -36,9 +37,7 @@ export function chatSummary(body: Uint8Array): WholeSummary {
 export function decodeChatWhole(body: Uint8Array, purpose: 'relay' | 'translate' = 'relay'): DecodedWhole | null {
   const reply = objectOf(parseJson(decodeText(body)))
   if (!reply || !Array.isArray(reply.choices)) return null
-  const id = wordOf(reply.id)
-  const model = wordOf(reply.model)
-  const start: StreamEvent = { type: 'start', ...(id !== undefined && { id }), ...(model !== undefined && { model }) }
+  const start = startEvent(reply.id, reply.model)
   if (purpose === 'translate') {
     const events = [start, ...neutralReader()(reply, 'message'), { type: 'end' } as const]
     return { events, apply: (after) => rewritten(reply, after) }

@@ -2,6 +2,7 @@
 
 import type { StreamEvent } from '../../plugin/events.ts'
 import type { StreamDecoder } from '../codec.ts'
+import { errorEvent, nativeEvent, startEvent } from '../frame-events.ts'
 import { isDone } from '../openai-chat/decode.ts'
 import { choiceIndex, isError, usageSite } from '../openai-chat/sites.ts'
 import { chatStopReason } from '../openai-chat/stop-reasons.ts'
@@ -20,28 +21,20 @@ export function completionsDecoder(purpose: 'relay' | 'translate' = 'relay'): St
       const value = parseJson(data)
       const chunk = objectOf(value)
       if (event === 'error' && value !== undefined && !objectOf(chunk?.error)) {
-        const error = errorIn(value) ?? { message: data }
-        return [{ type: 'error', kind: error.type ?? error.code ?? 'upstream_error', message: error.message }]
+        return [errorEvent(errorIn(value) ?? { message: data })]
       }
       const events: StreamEvent[] = []
       if (chunk) {
         if (!started && Array.isArray(chunk.choices)) {
           started = true
-          events.push(startOf(chunk))
+          events.push(startEvent(chunk.id, chunk.model))
         }
         events.push(...completionEvents(chunk, stopped))
       }
       if (events.length > 0 || purpose === 'translate') return events
-      return [event === undefined ? { type: 'native', data } : { type: 'native', event, data }]
+      return [nativeEvent(frame)]
     },
   }
-}
-
-/** What the upstream calls the reply. */
-export function startOf(body: JsonObject): StreamEvent {
-  const id = wordOf(body.id)
-  const model = wordOf(body.model)
-  return { type: 'start', ...(id !== undefined && { id }), ...(model !== undefined && { model }) }
 }
 
 /** The events of a chunk or a whole completion, which have the same layout. `stopped`: choices whose stop was told. */
@@ -61,9 +54,6 @@ export function completionEvents(body: JsonObject, stopped: Set<number>): Stream
   }
   const usage = usageSite(body, choices)
   if (usage) events.push({ type: 'usage', usage: usage.usage })
-  if (isError(body.error)) {
-    const error = errorOf(body.error!, body)
-    events.push({ type: 'error', kind: error.type ?? error.code ?? 'upstream_error', message: error.message })
-  }
+  if (isError(body.error)) events.push(errorEvent(errorOf(body.error!, body)))
   return events
 }

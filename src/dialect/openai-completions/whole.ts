@@ -2,13 +2,14 @@
 
 import type { StreamEvent } from '../../plugin/events.ts'
 import type { DecodedWhole, ReplyIdentity } from '../codec.ts'
+import { startEvent } from '../frame-events.ts'
 import { spliceBytes } from '../json-edits.ts'
 import { chatUsageObject } from '../openai-chat/usage.ts'
 import { chatErrorText } from '../openai-chat/whole-encode.ts'
 import { reduceEvents } from '../reduce.ts'
 import { countOf, decodeText, type JsonObject, jsonText, objectOf, parseJson, wordOf } from '../shape.ts'
 import { withExtra } from '../usage-edits.ts'
-import { completionEvents, startOf } from './decode.ts'
+import { completionEvents } from './decode.ts'
 import { completionEdits, completionStop, textIn } from './edits.ts'
 import { completionId } from './encode.ts'
 
@@ -16,7 +17,7 @@ import { completionId } from './encode.ts'
 export function decodeCompletionsWhole(body: Uint8Array): DecodedWhole | null {
   const reply = objectOf(parseJson(decodeText(body)))
   if (!reply || !Array.isArray(reply.choices)) return null
-  const events: StreamEvent[] = [startOf(reply), ...completionEvents(reply, new Set()), { type: 'end' }]
+  const events: StreamEvent[] = [startEvent(reply.id, reply.model), ...completionEvents(reply, new Set()), { type: 'end' }]
   return { events, apply: (after) => applied(body, reply, events, after) }
 }
 

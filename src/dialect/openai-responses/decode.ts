@@ -7,6 +7,7 @@
 
 import type { StreamEvent } from '../../plugin/events.ts'
 import type { StreamDecoder } from '../codec.ts'
+import { nativeEvent, startEvent } from '../frame-events.ts'
 import { countOf, type JsonObject, listOf, objectOf, parseJson, textOf, wordOf } from '../shape.ts'
 import type { SseFrame } from '../sse.ts'
 import { errorIn, errorOf } from '../upstream-error.ts'
@@ -48,9 +49,7 @@ export function responsesDecoder(purpose: Purpose = 'relay'): StreamDecoder {
   const start = (response: JsonObject): StreamEvent[] => {
     if (started) return []
     started = true
-    const id = wordOf(response.id)
-    const model = wordOf(response.model)
-    return [{ type: 'start', ...(id !== undefined && { id }), ...(model !== undefined && { model }) }]
+    return [startEvent(response.id, response.model)]
   }
   const added = (body: JsonObject): StreamEvent[] => {
     const value = objectOf(body.item)
@@ -189,7 +188,7 @@ export function responsesDecoder(purpose: Purpose = 'relay'): StreamDecoder {
   return {
     decode(frame) {
       if (frame.data === '' && frame.event === undefined) return []
-      const native: StreamEvent = { type: 'native', ...(frame.event !== undefined && { event: frame.event }), data: frame.data }
+      const native = nativeEvent(frame)
       const value = parseJson(frame.data)
       const body = objectOf(value)
       const type = frameType(frame, body)

@@ -7,6 +7,7 @@
 
 import type { StreamEvent } from '../../plugin/events.ts'
 import type { DecodedWhole, WholeSummary } from '../codec.ts'
+import { startEvent } from '../frame-events.ts'
 import { decodeText, type JsonObject, listOf, objectOf, parseJson, wordOf } from '../shape.ts'
 import { notAReply } from '../upstream-error.ts'
 import { readMembers } from '../whole-members.ts'
@@ -50,9 +51,7 @@ function hasFailed(reply: JsonObject): boolean {
 export function decodeResponsesWhole(body: Uint8Array, purpose: Purpose = 'relay'): DecodedWhole | null {
   const reply = objectOf(parseJson(decodeText(body)))
   if (!reply || !isResponse(reply) || hasFailed(reply)) return null
-  const id = wordOf(reply.id)
-  const model = wordOf(reply.model)
-  const events: StreamEvent[] = [{ type: 'start', ...(id !== undefined && { id }), ...(model !== undefined && { model }) }]
+  const events: StreamEvent[] = [startEvent(reply.id, reply.model)]
   const sites: (WholeSite | undefined)[] = [undefined]
   let calls = 0
   for (const [index, value] of listOf(reply.output).entries()) {
