@@ -7,12 +7,9 @@ import type { LossReport } from '../loss.ts'
 import { mimeOf } from '../media-type.ts'
 import { cacheControl } from './cache-mark.ts'
 
-/** Claude Code's line about itself, which changes with every version and would spoil every prompt cache but Anthropic's (F03). */
-const billingLine = 'x-anthropic-billing-header:'
-
 /** Texts as one string, or as parts where the upstream takes cache marks and there are some; undefined when there is no text. */
 export function systemContent(content: readonly Content[], marks: boolean): Writable {
-  const texts = content.filter((part) => part.type === 'text' && part.text !== '' && !part.text.startsWith(billingLine)) as TextContent[]
+  const texts = content.filter((part): part is TextContent => part.type === 'text' && part.text !== '')
   if (texts.length === 0) return undefined
   if (marks && texts.some((text) => text.cache)) return texts.map((text) => textPart(text, true))
   return texts.map((text) => text.text).join('\n\n')

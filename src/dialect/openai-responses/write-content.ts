@@ -6,12 +6,9 @@ import type { Writable } from '../json-text.ts'
 import type { LossReport } from '../loss.ts'
 import { mimeOf } from '../media-type.ts'
 
-/** Claude Code's line about itself, which changes with every version and would spoil every prompt cache but Anthropic's (F03). */
-const billingLine = 'x-anthropic-billing-header:'
-
 /** Texts that are worth sending. */
 export function saying(texts: readonly TextContent[]): TextContent[] {
-  return texts.filter((part) => part.text !== '' && !part.text.startsWith(billingLine))
+  return texts.filter((part) => part.text !== '')
 }
 
 /** What a user says or a tool gave: a plain string where that says all, else parts; undefined when nothing is left. */
