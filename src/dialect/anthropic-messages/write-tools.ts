@@ -6,10 +6,20 @@
  */
 
 import type { WriteTarget } from '../codec.ts'
-import type { Conversation, Tool, ToolChoice } from '../conversation.ts'
-import { RawJson, type Writable } from '../json-text.ts'
+import type { Conversation, Tool } from '../conversation.ts'
+import type { RawJson } from '../json-text.ts'
 import type { LossReport } from '../loss.ts'
-import { objectOf, parseJson, textOf } from '../shape.ts'
+import {
+  anyObject,
+  chosenTool,
+  customDescription,
+  narrowed,
+  objectSchema,
+  oneString,
+  outputDescription,
+  type PlainChoice,
+  pastTools,
+} from '../offered-tools.ts'
 import { jsonOutputTool } from '../translate.ts'
 import type { Block, CacheMarks } from './cache-marks.ts'
 import { outputSchema as strictSchema } from './output-schema.ts'
@@ -21,8 +31,6 @@ export interface ToolsWritten {
   /** The choice forces a call. */
   readonly forced: boolean
 }
-
-const anyObject = { type: 'object', properties: {} }
 
 /** @param outputSchema schema of the forced tool that stands in for structured output, if it is needed */
 export function writeTools(
@@ -38,24 +46,14 @@ export function writeTools(
     if (conversation.tools.length > 0) report.refuse('tools', "The model that was asked for can't call tools.")
     return { tools: [], choice: undefined, forced: false }
   }
-  let offered = conversation.tools
-  let wanted = conversation.toolChoice
-  if (wanted?.type === 'allowed') {
-    const { names, mode } = wanted
-    offered = offered.filter((tool) => names.includes(tool.name))
-    wanted = { type: mode }
-  }
+  const { offered, wanted } = narrowed(conversation)
   const tools = offered.map((tool) => writeTool(tool, target, marks, report, conversation.source === dialectName))
   if (outputSchema) {
-    tools.push({
-      name: jsonOutputTool,
-      description: 'Gives the answer. Call it once, with the whole answer as its input.',
-      input_schema: outputSchema,
-    })
+    tools.push({ name: jsonOutputTool, description: outputDescription, input_schema: outputSchema })
     return { tools, choice: outputChoice(wanted, tools.length), forced: true }
   }
   if (tools.length === 0) {
-    const past = pastTools(conversation, target)
+    const past = pastTools(conversation, target).map((name) => ({ name, input_schema: anyObject }))
     return { tools: past, choice: past.length > 0 ? { type: 'none' } : undefined, forced: false }
   }
   let choice = choiceOf(wanted, offered, target, conversation, report)
@@ -69,34 +67,17 @@ export function writeTools(
 function writeTool(tool: Tool, target: WriteTarget, marks: CacheMarks, report: LossReport, own: boolean): Block {
   const name = target.toolName(tool.name, tool.namespace)
   if (tool.kind === 'custom') {
-    const schema = { type: 'object', properties: { input: { type: 'string' } }, required: ['input'], additionalProperties: false }
-    return marks.set({ name, description: customDescription(tool), input_schema: schema }, tool.cache)
+    return marks.set({ name, description: customDescription(tool), input_schema: oneString }, tool.cache)
   }
   const strict = tool.strict === true && target.can.strict
   if (tool.strict === true && !strict) report.drop(`${tool.field}.strict`)
   // held to its schema like structured output: what the API refuses there it refuses here
-  const schema = strict && !own ? (strictSchema(tool.schema) ?? anyObject) : inputSchema(tool.schema)
+  const schema = strict && !own ? (strictSchema(tool.schema) ?? anyObject) : objectSchema(tool.schema)
   return marks.set({ name, description: tool.description, input_schema: schema, ...(strict && { strict }) }, tool.cache)
 }
 
-/** The grammar of a custom tool, which no function can have, as words. */
-function customDescription(tool: Tool): string | undefined {
-  const format = objectOf(tool.format)
-  const grammar = textOf(objectOf(format?.grammar)?.definition ?? format?.definition)
-  if (grammar === '') return tool.description
-  return `${tool.description ?? ''}\n\nThe input must follow this grammar:\n${grammar}`.trim()
-}
-
-/** A schema must say that it is one of an object. */
-function inputSchema(text: string | undefined): Writable {
-  if (text === undefined) return anyObject
-  const schema = objectOf(parseJson(text))
-  if (!schema) return anyObject
-  return schema.type === 'object' ? new RawJson(text) : { ...schema, type: 'object' }
-}
-
 function choiceOf(
-  wanted: ToolChoice | undefined,
+  wanted: PlainChoice | undefined,
   offered: readonly Tool[],
   target: WriteTarget,
   conversation: Conversation,
@@ -109,24 +90,14 @@ function choiceOf(
     return { type: 'auto' }
   }
   if (wanted.type !== 'tool') return { type: 'any' }
-  // C12: a choice may not name a tool that is not there
-  const known = offered.some((tool) => tool.name === wanted.name && (wanted.namespace === undefined || tool.namespace === wanted.namespace))
-  if (known) return { type: 'tool', name: target.toolName(wanted.name, wanted.namespace) }
+  const chosen = chosenTool(offered, wanted)
+  if (chosen) return { type: 'tool', name: target.toolName(chosen.name, chosen.namespace) }
   report.refuse(conversation.names.toolChoice ?? 'tool_choice', `The tool choice names "${wanted.name}", which is not among the tools.`)
   return undefined
 }
 
 /** With other tools the model may call them first; the answer is a call in any case. */
-function outputChoice(wanted: ToolChoice | undefined, tools: number): Block {
+function outputChoice(wanted: PlainChoice | undefined, tools: number): Block {
   if (tools === 1 || wanted?.type === 'none') return { type: 'tool', name: jsonOutputTool }
   return { type: 'any' }
-}
-
-/** The tools that the history calls, by name only. */
-function pastTools(conversation: Conversation, target: WriteTarget): Block[] {
-  const names = new Set<string>()
-  for (const turn of conversation.turns) {
-    for (const content of turn.content) if (content.type === 'call') names.add(target.toolName(content.name, content.namespace))
-  }
-  return [...names].map((name) => ({ name, input_schema: anyObject }))
 }

@@ -7,6 +7,7 @@ import type { WriteTarget } from '../codec.ts'
 import type { Conversation, Tool, ToolChoice } from '../conversation.ts'
 import { RawJson, type Writable } from '../json-text.ts'
 import type { LossReport } from '../loss.ts'
+import { chosenTool } from '../offered-tools.ts'
 import { jsonText, objectOf, textOf } from '../shape.ts'
 import { jsonOutputTool } from '../translate.ts'
 import { cacheControl } from './cache-mark.ts'
@@ -81,9 +82,8 @@ function writtenChoice(choice: ToolChoice | undefined, tools: readonly Tool[], {
   if (choice === undefined || tools.length === 0) return undefined
   switch (choice.type) {
     case 'tool': {
-      // C12: a tool that is not there can't be chosen
-      const there = tools.some((tool) => tool.name === choice.name && tool.namespace === choice.namespace)
-      return there ? named(toolName(choice.name, choice.namespace)) : undefined
+      const chosen = chosenTool(tools, choice)
+      return chosen && named(toolName(chosen.name, chosen.namespace))
     }
     case 'allowed':
       return choice.mode

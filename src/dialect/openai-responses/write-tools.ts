@@ -4,6 +4,7 @@ import type { WriteTarget } from '../codec.ts'
 import type { Conversation, Tool, ToolChoice } from '../conversation.ts'
 import { RawJson, type Writable } from '../json-text.ts'
 import type { LossReport } from '../loss.ts'
+import { chosenTool } from '../offered-tools.ts'
 import { objectOf } from '../shape.ts'
 import { jsonOutputTool } from '../translate.ts'
 
@@ -64,9 +65,8 @@ function writtenChoice(choice: ToolChoice | undefined, tools: readonly Tool[], {
   if (choice === undefined || tools.length === 0) return undefined
   switch (choice.type) {
     case 'tool': {
-      // C12: a tool that is not there can't be chosen
-      const tool = tools.find(({ name, namespace }) => name === choice.name && namespace === choice.namespace)
-      return tool && named(tool, toolName)
+      const chosen = chosenTool(tools, choice)
+      return chosen && named(chosen, toolName)
     }
     case 'allowed': {
       const there = choice.names.flatMap((name) => tools.filter((tool) => tool.name === name))
