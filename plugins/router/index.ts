@@ -67,7 +67,8 @@ export default definePlugin({
     }
     host.admin({
       method: 'GET',
-      path: '/providers',
+      // several routers in one list know of their own calls only
+      path: host.id === 'router' ? '/providers' : `/providers/${host.id}`,
       summary: 'How each upstream is: circuits, failures, calls under way',
       handler: () => Response.json(adminStatus(tracks, host.upstreams, now())),
     })
