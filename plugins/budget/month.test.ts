@@ -70,3 +70,15 @@ test('two hundred at once on a balance for nine: nine', async () => {
   )
   expect(results.filter((short) => short === undefined)).toHaveLength(9)
 })
+
+test('gateways whose clocks differ at the end of a month: its credit expires once, and none of the new is lost', async () => {
+  at = await stand()
+  for (const month of ['2026-12', '2027-01', '2026-12', '2027-01']) await begin(at, month)
+  expect(await begin(at, '2026-12')).toMatchObject({ balance: 100n, included: 100n, term: '2027-01' })
+  expect(await hold('behind', 120n, '2026-12')).toBeUndefined()
+  expect((await ledger(at)).map((e) => [e.kind, e.amount])).toEqual([
+    ['expiry', -100n],
+    ['grant', 100n],
+    ['grant', 100n],
+  ])
+})

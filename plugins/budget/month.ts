@@ -2,17 +2,19 @@
  * What happens to an account when a month begins, at its first request or look in it: what is left of the old credit expires, overage is invoiced, and the
  * credit of the plan is granted. A plan that includes more than was granted so far adds the difference at once.
  *
+ * Where another gateway, whose clock is ahead, has begun the next month, that is the month for all: nothing expires twice.
  * Credit that open reservations stand on does not expire under them; it goes with the next month.
  */
 
 import type { SqlQuery } from 'headgate/plugin'
 import { enter, openAccount } from './ledger.ts'
+import { monthAfter } from './period.ts'
 import type { Plan } from './plan.ts'
 import type { AccountRow } from './tables.ts'
 
 /** True when the account is up to date for the plan and month. */
 export function isCurrent(row: Pick<AccountRow, 'term' | 'granted'>, plan: Plan, month: string): boolean {
-  return row.term === month && row.granted >= plan.included
+  return (row.term === month || row.term === monthAfter(month)) && row.granted >= plan.included
 }
 
 /** Brings an account up to date, inside a transaction that owns its row from then on; makes it where there is none. Gives it as it is then. */
@@ -22,6 +24,7 @@ export async function beginMonth(sql: SqlQuery, id: string, plan: Plan, month: s
     await openAccount(sql, id, now, 0n)
     row = (await ownedRow(sql, id))!
   }
+  if (row.term === monthAfter(month)) month = row.term
   if (isCurrent(row, plan, month)) return row
   let { balance, included, granted } = row
   const add = async (kind: 'expiry' | 'invoice' | 'grant', key: string, amount: bigint, note: string) => {

@@ -6,6 +6,7 @@
 
 import { largestAmount, type Records, type SqlQuery } from 'headgate/plugin'
 import { beginMonth } from './month.ts'
+import { monthAfter } from './period.ts'
 import type { Plan } from './plan.ts'
 import { never } from './tables.ts'
 import type { Take } from './takes.ts'
@@ -79,7 +80,7 @@ async function take(sql: SqlQuery, wanted: Wanted): Promise<void> {
 /** Sums that 64 bits can't hold are not made: PostgreSQL refuses them, and SQLite makes floats of them. */
 async function takeBalance(sql: SqlQuery, { account, amount, plan, month }: Wanted): Promise<boolean> {
   const taken = await sql`UPDATE budget_account SET held = held + ${amount}
-    WHERE id = ${account} AND term = ${month} AND granted >= ${plan.included}
+    WHERE id = ${account} AND (term = ${month} OR term = ${monthAfter(month)}) AND granted >= ${plan.included}
       AND balance - held >= ${amount - plan.overage} AND held <= ${largestAmount - amount} RETURNING id`
   return taken.length > 0
 }
