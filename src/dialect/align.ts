@@ -51,6 +51,20 @@ export function isUnchanged(before: readonly StreamEvent[], after: readonly Stre
   return before.length === after.length && before.every((event, i) => event === after[i])
 }
 
+/** True when each event of a whole reply came back as it was, and no other with it. */
+export function isUntouched(events: readonly StreamEvent[], after: readonly (readonly StreamEvent[])[]): boolean {
+  return events.every((event, i) => after[i]?.length === 1 && after[i]?.[0] === event)
+}
+
+/** What became of the events of a whole reply: `kept[i]` stands in the place of `events[i]` (same type), all else was added. */
+export function wholeFates(
+  events: readonly StreamEvent[],
+  after: readonly (readonly StreamEvent[])[],
+): { readonly kept: (StreamEvent | undefined)[]; readonly added: readonly StreamEvent[] } {
+  const kept = events.map((event, i) => after[i]?.find((now) => now.type === event.type))
+  return { kept, added: after.flatMap((list, i) => list.filter((event) => event !== kept[i])) }
+}
+
 /** True when two events say the same, so that the bytes of one can stand for the other. */
 export function sameContent(a: StreamEvent, b: StreamEvent): boolean {
   if (a === b) return true

@@ -50,18 +50,14 @@ export interface Dialect {
    * an error or the end; -1 when nothing does, so that the meter need not parse. Hot path: native byte searches only.
    */
   interesting(chunk: Uint8Array, from: number): number
-  /**
-   * @param purpose `relay` (default): frames are passed on, and what is not looked at stays `native`. `translate`: everything that has a neutral word gets
-   * it (citations, media, proofs on text and calls, hidden thoughts), for the frames themselves are dropped.
-   */
-  decoder(purpose?: 'relay' | 'translate'): StreamDecoder
+  decoder(purpose?: Purpose): StreamDecoder
   encoder(head: ReplyIdentity): StreamEncoder
 
   // Whole replies
   /** What the record needs of a whole reply, read with as little parsing as possible. */
   summary(body: Uint8Array): WholeSummary
   /** A whole reply as the events it consists of; null when it is not a reply of this dialect. */
-  decodeWhole(body: Uint8Array, purpose?: 'relay' | 'translate'): DecodedWhole | null
+  decodeWhole(body: Uint8Array, purpose?: Purpose): DecodedWhole | null
   /** A whole reply made of events alone (an answer by a plugin, or a translated one). */
   encodeWhole(events: readonly StreamEvent[], head: ReplyIdentity): string
 
@@ -73,6 +69,12 @@ export interface Dialect {
   /** The upstream's own words in an error reply of whatever shape (PROTOCOL §1.7 "Upstream shapes to accept"). */
   readError(status: number, body: Uint8Array): UpstreamError
 }
+
+/**
+ * What a reply is decoded for. `relay` (default): frames are passed on, and what is not looked at stays `native`. `translate`: everything that has a neutral
+ * word gets it (citations, media, proofs on text and calls, hidden thoughts), for the frames themselves are dropped.
+ */
+export type Purpose = 'relay' | 'translate'
 
 export type Family = 'openai' | 'anthropic' | 'gemini'
 

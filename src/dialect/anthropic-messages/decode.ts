@@ -7,7 +7,7 @@
 
 import type { StreamEvent } from '../../plugin/events.ts'
 import type { Json } from '../../plugin/request.ts'
-import type { StreamDecoder } from '../codec.ts'
+import type { Purpose, StreamDecoder } from '../codec.ts'
 import { nativeEvent, startEvent } from '../frame-events.ts'
 import { countOf, type JsonObject, listOf, objectOf, parseJson, textOf, wordOf } from '../shape.ts'
 import type { SseFrame } from '../sse.ts'
@@ -26,7 +26,7 @@ interface OpenBlock {
 const maxOpen = 1024
 
 /** @param purpose `translate`: what has a neutral word gets it, and frames that only give the stream its shape give nothing */
-export function messagesDecoder(purpose: 'relay' | 'translate' = 'relay'): StreamDecoder {
+export function messagesDecoder(purpose: Purpose = 'relay'): StreamDecoder {
   return purpose === 'translate' ? neutralDecoder(relayDecoder()) : relayDecoder()
 }
 

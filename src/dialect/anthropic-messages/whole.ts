@@ -6,7 +6,8 @@
 
 import type { StreamEvent } from '../../plugin/events.ts'
 import type { Json } from '../../plugin/request.ts'
-import type { DecodedWhole, ReplyIdentity, WholeSummary } from '../codec.ts'
+import { isUntouched, wholeFates } from '../align.ts'
+import type { DecodedWhole, Purpose, ReplyIdentity, WholeSummary } from '../codec.ts'
 import { startEvent } from '../frame-events.ts'
 import { type Splice, spliceBytes } from '../json-edits.ts'
 import { RawJson, writeJson } from '../json-text.ts'
@@ -43,7 +44,7 @@ export function messagesSummary(body: Uint8Array): WholeSummary {
 }
 
 /** The events of a message; null when the body is none. */
-export function decodeMessagesWhole(body: Uint8Array, purpose: 'relay' | 'translate' = 'relay'): DecodedWhole | null {
+export function decodeMessagesWhole(body: Uint8Array, purpose: Purpose = 'relay'): DecodedWhole | null {
   const reply = objectOf(parseJson(decodeText(body)))
   if (!reply || !Array.isArray(reply.content) || (reply.error !== undefined && reply.error !== null)) return null
   const events: StreamEvent[] = [startEvent(reply.id, reply.model)]
@@ -84,10 +85,8 @@ function applyEdits(
   pointers: readonly string[],
   after: readonly (readonly StreamEvent[])[],
 ): Uint8Array {
-  if (events.every((event, i) => after[i]?.length === 1 && after[i]?.[0] === event)) return body
-  const kept = events.map((event, i) => after[i]?.find((now) => now.type === event.type))
-  const added: StreamEvent[] = []
-  for (const [i, list] of after.entries()) for (const event of list) if (event !== kept[i]) added.push(event)
+  if (isUntouched(events, after)) return body
+  const { kept, added } = wholeFates(events, after)
   const error = added.find((event) => event.type === 'error')
   if (error) return Buffer.from(errorText(error.kind, error.message))
 

@@ -1,6 +1,7 @@
 /** Whole Converse replies: the summary for the record, the events they consist of, and replies made of events. */
 
 import type { StreamEvent } from '../../plugin/events.ts'
+import { isUntouched } from '../align.ts'
 import type { DecodedWhole, WholeSummary } from '../codec.ts'
 import { jsonSource } from '../json-source.ts'
 import { writeJson } from '../json-text.ts'
@@ -45,7 +46,7 @@ export function decodeConverseWhole(body: Uint8Array): DecodedWhole | null {
   return {
     events,
     apply(after) {
-      if (events.every((event, i) => after[i]?.length === 1 && after[i]?.[0] === event)) return body
+      if (isUntouched(events, after)) return body
       return Buffer.from(encodeConverseWhole(after.flat()))
     },
   }

@@ -7,13 +7,13 @@
  */
 
 import type { StreamEvent, ToolCallEvent } from '../../plugin/events.ts'
-import type { StreamDecoder } from '../codec.ts'
+import type { Purpose, StreamDecoder } from '../codec.ts'
 import { errorEvent, nativeEvent, startEvent } from '../frame-events.ts'
 import { type JsonSource, jsonSource } from '../json-source.ts'
 import { type JsonObject, objectOf, parseJson, wordOf } from '../shape.ts'
 import { errorIn } from '../upstream-error.ts'
 import { type ArgumentCollector, argumentCollector } from './partial-args.ts'
-import { type CallSite, type Purpose, type Site, sitesOf } from './sites.ts'
+import { type CallSite, type Site, sitesOf } from './sites.ts'
 import { geminiStopReason } from './stop-reasons.ts'
 import { geminiUsage } from './usage.ts'
 

@@ -8,12 +8,10 @@
 
 import type { CitationEvent } from '../../plugin/events.ts'
 import type { Json } from '../../plugin/request.ts'
-import type { UpstreamError } from '../codec.ts'
+import type { Purpose, UpstreamError } from '../codec.ts'
 import { countOf, type JsonObject, jsonText, listOf, objectOf, textOf, wordOf } from '../shape.ts'
 import { errorOf } from '../upstream-error.ts'
 import { citationsOf } from './citations.ts'
-
-export type Purpose = 'relay' | 'translate'
 
 export interface TextSite {
   readonly type: 'text' | 'reasoning'

@@ -5,7 +5,8 @@
  */
 
 import type { StreamEvent } from '../../plugin/events.ts'
-import type { DecodedWhole, ReplyIdentity, WholeSummary } from '../codec.ts'
+import { isUntouched } from '../align.ts'
+import type { DecodedWhole, Purpose, ReplyIdentity, WholeSummary } from '../codec.ts'
 import { spliceBytes } from '../json-edits.ts'
 import { jsonSource } from '../json-source.ts'
 import { type Writable, writeJson } from '../json-text.ts'
@@ -20,7 +21,7 @@ import { eventError } from './errors.ts'
 import { callPart, mediaPart, textPart, thoughtPart, type WritablePart } from './pieces.ts'
 import { type CarriedThought, isCarried } from './proofs.ts'
 import { pairSites, rewriteBody } from './rewrite.ts'
-import { type Purpose, type Site, sitesOf } from './sites.ts'
+import { type Site, sitesOf } from './sites.ts'
 import { geminiFinishReason } from './stop-reasons.ts'
 import { geminiUsage, geminiUsageObject } from './usage.ts'
 
@@ -71,7 +72,7 @@ function applyEdits(
   events: readonly StreamEvent[],
   after: readonly (readonly StreamEvent[])[],
 ): Uint8Array {
-  if (events.every((event, i) => after[i]?.length === 1 && after[i]?.[0] === event)) return body
+  if (isUntouched(events, after)) return body
   try {
     const { edits, rest } = rewriteBody(reply, pairSites(sites, events), events, after)
     if (!rest.some((event) => event.type === 'error' || 'choice' in event)) return spliceBytes(body, edits)

@@ -6,7 +6,7 @@
  */
 
 import type { StreamEvent } from '../../plugin/events.ts'
-import type { StreamDecoder } from '../codec.ts'
+import type { Purpose, StreamDecoder } from '../codec.ts'
 import { errorEvent, nativeEvent, startEvent } from '../frame-events.ts'
 import { type JsonObject, objectOf, parseJson } from '../shape.ts'
 import { errorIn } from '../upstream-error.ts'
@@ -45,7 +45,7 @@ export function siteReader(): SiteReader {
 }
 
 /** @param purpose `translate`: everything that has a neutral word is told, and frames without one give no event */
-export function chatDecoder(purpose: 'relay' | 'translate' = 'relay'): StreamDecoder {
+export function chatDecoder(purpose: Purpose = 'relay'): StreamDecoder {
   const translating = purpose === 'translate'
   const readChunk = translating ? neutralReader() : relayReader()
   let started = false

@@ -6,7 +6,8 @@
  */
 
 import type { StreamEvent } from '../../plugin/events.ts'
-import type { DecodedWhole, WholeSummary } from '../codec.ts'
+import { isUntouched, wholeFates } from '../align.ts'
+import type { DecodedWhole, Purpose, WholeSummary } from '../codec.ts'
 import { startEvent } from '../frame-events.ts'
 import { type Splice, spliceBytes } from '../json-edits.ts'
 import { countOf, decodeText, type JsonObject, listOf, objectOf, parseJson, wordOf } from '../shape.ts'
@@ -34,7 +35,7 @@ export function chatSummary(body: Uint8Array): WholeSummary {
 }
 
 /** The events of a completion; null when the body is none. */
-export function decodeChatWhole(body: Uint8Array, purpose: 'relay' | 'translate' = 'relay'): DecodedWhole | null {
+export function decodeChatWhole(body: Uint8Array, purpose: Purpose = 'relay'): DecodedWhole | null {
   const reply = objectOf(parseJson(decodeText(body)))
   if (!reply || !Array.isArray(reply.choices)) return null
   const start = startEvent(reply.id, reply.model)
@@ -63,10 +64,8 @@ function applyEdits(
   paired: readonly (Site | undefined)[],
   after: readonly (readonly StreamEvent[])[],
 ): Uint8Array {
-  if (events.every((event, i) => after[i]?.length === 1 && after[i]?.[0] === event)) return body
-  const kept = events.map((event, i) => after[i]?.find((now) => now.type === event.type))
-  const added: StreamEvent[] = []
-  for (const [i, list] of after.entries()) for (const event of list) if (event !== kept[i]) added.push(event)
+  if (isUntouched(events, after)) return body
+  const { kept, added } = wholeFates(events, after)
   const error = added.find((event) => event.type === 'error')
   if (error) return Buffer.from(chatErrorText(error.kind, error.message))
 

@@ -1,7 +1,7 @@
 /** Completions frames to events. One decoder per stream; it tells the start and each choice's stop once (B21). */
 
 import type { StreamEvent } from '../../plugin/events.ts'
-import type { StreamDecoder } from '../codec.ts'
+import type { Purpose, StreamDecoder } from '../codec.ts'
 import { errorEvent, nativeEvent, startEvent } from '../frame-events.ts'
 import { isDone } from '../openai-chat/decode.ts'
 import { choiceIndex, isError, usageSite } from '../openai-chat/sites.ts'
@@ -10,7 +10,7 @@ import { type JsonObject, listOf, objectOf, parseJson, textOf, wordOf } from '..
 import { errorIn, errorOf } from '../upstream-error.ts'
 
 /** @param purpose `translate`: frames without neutral meaning give no event */
-export function completionsDecoder(purpose: 'relay' | 'translate' = 'relay'): StreamDecoder {
+export function completionsDecoder(purpose: Purpose = 'relay'): StreamDecoder {
   const stopped = new Set<number>()
   let started = false
   return {

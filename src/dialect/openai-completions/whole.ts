@@ -1,6 +1,7 @@
 /** Whole completions: the events they consist of, with edits that keep all other bytes, and completions made of events alone. */
 
 import type { StreamEvent } from '../../plugin/events.ts'
+import { isUntouched } from '../align.ts'
 import type { DecodedWhole, ReplyIdentity } from '../codec.ts'
 import { startEvent } from '../frame-events.ts'
 import { spliceBytes } from '../json-edits.ts'
@@ -27,7 +28,7 @@ function applied(
   events: readonly StreamEvent[],
   after: readonly (readonly StreamEvent[])[],
 ): Uint8Array {
-  if (events.every((event, i) => after[i]?.length === 1 && after[i]?.[0] === event)) return body
+  if (isUntouched(events, after)) return body
   const now = after.flat()
   const error = now.find((event) => event.type === 'error')
   if (error && !events.includes(error)) return Buffer.from(chatErrorText(error.kind, error.message))

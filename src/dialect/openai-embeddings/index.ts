@@ -7,7 +7,7 @@ import type { StreamEvent } from '../../plugin/events.ts'
 import type { Usage } from '../../plugin/outcome.ts'
 import { inputTokens } from '../../plugin/outcome.ts'
 import type { Json, Part } from '../../plugin/request.ts'
-import type { DecodedWhole, Dialect, ReplyIdentity, WholeSummary } from '../codec.ts'
+import type { DecodedWhole, Dialect, Purpose, ReplyIdentity, WholeSummary } from '../codec.ts'
 import { base64Of, eventsOf, vectorsOf } from '../embeddings/replies.ts'
 import { writeJson } from '../json-text.ts'
 import { nativeWhole } from '../native-reply.ts'
@@ -71,7 +71,7 @@ function embeddingsUsage(value: Json | undefined): Usage | undefined {
   return counted && { ...counted, raw: JSON.stringify(usage) }
 }
 
-function decodeEmbeddings(body: Uint8Array, purpose?: 'relay' | 'translate'): DecodedWhole | null {
+function decodeEmbeddings(body: Uint8Array, purpose?: Purpose): DecodedWhole | null {
   const data = decodeText(body)
   const reply = objectOf(parseJson(data))
   if (!reply || !Array.isArray(reply.data)) return null

@@ -6,13 +6,13 @@
  */
 
 import type { StreamEvent } from '../../plugin/events.ts'
-import type { StreamDecoder } from '../codec.ts'
+import type { Purpose, StreamDecoder } from '../codec.ts'
 import { nativeEvent, startEvent } from '../frame-events.ts'
 import { countOf, type JsonObject, listOf, objectOf, parseJson, textOf, wordOf } from '../shape.ts'
 import type { SseFrame } from '../sse.ts'
 import { errorIn, errorOf } from '../upstream-error.ts'
 import { responseError } from './errors.ts'
-import { argumentsOf, callEvent, citationOf, type ItemKind, itemKind, itemSites, type Purpose, paragraph } from './items.ts'
+import { argumentsOf, callEvent, citationOf, type ItemKind, itemKind, itemSites, paragraph } from './items.ts'
 import { responsesStop } from './stop-reasons.ts'
 import { responsesUsage } from './usage.ts'
 

@@ -6,9 +6,8 @@
 
 import type { StreamEvent, ToolCallEvent } from '../../plugin/events.ts'
 import type { Json } from '../../plugin/request.ts'
+import type { Purpose } from '../codec.ts'
 import { countOf, type JsonObject, jsonText, listOf, objectOf, textOf, wordOf } from '../shape.ts'
-
-export type Purpose = 'relay' | 'translate'
 
 /** What the gateway makes of an item. `native`: it has no neutral word (hosted tools and their like). */
 export type ItemKind = 'message' | 'reasoning' | 'function_call' | 'custom_tool_call' | 'native'

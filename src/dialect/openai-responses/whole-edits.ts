@@ -7,6 +7,7 @@
 
 import type { StreamEvent } from '../../plugin/events.ts'
 import type { Json } from '../../plugin/request.ts'
+import { isUntouched, wholeFates } from '../align.ts'
 import { type Splice, spliceBytes } from '../json-edits.ts'
 import { type JsonObject, listOf, objectOf, parseJson, wordOf } from '../shape.ts'
 import { usageEdits } from '../usage-edits.ts'
@@ -31,10 +32,8 @@ export function editedWhole(
   sites: readonly (WholeSite | undefined)[],
   after: readonly (readonly StreamEvent[])[],
 ): Uint8Array {
-  if (events.every((event, i) => after[i]?.length === 1 && after[i]?.[0] === event)) return body
-  const kept = events.map((event, i) => after[i]?.find((now) => now.type === event.type))
-  const added: StreamEvent[] = []
-  for (const [i, list] of after.entries()) for (const event of list) if (event !== kept[i]) added.push(event)
+  if (isUntouched(events, after)) return body
+  const { kept, added } = wholeFates(events, after)
   const error = added.find((event) => event.type === 'error')
   if (error?.type === 'error') return Buffer.from(inReplyError(error.kind, error.message))
   joinTexts(events, kept, after)

@@ -6,13 +6,13 @@
  */
 
 import type { StreamEvent } from '../../plugin/events.ts'
-import type { DecodedWhole, WholeSummary } from '../codec.ts'
+import type { DecodedWhole, Purpose, WholeSummary } from '../codec.ts'
 import { startEvent } from '../frame-events.ts'
 import { decodeText, type JsonObject, listOf, objectOf, parseJson, wordOf } from '../shape.ts'
 import { notAReply } from '../upstream-error.ts'
 import { readMembers } from '../whole-members.ts'
 import { responseError } from './errors.ts'
-import { itemKind, itemSites, type Purpose } from './items.ts'
+import { itemKind, itemSites } from './items.ts'
 import { responsesStop } from './stop-reasons.ts'
 import { responsesUsage } from './usage.ts'
 import { editedWhole, type WholeSite } from './whole-edits.ts'
