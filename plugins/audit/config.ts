@@ -69,6 +69,10 @@ export const config = Type.Object({
     description:
       'records: beginning of the names of small files which know the exchanges under way, so that they can be listed after a crash',
   }),
+  wait: Type.Boolean({
+    default: true,
+    description: 'records: a reply ends when its record is on the disk: with false, some milliseconds before',
+  }),
   when_full: Type.Union([Type.Literal('refuse'), Type.Literal('go_on')], {
     default: 'refuse',
     description: 'records: when neither store nor spool takes records any more: refuse exchanges, or go on and count what is lost',

@@ -24,6 +24,7 @@ export default definePlugin({
   config,
   wants: [Principal, Session],
   failure: 'open',
+  holdsEnd: (config: AuditConfig) => config.sink === 'records' && config.wait,
   usage: (config: AuditConfig) => config.sink !== 'lines',
   state: (): Under => ({ slot: -1, sampled: false, reply: '' }),
 
@@ -87,7 +88,7 @@ function recordsHooks(sink: RecordsSink, recordFrom: (x: X, outcome: Outcome) =>
       }),
     settle(x: X, outcome: Outcome) {
       const body = x.state.sampled && outcome.timings.bodyAt !== undefined ? x.request.bytes : undefined
-      sink.write(recordFrom(x, outcome), outcome, x.state, body)
+      return sink.write(recordFrom(x, outcome), outcome, x.state, body)
     },
     health: sink.health,
     close: sink.close,

@@ -38,8 +38,8 @@ export interface Keeper {
   readonly chain: Chain
   readonly writer: Writer<ChainedRow>
   readonly inFlight: InFlight
-  /** Gives a row its place and takes it on its way; its id. */
-  add(row: RowBody, slot: number): string
+  /** Gives a row its place and takes it on its way; its id. `done`: it is on the disk, or nobody knows when. */
+  add(row: RowBody, slot: number, done?: () => void): string
   close(): Promise<void>
 }
 
@@ -122,9 +122,9 @@ export async function openKeeper(
     }
   }
 
-  const add = (row: RowBody, slot: number): string => {
+  const add = (row: RowBody, slot: number, done?: () => void): string => {
     const chained = chain.add(row)
-    writer.add({ row: chained, slot })
+    writer.add({ row: chained, slot, done })
     return chained.id
   }
 

@@ -2,7 +2,8 @@
  * Records in the records of the gateway: durable, chained, to be asked for.
  *
  * An exchange is noted when it arrives and let go when its row is on the disk, so that at any moment it is in one place or the other.
- * Settling does not wait: rows go in groups, and while they can go nowhere new exchanges are refused, unless the operator wants otherwise.
+ * Rows go in groups; the end of a reply waits for its group. While they can go nowhere new exchanges are refused, unless the operator wants
+ * otherwise.
  */
 
 import type { Host, Outcome, PrincipalValue } from 'headgate/plugin'
@@ -36,7 +37,8 @@ export interface RecordsSink {
   begin(x: Arriving, under: Under): void
   /** Its caller and model are known. */
   identify(x: Arriving, under: Under, principal: PrincipalValue | undefined, model: string): void
-  write(record: AuditRecord, outcome: Outcome, under: Under, body: Uint8Array | undefined): void
+  /** Takes a record. A promise where replies wait for the disk: it resolves when the record is there, or can't be for now. */
+  write(record: AuditRecord, outcome: Outcome, under: Under, body: Uint8Array | undefined): Promise<void> | undefined
   health(): string | undefined
   close(): Promise<void>
 }
@@ -80,20 +82,24 @@ export async function recordsSink(host: Host, config: AuditConfig): Promise<Reco
     write(record, outcome, under, body) {
       if (dropped()) {
         inFlight.end(under.slot)
-        return
+        return undefined
       }
       const kept = under.sampled ? bodies?.made(body, under) : undefined
       // told apart only for those who ask by it: ids of makers are random, and an index of random texts is the dearest
       const replyId = config.generation_path === undefined ? undefined : outcome.served?.replyId
       const row = rowOf(record, { thread, bodies: kept?.sums, lost: lostSince, replyId })
       lostSince = 0
-      const id = keeper.add(row, under.slot)
+      const { promise, resolve } = config.wait ? Promise.withResolvers<void>() : noWait
+      const id = keeper.add(row, under.slot, resolve)
       if (kept) keepBodies(host.records, id, record.time, kept).catch(() => bodiesLost.add(1))
+      return promise
     },
     health: () => (writer.failing ? 'audit records can not be kept: neither store nor spool takes them' : undefined),
     close: () => keeper.close(),
   }
 }
+
+const noWait = { promise: undefined, resolve: undefined }
 
 function begunOf(x: Arriving, caller: string, model: string): Begun {
   return { id: x.id, at: x.receivedAt, operation: x.operation, dialect: x.dialect, caller, model }

@@ -27,6 +27,8 @@ export interface Entry<R> {
   readonly row: R
   /** Place of the exchange in the list of those under way; -1 for none. */
   readonly slot: number
+  /** Called at least once: the row is on the disk, or nobody knows when it will be. */
+  readonly done?: (() => void) | undefined
 }
 
 export interface Writer<R> {
@@ -62,10 +64,14 @@ export function rowWriter<R>({ append, limit, onDurable, onFailure, onRecovery }
         failing = false
         pause = firstPause
         onDurable(batch)
+        for (const { done } of batch) done?.()
       } catch (error) {
         queue = batch.concat(queue)
         under = 0
-        if (!failing) onFailure(error)
+        if (!failing) {
+          onFailure(error)
+          for (const { done } of queue) done?.()
+        }
         failing = true
         await paused(pause)
         pause = Math.min(pause * 2, longestPause)
@@ -101,6 +107,7 @@ export function rowWriter<R>({ append, limit, onDurable, onFailure, onRecovery }
     },
     add(entry) {
       queue.push(entry)
+      if (failing) entry.done?.()
       if (working || closed) return
       working = true
       // what settles in the same turn goes along

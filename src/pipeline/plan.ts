@@ -36,6 +36,8 @@ export interface Instance {
   readonly failure: FailureMode
   /** It needs to know what every reply used. */
   readonly usage: boolean
+  /** Replies end when it has settled. */
+  readonly holdsEnd: boolean
   /** Milliseconds that an asynchronous hook may take. */
   readonly timeout: number
   /** The operator's `when`; absent = always. */
@@ -65,6 +67,8 @@ export interface Plan {
   readonly settle: readonly Step[]
   /** True when some instance needs to know what every reply used. */
   readonly usage: boolean
+  /** True when some instance wants replies to end after settlement. */
+  readonly holdsEnd: boolean
   /** True when some instance has a condition. */
   readonly conditional: boolean
 }
@@ -102,6 +106,7 @@ export function compilePlan(instances: readonly Instance[], timed?: HookTime): P
     events: instances.filter((i) => i.hooks.event || i.hooks.inspect).reverse(),
     settle,
     usage: instances.some((i) => i.usage),
+    holdsEnd: instances.some((i) => i.holdsEnd),
     conditional: instances.some((i) => i.condition),
   }
 }

@@ -51,6 +51,11 @@ export interface PluginDefinition<
    */
   readonly usage?: boolean | ((config: Static<C>) => boolean)
   /**
+   * The end of each reply waits until the `settle` hooks are done: of a stream the end of its last chunk, of a whole reply all of it. For what must
+   * be on the disk before a client has its answer. Nothing waits longer than the hooks' timeouts. A function says it of one config.
+   */
+  readonly holdsEnd?: boolean | ((config: Static<C>) => boolean)
+  /**
    * Wire formats that this plugin brings, each made with `defineDialect` of `headgate/dialect`. While the plugin stands in the list, upstreams may name them as
    * their `dialect` and mounts as their `api`.
    */
@@ -73,6 +78,8 @@ export interface Plugin {
   readonly failure: FailureMode
   // biome-ignore lint/suspicious/noExplicitAny: as with `setup`
   readonly usage?: boolean | ((config: any) => boolean)
+  // biome-ignore lint/suspicious/noExplicitAny: as with `setup`
+  readonly holdsEnd?: boolean | ((config: any) => boolean)
   readonly dialects?: readonly PluginDialect[]
   readonly state?: () => unknown
   // biome-ignore lint/suspicious/noExplicitAny: the types were checked where the plugin was defined

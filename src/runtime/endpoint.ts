@@ -66,8 +66,10 @@ export async function runEndpoint(
     },
     reply.origin,
   )
-  if (done instanceof Promise) void done.then(snapshot.leave)
-  else snapshot.leave()
+  if (done instanceof Promise) {
+    const left = done.then(snapshot.leave)
+    if (core.plan.holdsEnd) await left
+  } else snapshot.leave()
   const body = refusal ? dialect.errorBody(wireError(core, refusal)) : first.response!.body
   return new Response(body, { status, headers: reply.headers })
 }

@@ -52,6 +52,8 @@ export class InferenceExchange implements DeliveryOptions {
   drain = false
   withholdUsage = false
   private bodyRead = false
+  /** Settlement, while it runs. */
+  private held: Promise<unknown> | undefined = undefined
   private peculiar: Map<Attempt, { readonly withholdUsage: boolean; readonly dropped: readonly string[] | undefined }> | undefined =
     undefined
 
@@ -205,7 +207,8 @@ export class InferenceExchange implements DeliveryOptions {
     core.headAt = core.elapsed()
     const { attempt } = reply
     if (attempt && reply.stream) this.drain = this.snapshot.upstreams.get(attempt.upstream)?.onDisconnect === 'drain'
-    return deliver(this)
+    const response = deliver(this)
+    return this.held && core.plan.holdsEnd ? heldUntil(this.held, response) : response
   }
 
   /** Google's SDKs take no comments between their frames. */
@@ -225,13 +228,20 @@ export class InferenceExchange implements DeliveryOptions {
   }
 
   /** The delivery is over: settles, once. */
-  onEnd(end: DeliveryEnd): void {
+  onEnd(end: DeliveryEnd): Promise<unknown> | undefined {
     const { core, reply, snapshot } = this
-    if (core.settled) return
-    core.settled = true
-    if (this.bodyRead) this.thinking(false)
-    const done = runSettle(core, outcomeOf(core, end, reply), reply.origin)
-    if (done instanceof Promise) void done.then(snapshot.leave)
-    else snapshot.leave()
+    if (!core.settled) {
+      core.settled = true
+      if (this.bodyRead) this.thinking(false)
+      const done = runSettle(core, outcomeOf(core, end, reply), reply.origin)
+      if (done instanceof Promise) this.held = done.then(snapshot.leave)
+      else snapshot.leave()
+    }
+    return core.plan.holdsEnd ? (this.held ?? Promise.resolve()) : undefined
   }
+}
+
+// a function of its own, so that replies that wait for nothing make no scope
+function heldUntil(settled: Promise<unknown>, response: Response): Promise<Response> {
+  return settled.then(() => response)
 }

@@ -28,6 +28,7 @@ export interface LiveInstance {
   readonly host: HostHandle
   /** With this config it needs to know what every reply used. */
   readonly usage: boolean
+  readonly holdsEnd: boolean
   /** Equal keys mean: the same plugin with the same config. */
   readonly key: string
   /** File of an external plugin. */
@@ -134,8 +135,9 @@ async function setUp(
     running = Promise.resolve(plugin.setup(host.host, config) as Hooks | Promise<Hooks>)
     const hooks = await withTimeout(running, o.setupTimeout ?? setupTimeout)
     checkHooks(hooks)
-    const usage = typeof plugin.usage === 'function' ? plugin.usage(config) === true : plugin.usage === true
-    return { id: entry.id, plugin, hooks, host, usage, key, ...(file !== undefined && { file }), users: 0, closed: false }
+    const says = (what: Plugin['usage']) => (typeof what === 'function' ? what(config) === true : what === true)
+    const [usage, holdsEnd] = [says(plugin.usage), says(plugin.holdsEnd)]
+    return { id: entry.id, plugin, hooks, host, usage, holdsEnd, key, ...(file !== undefined && { file }), users: 0, closed: false }
   } catch (error) {
     // one that comes back late has opened things that only it can close
     if (error instanceof HookTimeout) running?.then((hooks) => hooks?.close?.()).then(undefined, () => {})
@@ -169,6 +171,7 @@ function toInstance(o: BuildOptions, entry: PluginEntry, made: LiveInstance, ind
     plugin: made.plugin,
     hooks: eraseHooks(made.hooks),
     usage: made.usage,
+    holdsEnd: made.holdsEnd,
     failure: entry.on_error === 'skip' ? 'open' : entry.on_error === 'refuse' ? 'closed' : made.plugin.failure,
     timeout: entry.timeout ?? defaultTimeout,
     ...(entry.when && { condition: compileCondition(entry.when as When) }),
@@ -245,6 +248,7 @@ function lintEntries(o: BuildOptions, live: readonly LiveInstance[]): Parameters
       provides: l.plugin.provides.map((s) => s.name),
       ...(l.hooks.inspect && { holds: l.hooks.inspect.hold }),
       conditional: entry.when !== undefined,
+      counts: l.plugin.usage,
     }
   })
 }

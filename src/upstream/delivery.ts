@@ -28,7 +28,8 @@ export interface DeliveryOptions {
   readonly heartbeat: number
   /** The upstream goes on, unseen, when the client leaves a live stream. */
   readonly drain: boolean
-  onEnd(end: DeliveryEnd): void
+  /** All but the end of the answer is handed over. Where the end is to wait for settlement, a promise that never rejects. */
+  onEnd(end: DeliveryEnd): Promise<unknown> | undefined
 }
 
 /** Milliseconds. */

@@ -112,16 +112,27 @@ export abstract class Relay implements StreamSink {
       last = this.errorText(failure)
     }
     if (last.length > 0) this.enqueue(text.encode(last))
-    this.controller.close()
-    this.o.onEnd(failure ? { end: 'failed', code: failure.code, message: failure.message } : this.finished())
+    this.settle(failure ? { end: 'failed', code: failure.code, message: failure.message } : this.finished())
   }
 
   /** A plugin has ended the reply well: this is the last that the client gets, and the upstream is called off. */
   protected finishEarly(last: string): void {
     this.close()
     if (last.length > 0) this.enqueue(text.encode(last))
-    this.controller.close()
-    this.o.onEnd(this.finished())
+    this.settle(this.finished())
+  }
+
+  /** All is handed over: settles, and ends the answer, now or when that is done. */
+  protected settle(end: DeliveryEnd): void {
+    if (!this.o.core.plan.holdsEnd) this.controller.close()
+    void this.o.onEnd(end)?.then(() => this.closeHeld())
+  }
+  private closeHeld(): void {
+    try {
+      this.controller.close()
+    } catch {
+      // the client has gone meanwhile
+    }
   }
 
   /** Nothing more is wanted of the upstream. */
@@ -231,8 +242,7 @@ export class EventRelay extends Relay {
     this.refused = this.starting
     if (this.starting) return
     this.enqueue(text.encode(pending + this.failureText(wireError(this.o.core, refusal))))
-    this.controller.close()
-    this.o.onEnd(this.finished())
+    this.settle(this.finished())
   }
 
   protected override finished(): DeliveryEnd {

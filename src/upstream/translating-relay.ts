@@ -68,8 +68,7 @@ export class TranslatingRelay extends Relay {
     this.refused = this.starting
     if (this.starting) return
     this.enqueue(text.encode(written + this.failing(this.pass!.stopped!)))
-    this.controller.close()
-    this.o.onEnd(this.finished())
+    this.settle(this.finished())
   }
 
   protected override finished(): DeliveryEnd {

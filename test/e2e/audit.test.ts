@@ -76,7 +76,8 @@ test('kill -9 under load: nothing settled is lost or doubled, what was under way
     `${seen.size} exchanges, ${kills} kills: ${whole.length} answered in full, ${cut} listed as interrupted, ${between} of them answered`,
   )
   expect(cut).toBeGreaterThan(0)
-  expect(between).toBeLessThan(kills * 24)
+  // the end of a reply waits for the disk
+  expect(between).toBe(0)
   const verify = await headgate(first.dir, 'audit', 'verify')
   expect(verify.err + verify.out).toContain(`${kills + 1} chains`)
   expect(verify.code).toBe(0)
