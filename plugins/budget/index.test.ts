@@ -380,3 +380,14 @@ describe('amounts that 64 bits do not hold', () => {
     expect(kitOf({ markup: 100 / 3 })).rejects.toThrow("can't be counted exactly")
   })
 })
+
+test('a response in the background would be read for nothing: refused to accounts that pay', async () => {
+  const plans = { guest: { billed: false, caps: [{ of: 'account', per: 'day', messages: 5 }] } }
+  const kit = await kitOf({ plans })
+  await topUp(kit, '5')
+  for (const spelling of ['background', 'b\\u0061ckground']) {
+    const r = await kit.send({ dialect: 'openai-responses', body: `{"model":"test-model","input":"hi","${spelling}":true}` })
+    expect(r).toMatchObject({ status: 400, sent: [], json: { error: { param: 'background', code: 'unsupported_parameter' } } })
+  }
+  expect((await kit.send({ dialect: 'openai-responses', body: { input: 'hi', background: false } })).status).toBe(200)
+})

@@ -42,7 +42,7 @@ import {
 import { migrations } from './tables.ts'
 import { callerOf, takesOf } from './takes.ts'
 import { refusalFor } from './told.ts'
-import { askedOutput } from './worst-output.ts'
+import { askedOutput, inBackground } from './worst-output.ts'
 
 /** Milliseconds for which the settings of an account are remembered. */
 const remembered = 1000
@@ -139,6 +139,8 @@ export const budgetWith = ({ lease, pause }: Times) =>
         if (!apply(plan)) return refuse(x, 'subscription_required', `${plan.refusal} Subscribe, or ask the operator of this gateway.`)
         const pays = plan.billed || going.takes.some((take) => take.unit === 'usd')
         if (pays && !going.priced) return refuse(x, 'permission_denied', { message: unpriced(x.request.model), param: 'model' })
+        if (pays && inBackground(x.operation, x.request))
+          return refuse(x, 'unsupported_parameter', { message: background, param: 'background' })
         if (pays && going.bound.guessed) counted.unknown.add(1)
         if ((!plan.billed || going.amount === 0n) && going.takes.length === 0) return undefined
         const wanted = {
@@ -282,6 +284,8 @@ function exactMarkup(percent: number): string {
   }
   return text
 }
+
+const background = 'Responses in the background are not offered to accounts that pay: what they use is not known when their reply ends.'
 
 function unpriced(model: string): string {
   const name = JSON.stringify(model.slice(0, 100))

@@ -72,6 +72,15 @@ export function askedOutput(operation: Operation, request: Readable): Asked {
   return { output, choices, pointer }
 }
 
+/** Whether a response is to be made after its reply has ended: what it used is said to nobody who pays, and it may be read for nothing. */
+export function inBackground(operation: Operation, request: Readable): boolean {
+  if (operation !== 'responses') return false
+  const { bytes } = request
+  const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  if (request.firstEdit < 0 && !body.includes('"background"') && !body.includes(escaped)) return false
+  return ![undefined, null, false].includes(request.at('/background') as null)
+}
+
 /** Prompts of one request; a list of numbers is the tokens of one. */
 function itemsOf(value: Json | undefined): number {
   return Array.isArray(value) && typeof value[0] !== 'number' ? Math.max(1, value.length) : 1
