@@ -44,6 +44,26 @@ test('a wanted slot that is filled below', () => {
     '10:5 advice plugins[0] `limit` uses `principal`, which only `auth` below it (line 11) provides: it will find none — move `auth` above it',
   ])
 })
+test('who counts usage below the router', () => {
+  const budget = entry('budget', 'request event settle', { wants: ['principal'], counts: true })
+  const choosing = entry('router', 'request around settle')
+  expect(advice(auth, budget, choosing)).toEqual([])
+  expect(advice(auth, cache, budget, choosing)).toEqual([])
+  expect(advice(auth, choosing, budget)).toEqual([
+    '12:5 advice plugins[2] `budget` stands below `router`, which has chosen a target by then: it reckons with that one alone — move it above `router` (line 11)',
+  ])
+  expect(advice(budget, auth, choosing)).toEqual([
+    '10:5 advice plugins[0] `budget` uses `principal`, which only `auth` below it (line 11) provides: it will find none — move `auth` above it',
+  ])
+})
+test('headers below what can answer or refuse', () => {
+  const headers = entry('costs', 'reply event settle', { counts: true })
+  const budget = entry('budget', 'request event settle', { counts: true })
+  expect(advice(auth, headers, budget, router)).toEqual([])
+  expect(advice(auth, cache, budget, headers, router)).toEqual([
+    '13:5 advice plugins[3] `costs` stands below `cache`, `budget`: what ends there (refusals, answers from a cache) leaves without its headers — move it above `cache` (line 11) unless that is meant',
+  ])
+})
 test('nothing chooses an upstream', () => {
   expect(advice(audit, auth)).toEqual([
     '10:5 warning plugins no plugin here can choose an upstream: every request will fail — add `- use: router` at the end',

@@ -22,6 +22,8 @@ export interface LintEntry extends Position {
   readonly holds?: number
   /** It runs only for some exchanges (`when`). */
   readonly conditional?: boolean
+  /** It accounts for usage. */
+  readonly counts?: boolean
 }
 
 /** All advice about a list, in list order. `file` is the name in the diagnostics. */
@@ -38,6 +40,8 @@ export function lintOrder(entries: readonly LintEntry[], file: string): Diagnost
   for (const [i, entry] of entries.entries()) {
     lateObserver(entries, i, entry, say)
     lateProvider(entries, i, entry, say)
+    lateCounter(entries, i, entry, say)
+    lateHeaders(entries, i, entry, say)
   }
   longHold(entries, say)
   return diagnostics
@@ -89,6 +93,28 @@ function lateProvider(entries: readonly LintEntry[], i: number, entry: LintEntry
     const message = `\`${entry.id}\` uses \`${name}\`, which only \`${below.id}\` below it (line ${below.line}) provides: it will find none`
     say(entry, 'advice', message, `move \`${below.id}\` above it`)
   }
+}
+
+/** Who reckons with usage in advance must do so before a target is chosen. Who stands below a cache has the router below itself. */
+function lateCounter(entries: readonly LintEntry[], i: number, entry: LintEntry, say: Say): void {
+  if (!entry.counts || !has(entry, 'request')) return
+  if (entries.slice(i + 1).some((one) => !one.counts && has(one, 'request', 'around'))) return
+  const chooser = entries.findLast((one, j) => j < i && !one.counts && has(one, 'request', 'around'))
+  if (!chooser) return
+  const message = `\`${entry.id}\` stands below \`${chooser.id}\`, which has chosen a target by then: it reckons with that one alone`
+  say(entry, 'advice', message, `move it above \`${chooser.id}\` (line ${chooser.line})`)
+}
+
+/** Headers that a plugin adds to replies are missing where the reply comes from above it. */
+function lateHeaders(entries: readonly LintEntry[], i: number, entry: LintEntry, say: Say): void {
+  if (!has(entry, 'reply') || actsDown(entry) || has(entry, 'inspect')) return
+  if (!entries.slice(i + 1).some((one) => has(one, 'request', 'around'))) return
+  const enders = entries.slice(0, i).filter((one) => has(one, 'request', 'around'))
+  const first = enders[0]
+  if (!first) return
+  const names = enders.map((one) => `\`${one.id}\``).join(', ')
+  const message = `\`${entry.id}\` stands below ${names}: what ends there (refusals, answers from a cache) leaves without its headers`
+  say(entry, 'advice', message, `move it above \`${first.id}\` (line ${first.line}) unless that is meant`)
 }
 
 const longest = 2000

@@ -248,6 +248,7 @@ function lintEntries(o: BuildOptions, live: readonly LiveInstance[]): Parameters
       provides: l.plugin.provides.map((s) => s.name),
       ...(l.hooks.inspect && { holds: l.hooks.inspect.hold }),
       conditional: entry.when !== undefined,
+      counts: l.usage,
       counts: l.plugin.usage,
     }
   })
