@@ -128,6 +128,7 @@ async function run(x: X, next: Next, plan: Plan, options: AttemptOptions, signal
       if (judged.step === 'stop') final = true
       // other targets would be the same one again
       if (reply.attempt && (plan.pinned || made.call.called !== made.call.track)) waiting.length = 0
+      if (isAway(reply)) aside(waiting, made.candidate.provider)
       if (judged.step === 'larger') {
         if (made.candidate.context === undefined) final = true
         else tooSmall = Math.max(tooSmall ?? 0, made.candidate.context)
@@ -191,6 +192,16 @@ function refusal(x: X, noRoom: NoRoom | undefined): Refusal {
     message: `All calls that this gateway makes of the model provider at the same time are taken, and ${noRoom.message}. Try again in a moment.`,
     retryAfter: 1,
   })
+}
+
+/** Nobody is there: another key or model of the same upstream would find the same. */
+function isAway({ attempt }: Reply): boolean {
+  return attempt?.failure === 'connect' || attempt?.failure === 'connect_timeout'
+}
+
+/** Puts the targets of an upstream behind all others. */
+function aside(waiting: Candidate[], provider: string): void {
+  waiting.sort((a, b) => Number(a.provider === provider) - Number(b.provider === provider))
 }
 
 /** Takes the next one to call out of `waiting`: the first that is well and has room; at first one that is not, rather than none. */

@@ -239,6 +239,18 @@ describe('health', () => {
     await kit.close()
   })
 
+  test('a sole target is watched too: what it shows counts where it stands beside others', async () => {
+    const shared = { ...models, alone: { targets: [target('openai', 's1')] } }
+    const kit = await kitOf({}, { models: shared, upstream: (sent) => (modelOf(sent) === 's1' ? { status: 500 } : {}) })
+    for (let i = 0; i < 5; i++) await kit.chat({ model: 'alone', stream: i % 2 === 0 })
+    expect(modelsOf(await kit.chat({ model: 'spread' }))).toEqual(['s2'])
+    kit.upstream({})
+    await kit.clock.advance(5000)
+    expect((await kit.chat({ model: 'alone' })).status).toBe(200)
+    expect(modelsOf(await kit.chat({ model: 'spread' }))).toEqual(['s1'])
+    await kit.close()
+  })
+
   test('a stream that breaks after content counts against its target', async () => {
     const kit = await kitOf({}, { upstream: (sent) => (modelOf(sent) === 's1' ? { breakAfter: 3 } : {}) })
     for (let i = 0; i < 5; i++) expect((await kit.chat({ model: 'spread', stream: true })).outcome.end).toBe('failed')
