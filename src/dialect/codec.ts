@@ -155,6 +155,8 @@ export interface FrameOrigin {
 export interface WholeSummary {
   /** True when the body is JSON of this dialect's reply shape. */
   readonly valid: boolean
+  /** The body is a stream in another form: a whole reply has to be made of its events. */
+  readonly pieces?: true
   readonly id?: string | undefined
   readonly model?: string | undefined
   readonly usage?: Usage | undefined

@@ -48,7 +48,7 @@ export function replyOfWhole(answered: Answered, body: Uint8Array, now: number):
   if (usage) attempt.usage = usage
   if (summary.model !== undefined) attempt.modelServed = summary.model
   if (summary.id !== undefined) attempt.replyId = summary.id
-  if (translation || stream) {
+  if (translation || stream || summary.pieces) {
     const decoded = dialect.decodeWhole(body, translation ? 'translate' : 'relay')
     if (decoded) {
       headers.delete('content-type')

@@ -114,6 +114,23 @@ describe('what arrives in odd forms', () => {
     }
   })
 
+  test('A15 a stream that comes as one array, from an upstream that knows no other', async () => {
+    const chunks = [...plainReply.gemini.stream.matchAll(/^data: (.*)$/gm)].map(([, data]) => JSON.parse(data!) as object)
+    for (const client of spoken) {
+      for (const stream of [true, false]) {
+        const { told, status } = await stage.ask(client, 'gemini', chunks, { stream })
+        expect({ status, text: told.text, complete: told.complete, wrong: told.wrong }).toEqual({
+          status: 200,
+          text: 'Hi there',
+          complete: true,
+          wrong: [],
+        })
+      }
+      // cut off, or without the stop: no success
+      expect((await stage.ask(client, 'gemini', chunks.slice(0, 1), { stream: true })).status).toBe(502)
+    }
+  })
+
   test('A18 an error status for a streaming request is an error, whole, however it is typed', async () => {
     const error = { error: { message: `A reason${' with many words'.repeat(50)}.`, type: 'invalid_request_error', code: null } }
     for (const client of spoken) {

@@ -15,6 +15,7 @@ import { decodeText, type JsonObject, jsonText, listOf, objectOf, parseJson, wor
 import { notAReply } from '../upstream-error.ts'
 import { withExtra } from '../usage-edits.ts'
 import { readMembers } from '../whole-members.ts'
+import { arrayEvents, arraySummary } from './array-reply.ts'
 import { groundingOf } from './citations.ts'
 import { siteReader, startOf } from './decode.ts'
 import { eventError } from './errors.ts'
@@ -31,7 +32,10 @@ const members = ['responseId', 'modelVersion', 'usageMetadata', 'promptFeedback'
 export function geminiSummary(body: Uint8Array): WholeSummary {
   const read = readMembers(body, members, { list: 'candidates', members: ['finishReason'] })
   const reply = read?.object
-  if (!reply || !isReply(reply)) return notAReply(read?.value)
+  if (!reply || !isReply(reply)) {
+    const { error } = notAReply(read?.value)
+    return error ? { valid: false, error } : (arraySummary(body) ?? { valid: false })
+  }
   const stop =
     listOf(reply.candidates)
       .map((candidate) => wordOf(objectOf(candidate)?.finishReason))
@@ -53,7 +57,7 @@ function isReply(reply: JsonObject): boolean {
 /** The events of a reply; null when the body is none. */
 export function decodeGeminiWhole(body: Uint8Array, purpose: Purpose = 'relay'): DecodedWhole | null {
   const reply = objectOf(parseJson(decodeText(body)))
-  if (!reply || !isReply(reply)) return null
+  if (!reply || !isReply(reply)) return decodeArray(body, purpose)
   const events: StreamEvent[] = [startOf(reply)]
   const reader = siteReader()
   reader.identify(reply)
@@ -63,6 +67,12 @@ export function decodeGeminiWhole(body: Uint8Array, purpose: Purpose = 'relay'):
   for (const site of sites) events.push(...reader.events(site, source))
   events.push({ type: 'end' })
   return { events, apply: (after) => applyEdits(body, reply, sites, events, after) }
+}
+
+function decodeArray(body: Uint8Array, purpose: Purpose): DecodedWhole | null {
+  const events = arrayEvents(body, purpose)
+  if (!events) return null
+  return { events, apply: (after) => Buffer.from(encodeGeminiWhole(after.flat(), { id: '', model: '', created: 0 })) }
 }
 
 function applyEdits(
