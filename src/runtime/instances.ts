@@ -249,7 +249,6 @@ function lintEntries(o: BuildOptions, live: readonly LiveInstance[]): Parameters
       ...(l.hooks.inspect && { holds: l.hooks.inspect.hold }),
       conditional: entry.when !== undefined,
       counts: l.usage,
-      counts: l.plugin.usage,
     }
   })
 }
