@@ -14,6 +14,7 @@ export type ClientAddress = (peer: string, headers: Headers) => string
 /** More hops than anybody has; what stands further left is not looked at. */
 const mostHops = 32
 
+/** How the address of a client is found, by what the config trusts. */
 export function clientAddress({ trusted_proxies, proxy_header }: Pick<ServerConfig, 'trusted_proxies' | 'proxy_header'>): ClientAddress {
   const networks = trusted_proxies.map((text) => parseNetwork(text)).filter((n): n is Network => n !== undefined)
   if (networks.length === 0) return plain

@@ -29,6 +29,7 @@ const kept = 30 * 24 * 3600_000
 const scope = '.responses'
 const goodId = /^[A-Za-z0-9_.-]{1,200}$/
 
+/** The origins that are kept in a store. */
 export function responseOrigins(store: StateStore, log: Logger): ResponseOrigins {
   const state = store.scoped(scope)
   const failed = (error: unknown) => {

@@ -44,6 +44,7 @@ export function watch(call: Watched): void {
   timer = setInterval(sweep, tick)
 }
 
+/** Stops watching. */
 export function unwatch(call: Watched): void {
   watched.delete(call)
 }

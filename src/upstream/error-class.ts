@@ -8,7 +8,7 @@ import type { Family, UpstreamError } from '../dialect/codec.ts'
 import type { RefusalCode } from '../plugin/refusal.ts'
 
 /** The catalogue's code for an upstream's HTTP status. */
-export function codeOfStatus(status: number): RefusalCode {
+function codeOfStatus(status: number): RefusalCode {
   switch (status) {
     case 401:
       return 'upstream_auth'

@@ -17,6 +17,7 @@ export interface BlockSite {
 /** The kinds of block that have neutral events; all others are `native`. */
 export type BlockKind = 'text' | 'thinking' | 'tool_use' | 'native'
 
+/** The kind of a block, by its type. */
 export function blockKind(block: JsonObject): BlockKind {
   const type = block.type
   return type === 'text' || type === 'thinking' || type === 'tool_use' ? type : 'native'
@@ -58,7 +59,7 @@ export function blockSite(block: JsonObject, index: number, call: number, input?
 }
 
 /** A block without neutral meaning, as the frame that would begin it. */
-export function nativeBlock(block: JsonObject, index: number): StreamEvent {
+function nativeBlock(block: JsonObject, index: number): StreamEvent {
   return { type: 'native', event: 'content_block_start', data: jsonText({ type: 'content_block_start', index, content_block: block }) }
 }
 

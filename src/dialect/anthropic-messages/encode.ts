@@ -27,6 +27,7 @@ interface UpstreamBlock {
 /** Blocks of the upstream that are open at once; one is the rule. */
 const maxOpen = 1024
 
+/** The encoder of one stream. */
 export function messagesEncoder(head: ReplyIdentity): StreamEncoder {
   const writer = messagesWriter(head)
   /** The upstream's open blocks by its index. */

@@ -175,7 +175,7 @@ function isNothing(value: Json | undefined): boolean {
 }
 
 /** `messages[2].content` for a path. */
-export function fieldOf(path: readonly (string | number)[]): string {
+function fieldOf(path: readonly (string | number)[]): string {
   let text = ''
   for (const step of path) text += typeof step === 'number' ? `[${step}]` : text === '' ? step : `.${step}`
   return text

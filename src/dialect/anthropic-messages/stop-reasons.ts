@@ -14,7 +14,7 @@ const meanings = new Map<string, StopReason>([
 ])
 
 /** Neutral meaning of a `stop_reason`. */
-export function messagesStopReason(raw: string): StopReason {
+function messagesStopReason(raw: string): StopReason {
   return meanings.get(raw) ?? 'other'
 }
 

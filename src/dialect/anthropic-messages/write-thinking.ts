@@ -32,6 +32,7 @@ export interface ThinkingLimits {
   readonly own: boolean
 }
 
+/** The thinking that is asked of the model, and the limit of output that goes with it (D04, I08). */
 export function writeThinking(
   conversation: Conversation,
   target: WriteTarget,

@@ -23,6 +23,7 @@ export interface TurnsWritten {
 /** Stands where a conversation holds nothing but system texts, which other dialects allow: the provider demands a message. */
 const opening = '(start of the conversation)'
 
+/** The `system` and the messages of a request: speakers alternate, and the user begins. */
 export function writeTurns(conversation: Conversation, target: WriteTarget, content: ContentWriter, report: LossReport): TurnsWritten {
   if (conversation.turns.some((turn) => turn.name !== undefined)) report.drop('messages[].name')
   const leading = conversation.turns.findIndex((turn) => !isSystem(turn))

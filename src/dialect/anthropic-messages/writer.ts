@@ -58,6 +58,7 @@ export interface MessagesWriter {
 /** Calls whose name has not come yet. */
 const maxNameless = 256
 
+/** The writer of one stream. */
 export function messagesWriter(head: ReplyIdentity): MessagesWriter {
   let id = head.id.startsWith('msg_') ? head.id : `msg_${head.id}`
   let model = head.model

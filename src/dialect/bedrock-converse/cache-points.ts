@@ -14,6 +14,7 @@ export type CachePoints = (mark: CacheMark | undefined) => readonly Writable[]
 
 const none: readonly Writable[] = []
 
+/** The cache points of one request. `understood`: the model knows them. */
 export function cachePoints(conversation: Conversation, understood: boolean, report: LossReport): CachePoints {
   const count =
     conversation.tools.filter((tool) => tool.cache).length +

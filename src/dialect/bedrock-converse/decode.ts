@@ -18,6 +18,7 @@ import { converseUsage } from './usage.ts'
 /** Open blocks that are told apart; one is the rule. */
 const maxOpen = 1024
 
+/** The decoder of one stream. */
 export function converseDecoder(): StreamDecoder {
   /** The call of each open block; -1 for a tool of the provider. */
   const open = new Map<number, number>()

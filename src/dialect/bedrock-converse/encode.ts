@@ -13,6 +13,7 @@ import { frameText, rawText } from '../sse.ts'
 import { converseStopWord } from './stop-reasons.ts'
 import { converseUsageObject } from './usage.ts'
 
+/** The encoder of one stream. */
 export function converseEncoder(): StreamEncoder {
   let begun = false
   let ended = false

@@ -46,6 +46,7 @@ const documents: Readonly<Record<string, string>> = {
 }
 const textTypes = /^(text\/|application\/(json|xml|yaml|x-yaml|javascript|x-ndjson|toml|sql)$)/
 
+/** The writer of one request's blocks. */
 export function blockWriter(target: WriteTarget, points: CachePoints, report: LossReport): BlockWriter {
   const { can } = target
   const documentName = documentNames()

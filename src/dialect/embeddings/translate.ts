@@ -22,6 +22,7 @@ export interface EmbeddingsTranslation {
   estimate(): Usage
 }
 
+/** Translates a request for vectors. What the upstream can't be told is dropped or refused in `report`. */
 export function translateEmbeddings(
   source: JsonSource,
   from: EmbeddingsCodec,

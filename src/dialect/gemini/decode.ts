@@ -38,6 +38,7 @@ export interface SiteReader {
 
 const none: readonly StreamEvent[] = []
 
+/** The reader of one reply. */
 export function siteReader(): SiteReader {
   const choices = new Map<number, Calls>()
   const stopped = new Set<number>()
@@ -131,6 +132,7 @@ function argumentsOf({ call, pointer }: CallSite, source: () => JsonSource | und
   return source()?.raw(...path, 'functionCall', 'args') ?? ''
 }
 
+/** The decoder of one stream. */
 export function geminiDecoder(purpose: Purpose = 'relay'): StreamDecoder {
   const reader = siteReader()
   let started = false

@@ -16,6 +16,7 @@ import { keptOf, pairSites, rewriteBody } from './rewrite.ts'
 import { sitesOf } from './sites.ts'
 import { geminiSynth } from './synth.ts'
 
+/** The encoder of one stream. */
 export function geminiEncoder(head: ReplyIdentity): StreamEncoder {
   const synth = geminiSynth(head)
 

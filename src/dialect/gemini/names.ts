@@ -11,7 +11,7 @@ import type { JsonObject } from '../shape.ts'
 const snakes = new Map<string, string>()
 
 /** `functionCall` → `function_call`. */
-export function snakeName(camel: string): string {
+function snakeName(camel: string): string {
   let snake = snakes.get(camel)
   if (snake === undefined) snakes.set(camel, (snake = camel.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)))
   return snake

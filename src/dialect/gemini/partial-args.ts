@@ -22,6 +22,7 @@ export interface ArgumentCollector {
 const maxSteps = 64
 const maxIndex = 10_000
 
+/** The collector of one call's arguments. */
 export function argumentCollector(): ArgumentCollector {
   const root: { [key: string]: Node } = Object.create(null)
   /** The path whose string goes on in the next fragment. */

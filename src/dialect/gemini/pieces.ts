@@ -10,6 +10,7 @@ import { type CarriedThought, signatureOf } from './proofs.ts'
 
 export type WritablePart = { readonly [key: string]: Writable }
 
+/** A text, with the proof that belongs to it. */
 export function textPart(text: string, signature: string | undefined): WritablePart {
   return { text, thoughtSignature: signatureOf(signature) }
 }
@@ -32,6 +33,7 @@ export function callPart(call: CallPart, thoughts: readonly CarriedThought[] = [
   return { functionCall: { id: call.id, name: call.name ?? '', args }, thoughtSignature: signatureOf(call.signature, thoughts) }
 }
 
+/** Media that the model made, inline. */
 export function mediaPart({ mime, data }: MediaEvent): WritablePart {
   return { inlineData: { mimeType: mime, data } }
 }

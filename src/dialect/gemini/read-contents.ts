@@ -41,6 +41,7 @@ interface Call {
   answered: boolean
 }
 
+/** Reads the system instruction and the contents as turns. */
 export function readTurns(reading: Reading): Turn[] {
   const { json, report } = reading
   const turns: { role: Turn['role']; content: Content[] }[] = []

@@ -34,6 +34,7 @@ const configMembers = new Set([
 ])
 const thinkingMembers = new Set(['includeThoughts', 'thinkingBudget', 'thinkingLevel'])
 
+/** Reads `generationConfig` and the members beside it. */
 export function readParams(reading: Reading): Params {
   const { json, names } = reading
   const params: Mutable<Params> = {}

@@ -10,6 +10,7 @@ const declarationMembers = new Set(['name', 'description', 'parameters', 'parame
 const configMembers = new Set(['functionCallingConfig'])
 const callingMembers = new Set(['mode', 'allowedFunctionNames'])
 
+/** Reads the tools and the choice among them. */
 export function readTools(reading: Reading): Pick<Conversation, 'tools' | 'toolChoice'> {
   const { json } = reading
   const tools: Tool[] = []

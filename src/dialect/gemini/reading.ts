@@ -27,6 +27,7 @@ export interface Reading {
 /** Hints that are listed; what is refused is always listed. */
 const maxExtras = 256
 
+/** Begins to read one request. */
 export function startReading(source: JsonSource, report: LossReport): Reading {
   const extras: Extra[] = []
   const extra: Reading['extra'] = (field, weight, message) => {

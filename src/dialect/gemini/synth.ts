@@ -59,6 +59,7 @@ const maxThoughts = 64
 /** Characters of text that are kept to find cited words in. */
 const maxText = 1024 * 1024
 
+/** The maker of chunks of one stream. */
 export function geminiSynth(head: ReplyIdentity): GeminiSynth {
   let { id, model } = head
   let usage: UsageEvent | undefined

@@ -17,6 +17,7 @@ export interface ParamsWritten {
 /** Most stop strings that the API takes. */
 const maxStops = 5
 
+/** Parameters as `generationConfig` and its neighbours. `own`: the client speaks this dialect too. */
 export function writeParams(conversation: Conversation, target: WriteTarget, own: boolean, report: LossReport): ParamsWritten {
   const { params } = conversation
   const { can } = target

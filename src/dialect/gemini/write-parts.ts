@@ -22,7 +22,7 @@ export interface PartWriter {
 }
 
 /** Gemini models from the third on reject calls without a signature, and see media inside results. */
-export function isGemini3(model: string): boolean {
+function isGemini3(model: string): boolean {
   const found = /gemini-(\d+)/.exec(model)
   return found ? Number(found[1]) >= 3 : /gemini-.*latest$/.test(model)
 }

@@ -23,6 +23,7 @@ export interface CallTracker {
 /** Calls per choice that are told apart; OpenAI's own limit is 128. */
 const maxCalls = 1024
 
+/** The tracker of one reply's calls. */
 export function callTracker(): CallTracker {
   const choices = new Map<number, Call[]>()
   return {

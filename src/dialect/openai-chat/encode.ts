@@ -14,6 +14,7 @@ import { keptOf, pairSites, rewriteChunk } from './rewrite.ts'
 import { type CallSite, sitesOf } from './sites.ts'
 import { chatSynth } from './synth.ts'
 
+/** The encoder of one stream. */
 export function chatEncoder(head: ReplyIdentity): StreamEncoder {
   const synth = chatSynth(head)
   /** Places of the upstream's calls, by choice and dense index; null = its fragments must not leave. */

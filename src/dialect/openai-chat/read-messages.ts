@@ -22,6 +22,7 @@ interface OldCall {
   readonly id: string
 }
 
+/** Reads `messages` as turns; results become content of the user's. */
 export function readMessages(reading: Reading): Turn[] {
   const turns: Turn[] = []
   /** Calls of functions of old that have no result yet. */

@@ -12,6 +12,7 @@ export interface ReadParams {
   readonly stream: boolean
 }
 
+/** Reads the parameters, under both names of those that have two. */
 export function readParams(reading: Reading): ReadParams {
   const { take, names } = reading
   const params: Draft = {}

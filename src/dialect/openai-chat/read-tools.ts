@@ -5,6 +5,7 @@ import { type JsonObject, listOf, objectOf, wordOf } from '../shape.ts'
 import { cacheMark } from './cache-mark.ts'
 import type { Reading } from './reading.ts'
 
+/** Reads `tools` and the `functions` of old. */
 export function readTools(reading: Reading): Tool[] {
   const tools: Tool[] = []
   for (const [i, item] of listOf(reading.take('tools')).entries()) {
@@ -61,6 +62,7 @@ function functionTool(reading: Reading, tool: JsonObject, name: string, field: s
   return { kind: 'function', name, description: wordOf(tool.description), schema, ...(typeof strict === 'boolean' && { strict }), field }
 }
 
+/** Reads `tool_choice`, or the `function_call` of old. */
 export function readToolChoice(reading: Reading): ToolChoice | undefined {
   const old = reading.take('function_call')
   const given = reading.take('tool_choice') ?? old

@@ -25,6 +25,7 @@ export interface Reading {
 /** Extras that are told; a body with more is a mistake. */
 const maxExtras = 200
 
+/** Begins to read one request. */
 export function startReading(source: JsonSource, report: LossReport): Reading {
   const { json } = source
   const taken = new Set(['model', 'messages'])

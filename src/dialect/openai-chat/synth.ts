@@ -63,6 +63,7 @@ const tailLimit = 16_384
 /** Longest thought that is kept for its proof. */
 const thoughtLimit = 8 * 1024 * 1024
 
+/** The maker of chunks of one stream. */
 export function chatSynth(head: ReplyIdentity): ChatSynth {
   let id = head.id.startsWith('chatcmpl-') ? head.id : `chatcmpl-${head.id}`
   let model = head.model

@@ -26,6 +26,7 @@ interface Writing {
   readonly called: Map<string, string>
 }
 
+/** The `messages` of a request. */
 export function writeMessages(conversation: Conversation, target: WriteTarget, report: LossReport): readonly Writable[] {
   const writing: Writing = { target, report, out: [], called: new Map() }
   let leading = true

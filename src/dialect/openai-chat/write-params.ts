@@ -11,6 +11,7 @@ import type { LossReport } from '../loss.ts'
 
 type Members = { [member: string]: Writable }
 
+/** Parameters as members of a Chat body. */
 export function writeParams(conversation: Conversation, target: WriteTarget, report: LossReport): Members {
   const { params, names, source } = conversation
   const { can } = target

@@ -12,6 +12,7 @@ import { commentText, frameText, rawText, type SseFrame } from '../sse.ts'
 import { withExtra } from '../usage-edits.ts'
 import { completionEdits, completionStop } from './edits.ts'
 
+/** The encoder of one stream. */
 export function completionsEncoder(head: ReplyIdentity): StreamEncoder {
   let id = completionId(head.id)
   let { model, created } = head

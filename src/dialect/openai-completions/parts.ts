@@ -4,6 +4,7 @@ import type { Json, Part } from '../../plugin/request.ts'
 import { partCollector } from '../part-collector.ts'
 import { listOf, objectOf } from '../shape.ts'
 
+/** The texts of a request: its prompt, or each of several. Prompts of token ids have none. */
 export function completionsParts(body: Json): Part[] {
   const request = objectOf(body)
   const parts = partCollector(() => false)

@@ -9,6 +9,7 @@ import type { LossReport } from '../loss.ts'
 import { readParams } from '../openai-chat/read-params.ts'
 import { type Reading, startReading } from '../openai-chat/reading.ts'
 
+/** Reads a request as a conversation of one turn. */
 export function readCompletion(source: JsonSource, report: LossReport): Conversation {
   const reading = startReading(source, report)
   const text = promptOf(reading)

@@ -30,6 +30,7 @@ interface SeenItem {
 /** Items that are told apart. */
 const maxItems = 4096
 
+/** The decoder of one stream. */
 export function responsesDecoder(purpose: Purpose = 'relay'): StreamDecoder {
   const items = new Map<number, SeenItem>()
   const translate = purpose === 'translate'
@@ -209,6 +210,7 @@ export function frameType(frame: SseFrame, body: JsonObject | undefined): string
   return wordOf(body?.type) ?? frame.event
 }
 
+/** The position in `output` of the item that a frame speaks of. */
 export function indexOf(body: JsonObject): number {
   return countOf(body.output_index) ?? 0
 }

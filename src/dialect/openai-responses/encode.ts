@@ -21,6 +21,7 @@ import { noteLate, partKey, patchedFrame, renaming, type TrackedItem, textOfEven
 import { upstreamView } from './upstream-view.ts'
 import { responsesWriter } from './writer.ts'
 
+/** The encoder of one stream. */
 export function responsesEncoder(head: ReplyIdentity): StreamEncoder {
   let out = ''
   let sequence = 0

@@ -20,6 +20,7 @@ export interface Site {
   readonly place: Place
 }
 
+/** The kind of an item, by its type. */
 export function itemKind(item: JsonObject): ItemKind {
   switch (item.type) {
     case 'message':
@@ -70,7 +71,7 @@ export function itemSites(item: JsonObject, index: number, call: number, purpose
 }
 
 /** An item without a neutral word, as the frame that a stream would tell it by. */
-export function itemAsFrame(item: JsonObject, index: number): StreamEvent {
+function itemAsFrame(item: JsonObject, index: number): StreamEvent {
   const event = 'response.output_item.done'
   return { type: 'native', event, data: jsonText({ type: event, output_index: index, item }) }
 }

@@ -29,6 +29,7 @@ export interface OpenMessage extends OpenItem {
   cite(citation: CitationEvent): void
 }
 
+/** Begins a message: its first frame is emitted. */
 export function openMessage(emit: Emit, index: number, id: string): OpenMessage {
   const parts: MessagePart[] = []
   let open: MessagePart | undefined
@@ -93,6 +94,7 @@ export interface OpenReasoning extends OpenItem {
   text(text: string): void
 }
 
+/** Begins a thought: its first frame is emitted. */
 export function openReasoning(emit: Emit, index: number, id: string): OpenReasoning {
   let summary: string | undefined
   const place = { item_id: id, output_index: index, summary_index: 0 }

@@ -11,6 +11,7 @@ export type ProofMark = 'hidden' | 'next' | 'last'
 
 const marks: readonly ProofMark[] = ['hidden', 'next', 'last']
 
+/** A proof with its mark. */
 export function withMark(value: string, mark: ProofMark): string {
   return `${value}#${mark}`
 }

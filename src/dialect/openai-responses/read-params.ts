@@ -22,6 +22,7 @@ const stateful: Readonly<Record<string, string>> = {
   moderation: 'the model that was asked for does not moderate.',
 }
 
+/** Reads the parameters of a request. */
 export function readParams(reading: Reading): ReadParams {
   const { take, names, report } = reading
   const params: Draft = {}

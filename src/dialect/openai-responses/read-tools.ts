@@ -14,6 +14,7 @@ import { type JsonObject, listOf, objectOf, wordOf } from '../shape.ts'
 type Path = readonly (string | number)[]
 const known = new Set(['type', 'name', 'description', 'parameters', 'strict', 'format', 'cache_control', 'prompt_cache_breakpoint'])
 
+/** Reads the tools, those of namespaces among them. */
 export function readTools(reading: Reading): Tool[] {
   const tools = new Map<string, Tool>()
   const list = (value: Json | undefined, path: Path, field: string, namespace?: string): void => {
@@ -63,6 +64,7 @@ function readTool(reading: Reading, tool: JsonObject, path: Path, field: string,
   }
 }
 
+/** Reads `tool_choice`. */
 export function readToolChoice(reading: Reading): ToolChoice | undefined {
   const given = reading.take('tool_choice')
   if (given === undefined) return undefined

@@ -26,6 +26,7 @@ export interface TrackedItem {
   done: boolean
 }
 
+/** An item of the upstream's as it begins. `out`: its position in what the client gets. */
 export function trackItem(item: JsonObject, out: number | undefined): TrackedItem {
   const kind = itemKind(item)
   return { kind, id: textOf(item.id), out, texts: new Map(), renamed: undefined, proof: undefined, open: undefined, done: false }

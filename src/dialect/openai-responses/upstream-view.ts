@@ -29,6 +29,7 @@ export interface UpstreamView {
   close(): void
 }
 
+/** The view of one stream. */
 export function upstreamView(writer: ResponsesWriter): UpstreamView {
   const items = new Map<number, TrackedItem>()
   const calls = new Map<number, TrackedItem>()

@@ -25,6 +25,7 @@ export interface WholeSite {
   readonly place: Place
 }
 
+/** The bytes of a response with what became of its events. `sites[i]` is the place of `events[i]`; undefined: it stands for the response itself. */
 export function editedWhole(
   body: Uint8Array,
   reply: JsonObject,

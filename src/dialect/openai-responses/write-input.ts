@@ -23,6 +23,7 @@ interface Writing {
   readonly custom: Set<string>
 }
 
+/** The members `instructions` and `input` of a request. */
 export function writeInput(conversation: Conversation, target: WriteTarget, report: LossReport): { [member: string]: Writable } {
   const writing: Writing = { target, report, out: [], custom: new Set() }
   const turns = pairResults(conversation.turns, report, uniqueCallIds(target.can.callIds))

@@ -11,6 +11,7 @@ type Members = { [member: string]: Writable }
 /** The API takes no smaller limit. */
 const leastOutput = 16
 
+/** Parameters as members of a Responses body. */
 export function writeParams(conversation: Conversation, target: WriteTarget, report: LossReport): Members {
   const { params, names, source } = conversation
   const { can } = target

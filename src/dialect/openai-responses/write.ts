@@ -11,7 +11,7 @@ import { writeParams } from './write-params.ts'
 import { writeTools } from './write-tools.ts'
 
 /** The body of the request. */
-export function writeResponses(conversation: Conversation, target: WriteTarget, report: LossReport): Writable {
+function writeResponses(conversation: Conversation, target: WriteTarget, report: LossReport): Writable {
   return {
     model: target.model,
     ...writeInput(conversation, target, report),

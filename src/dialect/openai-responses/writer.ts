@@ -36,6 +36,7 @@ export interface ResponsesWriter {
   fail(words: FailureWords): void
 }
 
+/** The writer of one response; `emit` is given each frame, in order. */
 export function responsesWriter(head: ReplyIdentity, emit: Emit): ResponsesWriter {
   let id = responseId(head.id)
   let { model, created } = head

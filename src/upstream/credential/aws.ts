@@ -27,6 +27,7 @@ export interface AwsGiven {
   readonly profile?: string
 }
 
+/** AWS credentials from the first place that has some. */
 export function awsCredentials(given: AwsGiven, around: Surroundings): CredentialSource<AwsCredentials> {
   return credentialSource(() => load(given, around), around.now)
 }

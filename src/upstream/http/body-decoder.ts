@@ -35,6 +35,7 @@ const factories: Readonly<Record<string, (first: Uint8Array) => ReturnType<typeo
   zstd: () => createZstdDecompress(),
 }
 
+/** True for a coding that is undone here. */
 export function canDecode(coding: string): boolean {
   return Object.hasOwn(factories, coding)
 }

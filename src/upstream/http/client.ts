@@ -16,6 +16,7 @@ export interface HttpClientOptions extends PoolOptions {
   readonly ca?: string
 }
 
+/** A client with a pool of its own. */
 export function createHttpClient(options: HttpClientOptions = {}): Transport {
   const pool = createPool(options)
   const trust = options.ca === undefined ? {} : { ca: options.ca }

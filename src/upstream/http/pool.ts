@@ -30,6 +30,7 @@ export interface Pool {
 
 const maxSweepInterval = 5000
 
+/** A pool of idle connections. `idleTimeout` in milliseconds. */
 export function createPool({ perOrigin = 256, origins = 256, idleTimeout = 55_000 }: PoolOptions = {}): Pool {
   const byOrigin = new Map<string, Connection[]>()
   let size = 0
