@@ -63,6 +63,7 @@ describe('the worst input', () => {
     { messages: [], tools: [{ type: 'bash_20250124', name: 'bash' }] },
     { prompt: 'tell me of a "document" and a "file"' },
     { messages: [{ role: 'user', content: 'previous_response_id' }] },
+    { messages: [{ role: 'user', type: 'image_url', content: 'x'.repeat(50_000) }] },
   ] as Json[])('%j holds only text', (body) => {
     expect(worst(body)).toBe(bytesOf(body).length + 2000)
   })
@@ -81,6 +82,7 @@ describe('the worst output', () => {
     ['chat', { max_tokens: 5 }, 5, 1],
     ['chat', { max_tokens: 5, max_completion_tokens: 9, n: 3 }, 9, 3],
     ['chat', { n: 2 }, undefined, 2],
+    ['chat', { n: '4', max_tokens: '700' }, 700, 4],
     ['chat', { max_tokens: -1 }, undefined, 1],
     ['chat', { max_tokens: 12.5 }, 13, 1],
     ['completions', { max_tokens: 5, best_of: 4 }, 5, 4],

@@ -260,6 +260,17 @@ describe('caps', () => {
 })
 
 describe('cap_output', () => {
+  test('a request with two limits keeps none that the balance does not pay for', async () => {
+    const kit = await kitOf({ cap_output: true })
+    await topUp(kit, '0.04')
+    for (const first of [900, 20]) {
+      const r = await kit.chat({ max_tokens: first, max_completion_tokens: 1000 })
+      expect(r.status).toBe(200)
+      const { max_tokens, max_completion_tokens } = r.sent[0]!.json as Record<string, number>
+      expect(max_completion_tokens).toBeLessThan(400)
+      expect(max_tokens).toBe(Math.min(first, max_completion_tokens!))
+    }
+  })
   test.each([
     ['chat', 'max_completion_tokens', {}],
     ['chat', 'max_tokens', { max_tokens: 800 }],

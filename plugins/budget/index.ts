@@ -176,12 +176,14 @@ export const budgetWith = ({ lease, pause }: Times) =>
       /** Lowers the output limit of the request to what is left; false when that is too little. */
       const lower = (x: X, going: Going, { of, left }: Short): boolean => {
         if (of !== 'balance' && of.unit === 'messages') return false
-        const { pointer, choices } = askedOutput(x.operation, x.request)
+        const { pointers, choices } = askedOutput(x.operation, x.request)
         const output = Math.floor(affordable(left, going.bound, markup) / choices)
-        if (pointer === undefined || output < leastOutput || output * choices >= going.bound.outputTokens) return false
-        const parent = pointer.slice(0, pointer.lastIndexOf('/'))
-        if (parent !== '' && x.request.at(parent) === undefined) x.request.set(parent, {})
-        x.request.set(pointer, output)
+        if (pointers.length === 0 || output < leastOutput || output * choices >= going.bound.outputTokens) return false
+        for (const pointer of pointers) {
+          const parent = pointer.slice(0, pointer.lastIndexOf('/'))
+          if (parent !== '' && x.request.at(parent) === undefined) x.request.set(parent, {})
+          if (!(Number(x.request.at(pointer)) <= output)) x.request.set(pointer, output)
+        }
         going.bound = { ...going.bound, outputTokens: output * choices, limited: true }
         going.allowed = allowedBy(going.bound)
         going.amount = costOfBound(going.bound, markup)

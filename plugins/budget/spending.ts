@@ -74,7 +74,7 @@ export function boundOf(
   const context = model?.context ?? config.context
   const inputTokens = worstInput(request.bytes, () => request.json, request.model, context)
   const asked = askedOutput(operation, request)
-  const writes = asked.pointer !== undefined
+  const writes = asked.pointers.length > 0
   const rates = dearest(prices, inputTokens, unknown, writes)
   if (!rates) return undefined
   const most = model?.maxOutput

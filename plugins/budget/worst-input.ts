@@ -104,7 +104,8 @@ function look(value: Json, found: Found, depth: number): void {
       found.unbounded = true
       return
     }
-    if (image.test(type)) {
+    // a message that calls itself a picture holds text all the same
+    if (image.test(type) && value.role === undefined) {
       picture(value, found)
       return
     }

@@ -40,8 +40,8 @@ export interface Asked {
   /** Tokens per choice; undefined when it does not say. */
   readonly output: number | undefined
   readonly choices: number
-  /** Where the limit stands, or would. Undefined where there is no output to limit. */
-  readonly pointer: string | undefined
+  /** Where limits stand, or where one would. Empty where there is no output to limit. */
+  readonly pointers: readonly string[]
 }
 
 interface Readable {
@@ -53,23 +53,23 @@ interface Readable {
 /** The limit that a request sets. The body is parsed only when it says something of it. */
 export function askedOutput(operation: Operation, request: Readable): Asked {
   const known = spellings[operation]
-  if (!known) return { output: undefined, choices: 1, pointer: undefined }
+  if (!known) return { output: undefined, choices: 1, pointers: [] }
   const { bytes } = request
   const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   if (request.firstEdit < 0 && !known.words.some((word) => body.includes(word)))
-    return { output: undefined, choices: 1, pointer: known.limits[0]! }
+    return { output: undefined, choices: 1, pointers: [known.limits[0]!] }
   let output: number | undefined
-  let pointer = known.limits[0]!
+  const pointers: string[] = []
   for (const limit of known.limits) {
     const value = countOf(request.at(limit))
-    if (value === undefined || (output !== undefined && value <= output)) continue
-    output = value
-    pointer = limit
+    if (value === undefined) continue
+    output = Math.max(output ?? 0, value)
+    pointers.push(limit)
   }
   let choices = 1
   for (const many of known.choices) choices = Math.max(choices, countOf(request.at(many)) ?? 1)
   if (known.items !== undefined) choices *= itemsOf(request.at(known.items))
-  return { output, choices, pointer }
+  return { output, choices, pointers: pointers.length > 0 ? pointers : [known.limits[0]!] }
 }
 
 /** Whether a response is to be made after its reply has ended: what it used is said to nobody who pays, and it may be read for nothing. */
@@ -86,7 +86,8 @@ function itemsOf(value: Json | undefined): number {
   return Array.isArray(value) && typeof value[0] !== 'number' ? Math.max(1, value.length) : 1
 }
 
-/** Providers take 1.0 and 1e3 too. */
+/** Providers take 1.0 and 1e3 too, and some a number in a text. */
 function countOf(value: Json | undefined): number | undefined {
-  return typeof value === 'number' && value >= 1 ? Math.ceil(value) : undefined
+  const count = typeof value === 'string' ? Number(value) : value
+  return typeof count === 'number' && count >= 1 ? Math.ceil(count) : undefined
 }
