@@ -402,3 +402,13 @@ test('a response in the background would be read for nothing: refused to account
   }
   expect((await kit.send({ dialect: 'openai-responses', body: { input: 'hi', background: false } })).status).toBe(200)
 })
+
+test.each([{ usd: '5', Id: 'payment-1' }, { usd: ['5'] }, { usd: null }, { kind: 'topup' }])(
+  'an entry that is not clear is none: %j',
+  async (entry) => {
+    const kit = await kitOf()
+    const r = await kit.admin('/budget/accounts/acme/entries', { method: 'POST', body: JSON.stringify(entry) })
+    expect(r.status).toBe(400)
+    expect((await rowOf(kit)).balance).toBe('0')
+  },
+)

@@ -96,6 +96,9 @@ export function accountAlone(account: string): ReturnType<typeof callerOf> {
 
 /** What is to be entered. `id` names it, so that it is entered once. @throws Mistake */
 export function entryOf(body: Readonly<Record<string, unknown>>) {
+  // a misspelt id would let a payment be entered twice
+  const stray = Object.keys(body).find((name) => !['kind', 'usd', 'id', 'note'].includes(name))
+  if (stray !== undefined) throw new Mistake(`there is no ${JSON.stringify(stray)}; an entry has kind, usd, id and note`)
   const { kind = 'topup', usd, id, note } = body
   if (kind !== 'topup' && kind !== 'refund' && kind !== 'adjust') throw new Mistake('kind is topup, refund or adjust')
   const amount = amountOf(usd)
@@ -143,6 +146,7 @@ function givenCaps(caps: unknown): PrincipalCap[] {
 }
 
 function amountOf(usd: unknown): bigint {
+  if (typeof usd !== 'string' && typeof usd !== 'number') throw new Mistake('usd is an amount such as "12.50"')
   try {
     return parseUsd(String(usd))
   } catch (error) {
