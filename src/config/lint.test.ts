@@ -57,9 +57,10 @@ test('who counts usage below the router', () => {
   ])
 })
 test('headers below what can answer or refuse', () => {
-  const headers = entry('costs', 'reply event settle', { counts: true })
+  const headers = entry('costs', 'reply event settle', { wants: ['principal'], counts: true })
   const budget = entry('budget', 'request event settle', { counts: true })
   expect(advice(auth, headers, budget, router)).toEqual([])
+  expect(advice(entry('auth', 'admit request', { provides: ['principal'] }), headers, router)).toEqual([])
   expect(advice(auth, cache, budget, headers, router)).toEqual([
     '13:5 advice plugins[3] `costs` stands below `cache`, `budget`: what ends there (refusals, answers from a cache) leaves without its headers — move it above `cache` (line 11) unless that is meant',
   ])

@@ -109,7 +109,8 @@ function lateCounter(entries: readonly LintEntry[], i: number, entry: LintEntry,
 function lateHeaders(entries: readonly LintEntry[], i: number, entry: LintEntry, say: Say): void {
   if (!has(entry, 'reply') || actsDown(entry) || has(entry, 'inspect')) return
   if (!entries.slice(i + 1).some((one) => has(one, 'request', 'around'))) return
-  const enders = entries.slice(0, i).filter((one) => has(one, 'request', 'around'))
+  const provider = entries.findLastIndex((one, j) => j < i && one.provides.some((name) => entry.wants.includes(name)))
+  const enders = entries.slice(provider + 1, i).filter((one) => has(one, 'request', 'around'))
   const first = enders[0]
   if (!first) return
   const names = enders.map((one) => `\`${one.id}\``).join(', ')
