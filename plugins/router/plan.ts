@@ -9,7 +9,7 @@ import { asBuffer, type Homes, makerOf, type RouterExchange, sessionOf } from '.
 import { type Family, unknownModelMessage, unservedMessage } from './choose.ts'
 import type { RouterConfig } from './config.ts'
 import type { CallUnderWay } from './one-call.ts'
-import { type Candidate, order, type Strategy } from './order.ts'
+import { type Candidate, type OrderContext, order, type Strategy } from './order.ts'
 import { providerOf, type Resolved, resolveModel } from './resolve.ts'
 import type { Tracks } from './track.ts'
 import { type ProviderWishes, readWishes, type Wishes } from './wishes.ts'
@@ -28,6 +28,8 @@ interface Known {
   readonly candidates: readonly Candidate[]
   /** The plan of a request that has no choice. */
   readonly alone: Plan | undefined
+  /** The order of every request, where it is always the same. */
+  readonly fixed: readonly Candidate[] | undefined
   /** It matters which conversation a request belongs to. */
   readonly sticky: boolean
 }
@@ -86,11 +88,15 @@ export function createPlanner(options: PlannerOptions): (x: X, family: Family) =
       provider: providerOf(target.upstream),
       native: target.dialect === undefined || target.dialect === family,
     }))
+    // as listed there is nothing to choose but a key
+    const sticky = config.strategy !== 'ordered' || candidates.some((one, i) => i > 0 && sameButKey(one, candidates[i - 1]!))
+    const fixed = sticky ? undefined : order(candidates, contextOf(undefined, config.strategy))
+    const single = fixed && (config.fallback ? fixed : fixed.slice(0, 1))
     found = {
       candidates,
-      alone: candidates.length === 1 ? { candidates, session: undefined, pinned: false } : undefined,
-      // as listed there is nothing to choose but a key
-      sticky: config.strategy !== 'ordered' || candidates.some((one, i) => i > 0 && sameButKey(one, candidates[i - 1]!)),
+      sticky,
+      fixed: config.fallback && candidates.length > 1 ? fixed : undefined,
+      alone: single?.length === 1 ? { candidates: single, session: undefined, pinned: false } : undefined,
     }
     families.set(family, found)
     return found
@@ -123,8 +129,9 @@ export function createPlanner(options: PlannerOptions): (x: X, family: Family) =
     }
     const forced = client.header === undefined ? undefined : takeHeader(x.headers, client.header)
     if (simple(first, wishes, forced)) {
-      const { alone } = knownOf(first.model, family)
+      const { alone, fixed } = knownOf(first.model, family)
       if (alone) return alone
+      if (fixed) return { candidates: atMaker(x, fixed), session: undefined, pinned: isPinned(x) }
     }
     const provider = wishes?.provider ?? {}
     if (forced === undefined && provider.allowFallbacks !== false) {
@@ -178,21 +185,15 @@ export function createPlanner(options: PlannerOptions): (x: X, family: Family) =
     const sticky = config.affinity.enabled && several
     const session =
       sticky && (wishes.sort !== undefined || models.some(({ model }) => knownOf(model, family).sticky)) ? sessionOf(x) : undefined
-    const context = {
-      strategy: strategyOf(wishes.sort) ?? strategy,
-      preferNative: config.prefer_native,
-      session,
-      now: now(),
-      random: Math.random,
-    }
-    let candidates = all.flatMap((list) => ranked(order(list, context), wishes.order))
+    const context = contextOf(session, strategyOf(wishes.sort) ?? strategy)
+    let candidates: readonly Candidate[] = all.flatMap((list) => ranked(order(list, context), wishes.order))
     if (several && sticky) candidates = atHome(x, candidates, session, context.strategy)
     if (!config.fallback || wishes.allowFallbacks === false) candidates = candidates.slice(0, 1)
-    return { candidates, session, pinned: x.operation === 'responses' && asBuffer(x.request.bytes).includes(earlier) }
+    return { candidates, session, pinned: isPinned(x) }
   }
 
   /** The conversation's last place first; before that, who made the proofs in it; and nobody but who holds the reply that it goes on from. */
-  function atHome(x: X, candidates: Candidate[], session: string | undefined, strategy: Strategy): Candidate[] {
+  function atHome(x: X, candidates: readonly Candidate[], session: string | undefined, strategy: Strategy): readonly Candidate[] {
     const home = session === undefined ? undefined : homes.of(session, now())
     let sorted = candidates
     if (home !== undefined) {
@@ -201,9 +202,17 @@ export function createPlanner(options: PlannerOptions): (x: X, family: Family) =
       const peer = strategy === 'ordered' ? sameButKey : samePlace
       if (at && peer(at, candidates[0]!)) sorted = [at, ...candidates.filter((candidate) => candidate !== at)]
     }
-    const maker = makerOf(x.request.bytes, upstreams())
-    if (maker !== undefined) sorted = first(sorted, (candidate) => candidate.target.upstream === maker)
-    return sorted
+    return atMaker(x, sorted)
+  }
+
+  /** Who made the proofs in a conversation first. */
+  function atMaker(x: X, candidates: readonly Candidate[]): readonly Candidate[] {
+    const maker = config.affinity.enabled ? makerOf(x.request.bytes, upstreams()) : undefined
+    return maker === undefined ? candidates : first(candidates, (candidate) => candidate.target.upstream === maker)
+  }
+
+  function contextOf(session: string | undefined, strategy: Strategy): OrderContext {
+    return { strategy, preferNative: config.prefer_native, session, now: now(), random: Math.random }
   }
 
   function forbidden(x: X, id: string, param: string): Refusal {
@@ -214,6 +223,11 @@ export function createPlanner(options: PlannerOptions): (x: X, family: Family) =
   function unknown(x: X, id: string, param: string): Refusal {
     return x.refuse('model_not_found', { message: unknownModelMessage(id, catalog().similar(id)), param })
   }
+}
+
+/** It goes on from an earlier response. */
+function isPinned(x: X): boolean {
+  return x.operation === 'responses' && asBuffer(x.request.bytes).includes(earlier)
 }
 
 /** Two keys of one upstream. */
