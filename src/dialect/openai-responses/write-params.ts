@@ -1,10 +1,11 @@
 /** Neutral parameters for a Responses upstream: hints that it does not know are dropped and disclosed, what changes the answer is refused (§1.4). */
 
 import type { WriteTarget } from '../codec.ts'
-import type { Conversation, Params, ReasoningRequest } from '../conversation.ts'
+import type { Conversation, ReasoningRequest } from '../conversation.ts'
 import { effortOfBudget, nearestEffort } from '../effort.ts'
 import { RawJson, type Writable } from '../json-text.ts'
 import type { LossReport } from '../loss.ts'
+import { paramWriter, shortUser, writeSampling, writeService } from '../openai-chat/param-writer.ts'
 
 type Members = { [member: string]: Writable }
 
@@ -15,33 +16,14 @@ const leastOutput = 16
 export function writeParams(conversation: Conversation, target: WriteTarget, report: LossReport): Members {
   const { params, names, source } = conversation
   const { can } = target
-  const out: Members = {}
-  const name = (key: keyof Params): string => names[key] ?? key
-  /** Writes a hint where it is understood. */
-  const hint = (key: keyof Params, member: string, value: Writable, known: boolean): void => {
-    if (value === undefined) return
-    if (known) out[member] = value
-    else report.drop(name(key))
-  }
-  /** Writes what may not be left out. */
-  const need = (key: keyof Params, member: string, value: Writable, known: boolean): void => {
-    if (value === undefined) return
-    if (known) out[member] = value
-    else report.refuse(name(key))
-  }
+  const writer = paramWriter(conversation, report)
+  const { out, name, hint, need } = writer
   const { maxOutput } = params
   if (maxOutput !== undefined) {
     out.max_output_tokens = Math.max(leastOutput, Math.min(maxOutput, target.maxOutput ?? maxOutput))
     if (maxOutput < leastOutput) report.drop(name('maxOutput')) // I08
   }
-  need('stop', 'stop', params.stop && params.stop.length > 0 ? params.stop : undefined, can.stop)
-  const temperature = params.temperature === undefined ? undefined : Math.min(2, Math.max(0, params.temperature))
-  hint('temperature', 'temperature', temperature, can.sampling)
-  hint('topP', 'top_p', params.topP, can.sampling && (can.temperatureWithTopP || temperature === undefined))
-  hint('topK', 'top_k', params.topK, can.sampling && can.topK)
-  hint('frequencyPenalty', 'frequency_penalty', params.frequencyPenalty, can.penalties)
-  hint('presencePenalty', 'presence_penalty', params.presencePenalty, can.penalties)
-  hint('seed', 'seed', params.seed, can.seed)
+  writeSampling(writer, params, can)
   need('n', 'n', params.n === 1 ? undefined : params.n, false)
   need('logitBias', 'logit_bias', params.logitBias, false)
   const include: string[] = []
@@ -55,11 +37,7 @@ export function writeParams(conversation: Conversation, target: WriteTarget, rep
   if (reasoning) out.reasoning = reasoning
   const text = textOf(conversation, target, report)
   if (text) out.text = text
-  hint('cacheKey', 'prompt_cache_key', params.cacheKey, can.cacheKey)
-  hint('cacheRetention', 'prompt_cache_retention', params.cacheRetention, can.cacheKey)
-  // tiers and metadata of other families mean other things
-  hint('serviceTier', 'service_tier', params.serviceTier, source.startsWith('openai-'))
-  hint('metadata', 'metadata', params.metadata, can.metadata && source.startsWith('openai-'))
+  writeService(writer, conversation, can)
   const user = params.user === undefined ? undefined : shortUser(params.user)
   hint('user', names.user === 'user' && source.startsWith('openai-') ? 'user' : 'safety_identifier', user, can.user)
   writeStore(conversation, target, include, out, report)
@@ -80,11 +58,6 @@ function writeStore({ params, source }: Conversation, { can }: WriteTarget, incl
   if (store !== undefined) out.store = store
   const thinks = params.reasoning ? params.reasoning.off !== true : !can.sampling
   if (thinks && can.efforts.length > 0) include.unshift('reasoning.encrypted_content')
-}
-
-/** At most 64 characters; Claude Code names its users by a JSON text of 150 (H11). */
-function shortUser(user: string): string {
-  return user.length <= 64 ? user : new Bun.CryptoHasher('sha256').update(user).digest('hex')
 }
 
 /** The nearest effort that the model knows (I08); a budget becomes one (§1.3, D04). Who gives a budget wants to see what it buys. */
