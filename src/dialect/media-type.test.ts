@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { mimeOf, mimeOfUrl } from './media-type.ts'
+import { documentText, mimeOf, mimeOfUrl } from './media-type.ts'
 
 const base64 = (text: string) => Buffer.from(text, 'latin1').toString('base64')
 
@@ -17,4 +17,19 @@ test('H19: an address without a type gets that of its ending, else the usual one
   expect(mimeOfUrl('https://a.b/c', 'image')).toBe('image/jpeg')
   expect(mimeOfUrl('https://a.b/c.pdf#p', 'document')).toBe('application/pdf')
   expect(mimeOfUrl('https://a.example/c.exe', 'document')).toBe('application/pdf')
+})
+
+test('H19: a document is text by what it is, not by what it is called', () => {
+  const text = (mime: string, bytes: string, name?: string): string | undefined =>
+    documentText({
+      type: 'media',
+      kind: 'document',
+      source: { kind: 'base64', mime, data: Buffer.from(bytes).toString('base64') },
+      field: 'f',
+      ...(name !== undefined && { name }),
+    })
+  expect(text('application/xml; charset=utf-8', '<a/>')).toBe('<a/>')
+  expect(text('text/markdown', '# Hi', 'notes.md')).toBe('notes.md:\n# Hi')
+  expect(text('text/plain', '%PDF-1.7')).toBeUndefined()
+  expect(text('application/jsonish', '{}')).toBeUndefined()
 })

@@ -1,8 +1,11 @@
 /**
- * What inline media really are: their first bytes know better than what the client called them (H19).
+ * What inline media really are: their first bytes know better than what the client called them (H19). And what writers make of them alike: URLs,
+ * words for formats, texts.
  *
  * Providers reject an image whose stated type is wrong, or spelled `image/jpg`.
  */
+
+import type { MediaContent } from './conversation.ts'
 
 const spellings: Readonly<Record<string, string>> = {
   'image/jpg': 'image/jpeg',
@@ -42,4 +45,29 @@ const usual: Readonly<Record<string, string>> = { image: 'image/jpeg', document:
 export function mimeOfUrl(url: string, kind: 'image' | 'document' | 'audio' | 'video'): string | undefined {
   const ending = /\.([a-z0-9]{3,4})(?:$|[?#])/i.exec(url)?.[1]?.toLowerCase()
   return (ending === undefined ? undefined : byEnding[ending]) ?? usual[kind]
+}
+
+/** Inline data as a URL. */
+export function dataUrlOf({ data, mime }: { readonly data: string; readonly mime: string }): string {
+  return `data:${mimeOf(data, mime)};base64,${data}`
+}
+
+/** The word for a sound's format that OpenAI's APIs take. */
+export function audioFormat(mime: string): string {
+  const kind = mime.slice(mime.indexOf('/') + 1).replace(/^x-|;.*$/g, '')
+  return kind === 'mpeg' ? 'mp3' : kind === 'wave' ? 'wav' : kind
+}
+
+const textTypes = /^(text\/.*|application\/(json|xml|yaml|x-yaml|javascript|x-ndjson|toml|sql))$/
+
+/** True for documents that are text, by their type as `mimeOf` gives it. */
+export function isTextType(mime: string): boolean {
+  return textTypes.test(mime)
+}
+
+/** The text of a document that is one, with its name in front; undefined for any other. */
+export function documentText({ name, source }: MediaContent): string | undefined {
+  const inside = source.kind === 'base64' && isTextType(mimeOf(source.data, source.mime))
+  const text = source.kind === 'text' ? source.text : inside ? Buffer.from(source.data, 'base64').toString() : undefined
+  return text === undefined || name === undefined ? text : `${name}:\n${text}`
 }

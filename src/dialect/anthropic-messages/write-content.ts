@@ -9,7 +9,7 @@ import type { WriteTarget } from '../codec.ts'
 import type { Content, MediaContent, TextContent } from '../conversation.ts'
 import { rawObject, type Writable } from '../json-text.ts'
 import type { LossReport } from '../loss.ts'
-import { mimeOf } from '../media-type.ts'
+import { isTextType, mimeOf } from '../media-type.ts'
 import { madeBy } from '../proof.ts'
 import type { Block, CacheMarks } from './cache-marks.ts'
 import { dialectName } from './read-content.ts'
@@ -23,7 +23,6 @@ export interface ContentWriter {
 export const brokenArguments = '_raw'
 
 const imageTypes = new Set(['image/jpeg', 'image/png', 'image/gif', 'image/webp'])
-const textTypes = /^(text\/|application\/(json|xml|yaml|x-yaml|javascript|x-ndjson|toml|sql))/
 
 /** @param own true when the conversation came in this dialect: ids of files are then understood */
 export function contentWriter(target: WriteTarget, marks: CacheMarks, report: LossReport, own: boolean): ContentWriter {
@@ -69,7 +68,7 @@ export function contentWriter(target: WriteTarget, marks: CacheMarks, report: Lo
         return textDocument(source.text, name)
       case 'base64': {
         const mime = mimeOf(source.data, source.mime)
-        if (textTypes.test(mime)) return textDocument(Buffer.from(source.data, 'base64').toString(), name)
+        if (isTextType(mime)) return textDocument(Buffer.from(source.data, 'base64').toString(), name)
         if (mime.startsWith('image/')) return image(content)
         if (mime === 'application/pdf' && can.documents) {
           return { type: 'document', source: { type: 'base64', media_type: mime, data: source.data }, title: name }

@@ -9,7 +9,7 @@ import type { WriteTarget } from '../codec.ts'
 import type { Content, MediaContent, ResultContent } from '../conversation.ts'
 import { rawObject, type Writable } from '../json-text.ts'
 import type { LossReport } from '../loss.ts'
-import { mimeOf } from '../media-type.ts'
+import { isTextType, mimeOf } from '../media-type.ts'
 import { madeBy } from '../proof.ts'
 import { brokenArguments, thought } from './blocks.ts'
 import { type CachePoints, markOf } from './cache-points.ts'
@@ -44,7 +44,6 @@ const documents: Readonly<Record<string, string>> = {
   'text/plain': 'txt',
   'text/markdown': 'md',
 }
-const textTypes = /^(text\/|application\/(json|xml|yaml|x-yaml|javascript|x-ndjson|toml|sql)$)/
 
 /** The writer of one request's blocks. */
 export function blockWriter(target: WriteTarget, points: CachePoints, report: LossReport): BlockWriter {
@@ -72,7 +71,7 @@ export function blockWriter(target: WriteTarget, points: CachePoints, report: Lo
         if (Object.hasOwn(images, mime) && can.images) return { image: { format: images[mime], source: bytes } }
         if (kind === 'image') return refuse(field, `an image of type "${mime}". Send it as JPEG, PNG, GIF or WebP.`)
         if (Object.hasOwn(videos, mime)) return { video: { format: videos[mime], source: bytes } }
-        const format = Object.hasOwn(documents, mime) ? documents[mime] : textTypes.test(mime) ? 'txt' : undefined
+        const format = Object.hasOwn(documents, mime) ? documents[mime] : isTextType(mime) ? 'txt' : undefined
         if (format === undefined) return refuse(field, `of type "${mime}", which the model that was asked for can't read.`)
         return document(format, source.data, name, undefined, field)
       }

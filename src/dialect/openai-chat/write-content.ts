@@ -4,7 +4,7 @@ import type { WriteTarget } from '../codec.ts'
 import type { Content, MediaContent, TextContent } from '../conversation.ts'
 import type { Writable } from '../json-text.ts'
 import type { LossReport } from '../loss.ts'
-import { mimeOf } from '../media-type.ts'
+import { audioFormat, dataUrlOf, documentText } from '../media-type.ts'
 import { cacheControl } from './cache-mark.ts'
 
 /** Texts as one string, or as parts where the upstream takes cache marks and there are some; undefined when there is no text. */
@@ -47,7 +47,7 @@ export function mediaPart(media: MediaContent, { can }: WriteTarget, report: Los
       if (source.kind === 'text') return refuse('a picture has to be given as base64 or as a URL.')
       if (source.kind === 'url' && !can.imageUrls)
         return refuse('the model that was asked for takes pictures inline only. Send it as base64.')
-      const url = source.kind === 'url' ? source.url : `data:${mimeOf(source.data, source.mime)};base64,${source.data}`
+      const url = source.kind === 'url' ? source.url : dataUrlOf(source)
       const detail = media.detail === undefined ? {} : { detail: media.detail }
       return { type: 'image_url', image_url: { url, ...detail }, ...marks }
     }
@@ -65,29 +65,13 @@ export function mediaPart(media: MediaContent, { can }: WriteTarget, report: Los
 
 function documentPart(media: MediaContent, documents: boolean, refuse: (why: string) => Writable, marks: Writable & object): Writable {
   const { source, name } = media
-  const text = source.kind === 'text' ? source.text : source.kind === 'base64' && isText(source.mime) ? decode(source.data) : undefined
-  if (text !== undefined) return { type: 'text', text: name === undefined ? text : `${name}:\n${text}`, ...marks }
+  const text = documentText(media)
+  if (text !== undefined) return { type: 'text', text, ...marks }
   if (!documents) return refuse('the model that was asked for takes no documents.')
   if (source.kind !== 'base64') return refuse('a document has to be sent inline, as base64.')
   return {
     type: 'file',
-    file: { filename: name ?? 'document.pdf', file_data: `data:${mimeOf(source.data, source.mime)};base64,${source.data}` },
+    file: { filename: name ?? 'document.pdf', file_data: dataUrlOf(source) },
     ...marks,
   }
-}
-
-function isText(mime: string): boolean {
-  return mime.startsWith('text/') || mime === 'application/json'
-}
-
-function decode(base64: string): string {
-  return Buffer.from(base64, 'base64').toString()
-}
-
-function audioFormat(mime: string): string {
-  const kind = mime
-    .slice(mime.indexOf('/') + 1)
-    .replace(/^x-/, '')
-    .replace(/;.*$/, '')
-  return kind === 'mpeg' ? 'mp3' : kind === 'wave' ? 'wav' : kind
 }

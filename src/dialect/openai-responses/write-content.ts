@@ -4,7 +4,7 @@ import type { WriteTarget } from '../codec.ts'
 import type { MediaContent, TextContent } from '../conversation.ts'
 import type { Writable } from '../json-text.ts'
 import type { LossReport } from '../loss.ts'
-import { mimeOf } from '../media-type.ts'
+import { audioFormat, dataUrlOf, documentText } from '../media-type.ts'
 
 /** Texts that are worth sending. */
 export function saying(texts: readonly TextContent[]): TextContent[] {
@@ -34,32 +34,26 @@ function mediaPart(media: MediaContent, { can }: WriteTarget, report: LossReport
       if (source.kind === 'text') return refuse('a picture has to be given as base64 or as a URL.')
       if (source.kind === 'url' && !can.imageUrls)
         return refuse('the model that was asked for takes pictures inline only. Send it as base64.')
-      return { type: 'input_image', image_url: source.kind === 'url' ? source.url : dataUrl(source), detail: media.detail ?? 'auto' }
+      return { type: 'input_image', image_url: source.kind === 'url' ? source.url : dataUrlOf(source), detail: media.detail ?? 'auto' }
     }
     case 'document':
       return documentPart(media, can.documents, refuse)
     case 'audio': {
       if (!can.audio) return refuse('the model that was asked for does not hear.')
       if (source.kind !== 'base64') return refuse('sound has to be sent inline, as base64.')
-      const kind = source.mime.slice(source.mime.indexOf('/') + 1).replace(/^x-|;.*$/g, '')
-      const format = kind === 'mpeg' ? 'mp3' : kind === 'wave' ? 'wav' : kind
-      return { type: 'input_audio', input_audio: { data: source.data, format } }
+      return { type: 'input_audio', input_audio: { data: source.data, format: audioFormat(source.mime) } }
     }
     case 'video':
       return refuse('the model that was asked for takes no video.')
   }
 }
 
-function documentPart({ source, name }: MediaContent, documents: boolean, refuse: (why: string) => Writable): Writable {
-  const isText = source.kind === 'base64' && /^text\/|^application\/json$/.test(source.mime)
-  const text = source.kind === 'text' ? source.text : isText ? Buffer.from(source.data, 'base64').toString() : undefined
-  if (text !== undefined) return { type: 'input_text', text: name === undefined ? text : `${name}:\n${text}` }
+function documentPart(media: MediaContent, documents: boolean, refuse: (why: string) => Writable): Writable {
+  const { source, name } = media
+  const text = documentText(media)
+  if (text !== undefined) return { type: 'input_text', text }
   if (!documents) return refuse('the model that was asked for takes no documents.')
   if (source.kind === 'url') return { type: 'input_file', file_url: source.url }
   if (source.kind !== 'base64') return refuse('a document has to be sent as base64 or as a URL.')
-  return { type: 'input_file', filename: name ?? 'document.pdf', file_data: dataUrl(source) }
-}
-
-function dataUrl({ mime, data }: { readonly mime: string; readonly data: string }): string {
-  return `data:${mimeOf(data, mime)};base64,${data}`
+  return { type: 'input_file', filename: name ?? 'document.pdf', file_data: dataUrlOf(source) }
 }
