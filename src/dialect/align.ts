@@ -65,6 +65,23 @@ export function wholeFates(
   return { kept, added: after.flatMap((list, i) => list.filter((event) => event !== kept[i])) }
 }
 
+/** The sites of a body to which its events belong, by position; undefined where an event has none (`start`, a native frame). Both in order of the body. */
+export function pairSites<S extends { readonly type: string; readonly choice?: number }>(
+  sites: readonly S[],
+  events: readonly StreamEvent[],
+): (S | undefined)[] {
+  let next = 0
+  return events.map((event) => {
+    for (let i = next; i < sites.length; i++) {
+      const site = sites[i]!
+      if (site.type !== event.type || (site.choice !== undefined && 'choice' in event && site.choice !== event.choice)) continue
+      next = i + 1
+      return site
+    }
+    return undefined
+  })
+}
+
 /** True when two events say the same, so that the bytes of one can stand for the other. */
 export function sameContent(a: StreamEvent, b: StreamEvent): boolean {
   if (a === b) return true

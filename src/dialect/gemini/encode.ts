@@ -6,13 +6,13 @@
  */
 
 import type { StreamEvent } from '../../plugin/events.ts'
-import { align, isUnchanged } from '../align.ts'
+import { align, isUnchanged, pairSites } from '../align.ts'
 import type { FrameOrigin, ReplyIdentity, StreamEncoder } from '../codec.ts'
 import { spliceText } from '../json-edits.ts'
 import { objectOf, parseJson, wordOf } from '../shape.ts'
 import { frameText, rawText, type SseFrame } from '../sse.ts'
 import { geminiFrame } from './errors.ts'
-import { keptOf, pairSites, rewriteBody } from './rewrite.ts'
+import { keptOf, rewriteBody } from './rewrite.ts'
 import { sitesOf } from './sites.ts'
 import { geminiSynth } from './synth.ts'
 

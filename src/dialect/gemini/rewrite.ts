@@ -43,20 +43,6 @@ interface Candidate {
   last: number
 }
 
-/** The sites of a body that belong to these events, by position; undefined where an event has none. */
-export function pairSites(sites: readonly Site[], events: readonly StreamEvent[]): (Site | undefined)[] {
-  let next = 0
-  return events.map((event) => {
-    for (let i = next; i < sites.length; i++) {
-      const site = sites[i]!
-      if (site.type !== event.type || ('choice' in site && 'choice' in event && site.choice !== event.choice)) continue
-      next = i + 1
-      return site
-    }
-    return undefined
-  })
-}
-
 /** The event that stands for `before[i]` in its fate. */
 export function keptOf(old: StreamEvent, fate: readonly StreamEvent[]): StreamEvent | undefined {
   return fate.find((event) => event === old) ?? fate.find((event) => event.type === old.type)

@@ -5,7 +5,7 @@
  */
 
 import type { StreamEvent } from '../../plugin/events.ts'
-import { isUntouched } from '../align.ts'
+import { isUntouched, pairSites } from '../align.ts'
 import type { DecodedWhole, Purpose, ReplyIdentity, WholeSummary } from '../codec.ts'
 import { spliceBytes } from '../json-edits.ts'
 import { jsonSource } from '../json-source.ts'
@@ -21,7 +21,7 @@ import { siteReader, startOf } from './decode.ts'
 import { eventError } from './errors.ts'
 import { callPart, mediaPart, textPart, thoughtPart, type WritablePart } from './pieces.ts'
 import { type CarriedThought, isCarried } from './proofs.ts'
-import { pairSites, rewriteBody } from './rewrite.ts'
+import { rewriteBody } from './rewrite.ts'
 import { type Site, sitesOf } from './sites.ts'
 import { geminiFinishReason } from './stop-reasons.ts'
 import { geminiUsage, geminiUsageObject } from './usage.ts'

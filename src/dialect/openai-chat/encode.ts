@@ -6,11 +6,11 @@
  */
 
 import type { StreamEvent, ToolCallEvent } from '../../plugin/events.ts'
-import { align, isUnchanged } from '../align.ts'
+import { align, isUnchanged, pairSites } from '../align.ts'
 import type { FrameOrigin, ReplyIdentity, StreamEncoder } from '../codec.ts'
 import { countOf, objectOf, parseJson, wordOf } from '../shape.ts'
 import { frameText, rawText, type SseFrame } from '../sse.ts'
-import { keptOf, pairSites, rewriteChunk } from './rewrite.ts'
+import { keptOf, rewriteChunk } from './rewrite.ts'
 import { type CallSite, sitesOf } from './sites.ts'
 import { chatSynth } from './synth.ts'
 

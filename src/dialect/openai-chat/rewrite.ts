@@ -7,7 +7,7 @@
 
 import type { StreamEvent, ToolCallEvent } from '../../plugin/events.ts'
 import type { Json } from '../../plugin/request.ts'
-import { type Alignment, sameContent } from '../align.ts'
+import { type Alignment, pairSites, sameContent } from '../align.ts'
 import { replaceString, type Splice, spliceText } from '../json-edits.ts'
 import { type JsonObject, listOf, objectOf, parseJson } from '../shape.ts'
 import { usageEdits } from '../usage-edits.ts'
@@ -17,20 +17,6 @@ import { chatUsageObject } from './usage.ts'
 
 /** The place of a call in its choice as the client sees it; undefined when its fragments must not leave. */
 export type CallPlaces = (site: CallSite, before: ToolCallEvent, after: ToolCallEvent | undefined) => number | undefined
-
-/** The sites of a chunk that belong to these events, by position; undefined where an event has none (`start`, a native frame). */
-export function pairSites(sites: readonly Site[], events: readonly StreamEvent[]): (Site | undefined)[] {
-  let next = 0
-  return events.map((event) => {
-    for (let i = next; i < sites.length; i++) {
-      const site = sites[i]!
-      if (site.type !== event.type || ('choice' in site && 'choice' in event && site.choice !== event.choice)) continue
-      next = i + 1
-      return site
-    }
-    return undefined
-  })
-}
 
 /** The edits that give a body the kept events and takes the dropped ones out of it. */
 export function siteEdits(
