@@ -53,7 +53,10 @@ export function upstreamView(writer: ResponsesWriter): UpstreamView {
       return
     }
     if (type === 'response.output_item.added' || (type === 'response.output_item.done' && !item)) {
-      if (items.size >= maxItems) items.clear()
+      if (items.size >= maxItems) {
+        items.clear()
+        calls.clear()
+      }
       const fresh = trackItem(objectOf(body.item) ?? {}, changed ? writer.next : index)
       writer.next = (changed ? writer.next : index) + 1
       items.set(index, fresh)
