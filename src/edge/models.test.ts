@@ -64,7 +64,10 @@ describe('one path, three kinds of callers', () => {
     const second = (await get(`/v1/models?limit=2&after_id=${String(first.last_id)}`, anthropic)).body
     expect(second).toMatchObject({ has_more: false, first_id: 'other:free', last_id: 'other:free' })
     expect((await get('/v1/models?limit=1000', anthropic)).body).toMatchObject({ has_more: false })
-    expect((await get('/v1/models?limit=2&before_id=other:free', anthropic)).body).toMatchObject({ first_id: 'openai/gpt-x' })
+    const back = (await get('/v1/models?limit=1&before_id=other:free', anthropic)).body
+    expect(back).toMatchObject({ has_more: true, first_id: 'claude-y', last_id: 'claude-y' })
+    expect((await get('/v1/models?before_id=claude-y', anthropic)).body).toMatchObject({ has_more: false, last_id: 'openai/gpt-x' })
+    expect((await get('/v1/models?before_id=openai/gpt-x', anthropic)).body).toMatchObject({ has_more: false, data: [], last_id: null })
     expect((await get('/v1/models?limit=-3', anthropic)).body).toMatchObject({ has_more: false })
   })
 

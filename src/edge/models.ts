@@ -21,21 +21,21 @@ export function modelList(catalog: Catalog, family: Family, query: URLSearchPara
     case 'openai':
       return { object: 'list', data: models.map(openaiModel) }
     case 'anthropic': {
-      const after = query.get('after_id')
-      const before = query.get('before_id')
       const size = pageSize(query.get('limit'), 20)
-      let from = after === null ? 0 : models.findIndex((m) => m.id === after) + 1
-      if (before !== null) from = Math.max(0, models.findIndex((m) => m.id === before) - size)
-      const page = models.slice(from, from + size)
+      const at = (name: string) => models.findIndex((m) => m.id === query.get(name))
+      const before = at('before_id')
+      const from = before < 0 ? at('after_id') + 1 : Math.max(0, before - size)
+      const to = before < 0 ? from + size : before
+      const page = models.slice(from, to)
       return {
         data: page.map(anthropicModel),
-        has_more: from + page.length < models.length,
+        has_more: before < 0 ? to < models.length : from > 0, // in the direction that was asked for
         first_id: page[0]?.id ?? null,
         last_id: page.at(-1)?.id ?? null,
       }
     }
     case 'gemini': {
-      const from = Math.max(0, Number(query.get('pageToken') ?? 0) || 0)
+      const from = Math.max(0, Math.floor(Number(query.get('pageToken') ?? 0)) || 0)
       const page = models.slice(from, from + pageSize(query.get('pageSize'), 50))
       const next = from + page.length
       return { models: page.map(geminiModel), ...(next < models.length && { nextPageToken: String(next) }) }
