@@ -15,6 +15,7 @@ export const composition: Composition = {
     metrics: () => import('../plugins/metrics/index.ts'),
     'rate-limit': () => import('../plugins/rate-limit/index.ts'),
     router: () => import('../plugins/router/index.ts'),
+    traces: () => import('../plugins/traces/index.ts'),
   },
   keys: () => import('../plugins/auth/tools.ts'),
   audit: () => import('../plugins/audit/tools.ts'),
