@@ -16,12 +16,16 @@ import { segment } from './segment.ts'
 const paths: Readonly<Record<string, string>> = {
   'openai-chat': '/chat/completions',
   'openai-responses': '/responses',
+  'openai-responses-compact': '/responses/compact',
   'openai-completions': '/completions',
   'openai-embeddings': '/embeddings',
 }
 
 /** Dialects that Azure serves beside the deployments, with the model in the body, in either layout. */
 const besideDeployments: ReadonlySet<string> = new Set(['openai-responses'])
+
+/** Dialects that are in the v1 layout only, which every resource has (openai/codex#25939). */
+const onlyV1: ReadonlySet<string> = new Set(['openai-responses-compact'])
 
 /**
  * @param apiVersion absent: the v1 layout, which has none
@@ -39,7 +43,7 @@ export function azureHost(apiVersion: string | undefined, tokens: CredentialSour
 function pathOf({ dialect, model }: HostCall, apiVersion: string | undefined): string {
   const path = paths[dialect]
   if (path === undefined) throw new HostError(`Azure OpenAI does not serve the ${dialect} API.`)
-  if (apiVersion === undefined) return `/openai/v1${path}`
+  if (apiVersion === undefined || onlyV1.has(dialect)) return `/openai/v1${path}`
   const query = `?api-version=${encodeURIComponent(apiVersion)}`
   if (besideDeployments.has(dialect)) return `/openai${path}${query}`
   return `/openai/deployments/${segment(model)}${path}${query}`

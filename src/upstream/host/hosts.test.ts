@@ -27,6 +27,7 @@ describe('Azure', () => {
   test.each([
     ['openai-chat', '/openai/v1/chat/completions', '/openai/deployments/m%20x/chat/completions?api-version=v'],
     ['openai-responses', '/openai/v1/responses', '/openai/responses?api-version=v'],
+    ['openai-responses-compact', '/openai/v1/responses/compact', '/openai/v1/responses/compact'],
     ['openai-completions', '/openai/v1/completions', '/openai/deployments/m%20x/completions?api-version=v'],
     ['openai-embeddings', '/openai/v1/embeddings', '/openai/deployments/m%20x/embeddings?api-version=v'],
   ])('%s', (dialect, v1, old) => {
