@@ -1,7 +1,7 @@
 /**
  * What an upstream model understands: the defaults of the dialect's own provider, what is known of the host and the model, and the config, which wins.
  *
- * Consulted only for translated requests. The data stands in `capability-data`, each rule with its source.
+ * Consulted for translated requests; for others only about usage and the end of streams. The data stands in `capability-data`, each rule with its source.
  */
 
 import type { Capabilities, CapabilityEdit } from './capability.ts'

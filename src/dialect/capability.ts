@@ -1,8 +1,8 @@
 /**
  * What an upstream model understands of its dialect: "compatible" servers differ (PROTOCOL §0.7).
  *
- * Consulted only when a request is translated; a request in the upstream's own dialect leaves as it came. Defaults are those of the dialect's
- * own provider; deviations are data of the catalogue and the config.
+ * Consulted when a request is translated; one in the upstream's own dialect leaves as it came, whatever the model understands. Defaults are those of the
+ * dialect's own provider; deviations are data of the catalogue and the config.
  */
 
 export interface Capabilities {
@@ -64,7 +64,7 @@ export interface Capabilities {
   readonly callIds: 'any' | 'word' | 'alnum9'
   /** Longest tool name. */
   readonly toolName: number
-  /** A stream may end without finish reason (B03). */
+  /** A stream may end without finish reason (B03). Consulted also for untranslated requests, when one ends so. */
   readonly finishMissing: boolean
 }
 

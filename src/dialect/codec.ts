@@ -30,7 +30,7 @@ export interface Dialect {
   /** The texts of a request body, in order of the conversation, each with its pointer. Never throws on odd shapes: it skips them. */
   parts(body: Json): Part[]
 
-  /** Requests of this dialect to and from the neutral conversation. Absent: it can't be translated (embeddings, counts). */
+  /** Requests of this dialect to and from the neutral conversation. Absent: it can't be (vectors, compactions). */
   readonly request?: RequestCodec
 
   /** Where a body names the model besides the path (Gemini's batches): pointers, and what stands there for a model. */
