@@ -14,6 +14,7 @@ import {
   type Refusal,
   Session,
   StoreUnavailable,
+  type UpstreamCall,
   withMarkup,
 } from 'headgate/plugin'
 import { accountsOf } from './accounts.ts'
@@ -30,13 +31,16 @@ import { keep, type Settlement, settle } from './settle.ts'
 import {
   allowedBy,
   boundOf,
+  boundOfCall,
   chargeContext,
   type Going,
   inputEstimate,
+  isReservedFor,
   passEvent,
   type Spending,
   see,
   settlementOf,
+  settlementToRelease,
   wasServed,
 } from './spending.ts'
 import { migrations } from './tables.ts'
@@ -143,9 +147,14 @@ export const budgetWith = ({ lease, pause }: Times) =>
           return refuse(x, 'unsupported_parameter', { message: background, param: 'background' })
         if (pays && going.bound.guessed) counted.unknown.add(1)
         if ((!plan.billed || going.amount === 0n) && going.takes.length === 0) return undefined
+        return await take(x, going, plan, config.cap_output)
+      }
+      /** Takes the amount, with a lower output limit where that may be; the refusal when something is short. */
+      const take = async (x: X, going: Going, plan: Plan, mayLower: boolean): Promise<Refusal | undefined> => {
+        const now = host.now()
         const wanted = {
           id: going.id,
-          account,
+          account: going.caller.account,
           plan,
           takes: going.takes,
           month: monthOf(now),
@@ -164,10 +173,25 @@ export const budgetWith = ({ lease, pause }: Times) =>
             x.note(`reserved ${formatUsd(going.amount)} USD`)
             return undefined
           }
-          if (config.cap_output && tries < 3 && lower(x, going, short)) continue
+          if (mayLower && tries < 3 && lower(x, going, short)) continue
           going.held = false
           return refuseShort(x, going, short)
         }
+      }
+      /** Reserves for a call of a model that the request did not name, when it may cost more. What was held is given back first. */
+      const addFor = async (x: X, going: Going, call: UpstreamCall): Promise<Refusal | undefined> => {
+        const { plan } = going
+        if (!plan || going.over) return undefined
+        const pays = plan.billed || going.takes.some((take) => take.unit === 'usd')
+        if (!pays) return undefined
+        const bound = boundOfCall(x, call, host.catalog, config, unknown)
+        if (!bound) return refuse(x, 'permission_denied', { message: unpriced(call.model), param: 'model' })
+        const amount = costOfBound(bound, markup)
+        if (amount <= going.amount) return undefined
+        if (going.held) await settle(records, settlementToRelease(going))
+        if (going.over) return undefined
+        Object.assign(going, { id: `hold_${crypto.randomUUID()}`, bound, amount, allowed: allowedBy(bound), held: false })
+        return await take(x, going, plan, false)
       }
       const refuseShort = (x: X, going: Going, short: Short): Refusal => {
         const [code, options] = refusalFor(short, going.plan!, going.amount, endOf('month', host.now())!)
@@ -219,6 +243,8 @@ export const budgetWith = ({ lease, pause }: Times) =>
             caller,
             bound,
             priced: found !== undefined,
+            model: host.catalog.find(x.request.model),
+            adding: Promise.resolve(),
             plan: undefined,
             takes: [],
             amount: costOfBound(bound, markup),
@@ -231,6 +257,14 @@ export const budgetWith = ({ lease, pause }: Times) =>
           }
           x.state.going = going
           return begin(x, going)
+        },
+
+        attempt(x, call) {
+          const { going } = x.state
+          if (!going || isReservedFor(going.model, call)) return
+          const work = going.adding.then(() => addFor(x, going, call))
+          going.adding = work.catch(() => {})
+          return work
         },
 
         event(x, event) {
@@ -249,6 +283,7 @@ export const budgetWith = ({ lease, pause }: Times) =>
           const work = (async () => {
             // a hook that timed out may still be at it
             going.over = true
+            await going.adding
             await going.reserving?.catch(() => {})
             const served = wasServed(outcome)
             const charge = served ? chargeOf(outcome, chargeContext(x, going, host.catalog, markup)) : undefined

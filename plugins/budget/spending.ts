@@ -11,6 +11,7 @@ import {
   formatUsd,
   inputTokens,
   type Json,
+  type Model,
   type Outcome,
   type Price,
   type PricesAt,
@@ -37,11 +38,16 @@ export interface Spending {
 }
 
 export interface Going {
-  readonly id: string
+  /** Id of the hold. */
+  id: string
   readonly caller: Caller
   bound: Bound
   /** Its price is known, or bounded. */
   readonly priced: boolean
+  /** Resolves when what an attempt adds is reserved or refused; attempts side by side take turns. */
+  adding: Promise<unknown>
+  /** The model that the request names. */
+  readonly model: Model | undefined
   plan: Plan | undefined
   takes: readonly Take[]
   /** Picodollars reserved, with markup. */
@@ -81,6 +87,34 @@ export function boundOf(
   const each = Math.min(asked.output ?? most ?? config.max_output, most ?? Number.MAX_SAFE_INTEGER)
   const outputTokens = writes ? Math.min(each * asked.choices, Number.MAX_SAFE_INTEGER) : 0
   return { ...rates, inputTokens, outputTokens, limited: !writes || (asked.output ?? most) !== undefined }
+}
+
+/** The same for one upstream call, which may be of another model than the request named. */
+export function boundOfCall(
+  { request, operation, receivedAt }: Pick<Exchange, 'operation' | 'request' | 'receivedAt'>,
+  { upstream, model: name }: { readonly upstream: string; readonly model: string },
+  catalog: Catalog,
+  config: Pick<BudgetConfig, 'max_output' | 'context'>,
+  unknown: Rates | undefined,
+): Bound | undefined {
+  const model = catalog.list().find((one) => one.targets.some((target) => target.upstream === upstream && target.model === name))
+  const inputTokens = worstInput(request.bytes, () => request.json, name, model?.context ?? config.context)
+  const asked = askedOutput(operation, request)
+  const writes = asked.pointers.length > 0
+  const rates = dearest([catalog.price(upstream, name, receivedAt)], inputTokens, unknown, writes)
+  if (!rates) return undefined
+  const most = model?.maxOutput
+  const each = Math.min(asked.output ?? most ?? config.max_output, most ?? Number.MAX_SAFE_INTEGER)
+  const outputTokens = writes ? Math.min(each * asked.choices, Number.MAX_SAFE_INTEGER) : 0
+  return { ...rates, inputTokens, outputTokens, limited: !writes || (asked.output ?? most) !== undefined }
+}
+
+/** Whether the reservation was made with this target in mind. */
+export function isReservedFor(
+  model: Model | undefined,
+  { upstream, model: name }: { readonly upstream: string; readonly model: string },
+): boolean {
+  return model?.targets.some((target) => target.upstream === upstream && target.model === name) ?? false
 }
 
 /** Of text whose length is limited elsewhere, it is certain that so many times the estimate of its tokens is too much. */
@@ -132,6 +166,15 @@ export function wasServed(outcome: Pick<Outcome, 'end' | 'served' | 'status'>): 
   return outcome.status < 400 && outcome.end !== 'refused' && outcome.end !== 'failed'
 }
 
+/** Gives all back. */
+export function settlementToRelease({ id, caller, takes, amount }: Going): Settlement {
+  return { id, account: caller.account, takes: takes.map((take) => takenBy(take, amount)) }
+}
+
+function takenBy({ counter, unit, endsAt }: Take, amount: bigint): Taken {
+  return { counter, unit, endsAt, held: unit === 'messages' ? 1n : amount }
+}
+
 /** The settlement of an exchange. Without a charge all is given back. */
 export function settlementOf(
   going: Going,
@@ -139,8 +182,8 @@ export function settlementOf(
   about: { readonly now: number; readonly requestId: string; readonly outcome: Outcome; readonly markup: string },
 ): Settlement {
   const { id, caller, amount, plan } = going
-  const takes = going.takes.map(({ counter, unit, endsAt }): Taken => ({ counter, unit, endsAt, held: unit === 'messages' ? 1n : amount }))
-  if (!charge) return { id, account: caller.account, takes }
+  if (!charge) return settlementToRelease(going)
+  const { takes } = settlementToRelease(going)
   const { outcome } = about
   const attempt = outcome.served
   // what is estimated may not come to more than was reserved for it
