@@ -2,7 +2,7 @@
  * What an upstream model understands of its dialect: "compatible" servers differ (PROTOCOL §0.7).
  *
  * Consulted when a request is translated; one in the upstream's own dialect leaves as it came, whatever the model understands. Defaults are those of the
- * dialect's own provider; deviations are data of the catalogue and the config.
+ * dialect's own provider; deviations are data (`capability-data`) and the config.
  */
 
 export interface Capabilities {
