@@ -21,8 +21,11 @@ export interface OpenAudit {
  * Does one thing with the records of the audit plugin.
  * @throws CommandError that says why they can't be read
  */
-export async function withAudit<T>(context: CommandContext, work: (opened: OpenAudit) => Promise<T>): Promise<T> {
-  const path = configPath(context)
+export async function withAudit<T>(
+  context: CommandContext,
+  work: (opened: OpenAudit) => Promise<T>,
+  path = configPath(context),
+): Promise<T> {
   const load = loadConfig({ path, env: context.env })
   const { config } = load
   if (!config) throw new CommandError(`${path} is not usable\n${problemsOf(load)}`)

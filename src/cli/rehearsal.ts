@@ -34,6 +34,8 @@ export interface RehearsalOptions {
   readonly transport?: Transport
   /** Id of an issued key: a key text that is good for this rehearsal only is made for it. */
   readonly as?: string
+  /** Its clock, in milliseconds since the epoch; the real one when absent. */
+  readonly now?: () => number
 }
 
 /** Base URL of `builtin:demo` in a rehearsal. */
@@ -65,6 +67,7 @@ export async function rehearse(context: CommandContext, configPath: string, opti
       log: { level: 'warn', json: false, write: (line) => err(copies.unmap(line)) },
       transport: options.transport ?? noTransport,
       rehearsal: { file: copies.file },
+      ...(options.now && { now: options.now }),
     })
     const { ok, load, diagnostics } = await gateway.reload()
     const mapped = diagnostics.map((d) => ({ ...d, message: copies.unmap(d.message) }))
