@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { leastRequest, spoken } from './dialects.ts'
-import { chatStream, geminiStream, type Name, othersThan, plainReply, type Stage, speaker, startStage } from './stage.ts'
+import { chatStream, geminiStream, names, othersThan, pairs, plainReply, type Stage, speaker, startStage } from './stage.ts'
 
 setDefaultTimeout(60_000)
 
@@ -11,9 +11,6 @@ beforeAll(async () => {
   stage = await startStage()
 })
 afterAll(() => stage.stop())
-
-const names: readonly Name[] = ['chat', 'responses', 'messages', 'gemini']
-const pairs = names.flatMap((upstream) => othersThan(upstream).map((client) => ({ client, upstream })))
 
 describe('what arrives in odd forms', () => {
   test('A01 every byte alone, with characters of several bytes', async () => {

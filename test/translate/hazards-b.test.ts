@@ -13,7 +13,9 @@ import {
   messagesStream,
   messagesWhole,
   type Name,
+  names,
   othersThan,
+  pairs,
   plainReply,
   type Stage,
   speaker,
@@ -28,8 +30,6 @@ beforeAll(async () => {
 })
 afterAll(() => stage.stop())
 
-const names: readonly Name[] = ['chat', 'responses', 'messages', 'gemini']
-const pairs = names.flatMap((upstream) => othersThan(upstream).map((client) => ({ client, upstream })))
 const call = (index: number, id: string, name: string, args: string) => ({
   tool_calls: [{ index, id, type: 'function', function: { name, arguments: args } }],
 })

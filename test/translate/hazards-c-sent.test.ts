@@ -6,8 +6,8 @@ import {
   geminiWhole,
   type Loose,
   messagesWhole,
-  type Name,
   othersThan,
+  pairs,
   plainReply,
   responsesWhole,
   type Stage,
@@ -23,9 +23,6 @@ beforeAll(async () => {
   stage = await startStage()
 })
 afterAll(() => stage.stop())
-
-const names: readonly Name[] = ['chat', 'responses', 'messages', 'gemini']
-const pairs = names.flatMap((upstream) => othersThan(upstream).map((client) => ({ client, upstream })))
 
 describe('results of the client', () => {
   test('C08 C11 results in messages of their own and out of order: one turn, in the order of the calls, text behind', async () => {

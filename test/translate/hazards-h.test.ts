@@ -8,7 +8,9 @@ import {
   messageStart,
   messagesStream,
   type Name,
+  names,
   othersThan,
+  pairs,
   plainReply,
   type Stage,
   speaker,
@@ -24,8 +26,6 @@ beforeAll(async () => {
 })
 afterAll(() => stage.stop())
 
-const names: readonly Name[] = ['chat', 'responses', 'messages', 'gemini']
-const pairs = names.flatMap((upstream) => othersThan(upstream).map((client) => ({ client, upstream })))
 const chat = speaker('chat')
 const messages = speaker('messages')
 const png = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='

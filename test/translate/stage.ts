@@ -14,6 +14,10 @@ export type Name = 'chat' | 'responses' | 'messages' | 'gemini'
 export const speaker = (name: Name): Spoken => spoken.find((s) => s.name === name)!
 /** Clients that speak another dialect than an upstream. */
 export const othersThan = (upstream: Name): Spoken[] => spoken.filter((s) => s.name !== upstream)
+/** All dialects of upstreams. */
+export const names: readonly Name[] = ['chat', 'responses', 'messages', 'gemini']
+/** Each upstream with each client that speaks another dialect. */
+export const pairs = names.flatMap((upstream) => othersThan(upstream).map((client) => ({ client, upstream })))
 
 // biome-ignore lint/suspicious/noExplicitAny: wire JSON of four dialects
 export type Loose = any
