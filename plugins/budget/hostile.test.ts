@@ -145,3 +145,16 @@ test.each([{ usd: '5', Id: 'payment-1' }, { usd: ['5'] }, { usd: null }, { kind:
     expect((await rowOf(kit)).balance).toBe('0')
   },
 )
+
+test('a payment is entered once; another one under its id is refused, not swallowed', async () => {
+  const kit = await kitOf()
+  const enter = async (account: string, usd: string) => {
+    const r = await kit.admin(`/budget/accounts/${account}/entries`, { method: 'POST', body: JSON.stringify({ usd, id: 'invoice-1' }) })
+    return [r.status, ((await r.json()) as { entered?: boolean }).entered]
+  }
+  expect(await enter('acme', '5')).toEqual([200, true])
+  expect(await enter('acme', '5')).toEqual([200, false])
+  expect(await enter('acme', '50')).toEqual([400, undefined])
+  expect(await enter('other', '5')).toEqual([400, undefined])
+  expect((await rowOf(kit)).balance).toBe('5')
+})

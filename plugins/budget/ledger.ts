@@ -55,16 +55,20 @@ export async function enter(sql: SqlQuery, e: Entry): Promise<boolean> {
 /** The most that people can make of a balance, either side of 0: half of what 64 bits hold, so that credit and overage fit besides. */
 export const largestBalance = 4_500_000n * usd
 
-/** An entry would take a balance beyond `largestBalance`. */
-export class TooLarge extends Error {}
+/** An entry would take a balance beyond `largestBalance`, or its id names another one. */
+export class NotEntered extends Error {}
 
 /**
  * Writes an entry and adds it to the balance, unless it is there already. The account is made where there is none.
- * @throws TooLarge, and nothing is entered
+ * @throws NotEntered, and nothing is entered
  */
 export async function enterIntoBalance(sql: SqlQuery, e: Entry): Promise<boolean> {
-  if (!(await enter(sql, e))) return false
   const { amount, account } = e
+  if (!(await enter(sql, e))) {
+    const [there] = await sql<{ account: string; amount: bigint }>`SELECT account, amount FROM budget_ledger WHERE id = ${e.id}`
+    if (!there || (there.account === account && there.amount === amount)) return false
+    throw new NotEntered(`this id names another entry already: ${formatUsd(there.amount)} USD for ${there.account}`)
+  }
   let fits = amount <= largestBalance && amount >= -largestBalance
   if (fits) {
     const rows = await sql`UPDATE budget_account SET balance = balance + ${amount} WHERE id = ${account}
@@ -74,7 +78,7 @@ export async function enterIntoBalance(sql: SqlQuery, e: Entry): Promise<boolean
     const there = await sql`SELECT id FROM budget_account WHERE id = ${account}`
     fits = there.length === 0
   }
-  if (!fits) throw new TooLarge(`balances are ${formatUsd(largestBalance)} USD at most, either side of 0`)
+  if (!fits) throw new NotEntered(`balances are ${formatUsd(largestBalance)} USD at most, either side of 0`)
   await openAccount(sql, account, e.at, amount)
   return true
 }

@@ -11,7 +11,7 @@
 import type { Host, PrincipalCap } from 'headgate/plugin'
 import { parseUsd } from 'headgate/plugin'
 import type { Accounts, SettingChanges } from './accounts.ts'
-import { TooLarge } from './ledger.ts'
+import { NotEntered } from './ledger.ts'
 import { capsOf, type Plans } from './plan.ts'
 import { callerOf } from './takes.ts'
 import { accountJson, entryJson, rowJson } from './told.ts'
@@ -172,7 +172,7 @@ async function answered(work: () => Promise<unknown>): Promise<Response> {
   try {
     return Response.json(await work(), { headers: { 'cache-control': 'no-store' } })
   } catch (error) {
-    if (!(error instanceof Mistake || error instanceof TooLarge)) throw error
+    if (!(error instanceof Mistake || error instanceof NotEntered)) throw error
     return Response.json({ error: { type: 'invalid_request_error', message: error.message } }, { status: 400 })
   }
 }
