@@ -61,7 +61,7 @@ export const usage: Command = {
           out(
             table(
               head,
-              rows.map((row) => row.map((value) => (value === 0 ? '' : value))),
+              rows.map((row) => row.map((value, i) => (head[i] !== 'cost_usd' && (value === 0 || value === '0') ? '' : value))),
             ),
           )
       }
