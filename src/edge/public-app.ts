@@ -53,7 +53,7 @@ export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): P
       (thinking) => server.timeout(request, thinking ? 0 : afterwards),
       outside,
     )
-    return outside?.stream && !request.url.includes('alt=sse') ? asJsonArray(exchange.run()) : exchange.run()
+    return outside?.stream && !/[?&]alt=sse(&|$)/.test(request.url) ? asJsonArray(exchange.run()) : exchange.run()
   }
 
   for (const { path, api } of table.inference) {
