@@ -31,8 +31,15 @@ describe('what follows from the host', () => {
   })
 
   test('its endpoints, unless they are named', () => {
-    expect(upstreamOf('{ dialect: anthropic, host: bedrock, bedrock: { region: r, api: converse } }').apis).toEqual(['converse', 'embeddings'])
-    expect(upstreamOf('{ dialect: anthropic, host: bedrock, bedrock: { region: r } }').apis).toEqual(['messages', 'count_tokens', 'embeddings'])
+    expect(upstreamOf('{ dialect: anthropic, host: bedrock, bedrock: { region: r, api: converse } }').apis).toEqual([
+      'converse',
+      'embeddings',
+    ])
+    expect(upstreamOf('{ dialect: anthropic, host: bedrock, bedrock: { region: r } }').apis).toEqual([
+      'messages',
+      'count_tokens',
+      'embeddings',
+    ])
     expect(upstreamOf('{ dialect: openai, host: azure, azure: { resource: r }, key: k }').apis).toContain('responses')
     expect(upstreamOf('{ dialect: openai, host: azure, azure: { resource: r }, key: k, apis: [chat] }').apis).toEqual(['chat'])
   })
