@@ -23,6 +23,7 @@ import { chargeOf } from './charge.ts'
 import { config } from './config.ts'
 import { Delivered } from './delivered.ts'
 import { healer, type Times, times } from './heal.ts'
+import { inTime } from './patience.ts'
 import { endOf, monthOf } from './period.ts'
 import { type Plan, type PlanChoice, plansOf, type Settings } from './plan.ts'
 import { reserve, type Short } from './reserve.ts'
@@ -256,7 +257,7 @@ export const budgetWith = ({ lease, pause }: Times) =>
             over: false,
           }
           x.state.going = going
-          return begin(x, going)
+          return inTime(begin(x, going))
         },
 
         attempt(x, call) {
@@ -264,7 +265,7 @@ export const budgetWith = ({ lease, pause }: Times) =>
           if (!going || isReservedFor(going.model, call)) return
           const work = going.adding.then(() => addFor(x, going, call))
           going.adding = work.catch(() => {})
-          return work
+          return inTime(work)
         },
 
         event(x, event) {

@@ -204,6 +204,8 @@ describe.skipIf(postgresMissing !== undefined)(postgresMissing ?? 'gateways on o
     const twice = [...times.values()].filter((n) => n > 1).length
     const after = await books()
     console.log(JSON.stringify({ ...counts, strange: counts.strange.length, lost, twice, books: String(after.sum === after.balance) }))
+    const said = three.flatMap((gateway) => gateway.err().split('\n')).filter((line) => /failed|error/i.test(line))
+    if (counts.strange.length > 0) console.log([...new Set(said.map((line) => line.slice(0, 400)))].slice(0, 12).join('\n'))
     expect(counts.strange.slice(0, 3)).toEqual([])
     expect({ lost, twice }).toEqual({ lost: 0, twice: 0 })
     expect(after).toMatchObject({ held: 0n, open: 0n, waiting: 0n })
