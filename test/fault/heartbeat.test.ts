@@ -11,11 +11,19 @@ const beat = ': keep-alive\n\n'
 
 let bad: BadUpstream
 let dying: BadUpstream
+let slow: ReturnType<typeof Bun.serve>
 let gateway: LocalGateway
 
 beforeAll(async () => {
   bad = await startBadUpstream()
   dying = await startBadUpstream()
+  slow = Bun.serve({
+    port: 0,
+    async fetch() {
+      await Bun.sleep(400) // more than three signs of life would take
+      return Response.json({ error: { message: 'Slow down.', type: 'rate_limit_error', param: null, code: null } }, { status: 429 })
+    },
+  })
   gateway = await startLocalGateway(
     JSON.stringify({
       version: 1,
@@ -28,8 +36,13 @@ beforeAll(async () => {
       upstreams: {
         up: { dialect: 'openai', base_url: `${bad.url}/v1` },
         dying: { dialect: 'openai', base_url: `${dying.url}/v1` },
+        slow: { dialect: 'openai', base_url: `http://127.0.0.1:${slow.port}/v1` },
       },
-      models: { '*': { targets: [{ upstream: 'up' }] }, dying: { targets: [{ upstream: 'dying' }] } },
+      models: {
+        '*': { targets: [{ upstream: 'up' }] },
+        dying: { targets: [{ upstream: 'dying' }] },
+        slow: { targets: [{ upstream: 'slow' }] },
+      },
       plugins: [{ use: './watch.ts', when: { header: { 'x-watch': ['yes'] } } }, { use: 'router' }],
     }),
     {
@@ -41,6 +54,7 @@ export default definePlugin({ api: 1, name: 'watch', summary: 'Looks', failure: 
 afterAll(async () => {
   await gateway.stop()
   await bad.stop()
+  await slow.stop(true)
 })
 
 const messages = [{ role: 'user', content: 'x' }]
@@ -68,7 +82,7 @@ async function hanging(path: string, body: object, headers: Record<string, strin
 }
 
 describe.each(Object.entries(clients))('%s', (name, [path, body, headers]) => {
-  test('gets comments while the upstream is quiet, between frames, and then the rest', async () => {
+  test('A11: gets comments while the upstream is quiet, between frames, and then the rest', async () => {
     const stream = await hanging(path, body, headers)
     await until(5000, 'three signs of life', () => stream.beats() >= 3)
     expect(stream.text().replaceAll(beat, '')).toMatch(/\n\n$/)
@@ -79,6 +93,20 @@ describe.each(Object.entries(clients))('%s', (name, [path, body, headers]) => {
     expect(verdictOf(name.startsWith('chat') ? 'openai' : 'anthropic', said)).toBe('success')
   })
 })
+
+test.each(Object.entries(clients))(
+  'A12: %s: before content there is no sign of life, so that a late refusal keeps its status',
+  async (_, [path, body, headers]) => {
+    const response = await fetch(`${gateway.url}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify({ ...body, model: 'slow', stream: true }),
+    })
+    const text = await response.text()
+    expect([response.status, text]).toEqual([429, expect.stringContaining('Slow down.')])
+    expect(text).not.toContain(beat)
+  },
+)
 
 test('no stream gets any once its upstream is dead', async () => {
   const streams = await Promise.all(
