@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { mkdtempSync, readdirSync, rmSync, utimesSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Begun, inFlightFile, leftBehind } from './in-flight.ts'
 
@@ -64,6 +64,20 @@ test('files of those that live are left alone, also of another host while it giv
     utimesSync(foreign, new Date(), new Date(Date.now() - 120_000))
     expect(leftBehind(base).map((l) => l.instance)).toEqual(['theirs'])
   })
+})
+
+test('a container of the same name, whose pids are counted apart, is another host', async () => {
+  const other = join(folder, `under.${hostname().replace(/[^A-Za-z0-9.]/g, '_')}.4294967295.theirs`)
+  for (const path of [other, other.replace('.4294967295', '')]) {
+    // no process has the first pid here, and it lives there; the second is that of this very process
+    const named = path.replace('theirs', path === other ? '2147483646.theirs' : `${process.pid}.theirs`)
+    await Bun.write(named, new Uint8Array(256))
+    expect(leftBehind(base)).toEqual([])
+    utimesSync(named, new Date(), new Date(Date.now() - 120_000))
+    const [left] = leftBehind(base)
+    expect(left?.instance).toBe('theirs')
+    left!.remove()
+  }
 })
 
 test('slots are used again, and when all are taken more are not noted', () => {

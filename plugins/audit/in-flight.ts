@@ -6,7 +6,19 @@
  * The name holds host and process, so that others leave it alone while that lives; other hosts go by its last sign of life.
  */
 
-import { closeSync, ftruncateSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs'
+import {
+  closeSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+} from 'node:fs'
 import { hostname } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 
@@ -17,7 +29,16 @@ const slots = 8192
 const silence = 60_000
 /** Instances whose files are in use in this process, or were taken over by it. */
 const held = new Set<string>()
-const host = hostname().replace(/[^A-Za-z0-9.]/g, '_')
+/** Name of this host and, where there are such, number of its space of pids: containers may share a name, and their pids say nothing of each other. */
+const host = `${hostname()}.${pidSpace()}`.replace(/[^A-Za-z0-9.]/g, '_')
+
+function pidSpace(): string {
+  try {
+    return readlinkSync('/proc/self/ns/pid').replace(/\D/g, '')
+  } catch {
+    return '0' // not Linux: one space
+  }
+}
 
 /** What is known of an exchange that was under way. */
 export interface Begun {
