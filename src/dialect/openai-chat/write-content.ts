@@ -4,8 +4,9 @@ import type { WriteTarget } from '../codec.ts'
 import type { Content, MediaContent, TextContent } from '../conversation.ts'
 import type { Writable } from '../json-text.ts'
 import type { LossReport } from '../loss.ts'
-import { audioFormat, dataUrlOf, documentText } from '../media-type.ts'
+import { dataUrlOf, documentText } from '../media-type.ts'
 import { cacheControl } from './cache-mark.ts'
+import { fitMedia } from './fit-media.ts'
 
 /** Texts as one string, or as parts where the upstream takes cache marks and there are some; undefined when there is no text. */
 export function systemContent(content: readonly Content[], marks: boolean): Writable {
@@ -34,32 +35,22 @@ function textPart(text: TextContent, marks: boolean): Writable {
 
 /** A piece of media; refused where the upstream can't take it, for without it the question is another one. */
 export function mediaPart(media: MediaContent, { can }: WriteTarget, report: LossReport): Writable {
-  const { source, field } = media
+  const { detail, field } = media
   const marks = can.cacheMarks && media.cache ? cacheControl(media.cache) : {}
   const refuse = (why: string): Writable => {
     report.refuse(field, `"${field}": ${why}`)
     return { type: 'text', text: '' }
   }
-  if (source.kind === 'file') return refuse('an uploaded file is known only to the provider that has it. Send its content.')
-  switch (media.kind) {
-    case 'image': {
-      if (!can.images) return refuse('the model that was asked for does not see pictures.')
-      if (source.kind === 'text') return refuse('a picture has to be given as base64 or as a URL.')
-      if (source.kind === 'url' && !can.imageUrls)
-        return refuse('the model that was asked for takes pictures inline only. Send it as base64.')
-      const url = source.kind === 'url' ? source.url : dataUrlOf(source)
-      const detail = media.detail === undefined ? {} : { detail: media.detail }
-      return { type: 'image_url', image_url: { url, ...detail }, ...marks }
-    }
-    case 'audio': {
-      if (!can.audio) return refuse('the model that was asked for does not hear.')
-      if (source.kind !== 'base64') return refuse('sound has to be sent inline, as base64.')
-      return { type: 'input_audio', input_audio: { data: source.data, format: audioFormat(source.mime) }, ...marks }
-    }
+  const fit = fitMedia(media, can)
+  switch (fit.type) {
+    case 'image':
+      return { type: 'image_url', image_url: { url: fit.url, ...(detail !== undefined && { detail }) }, ...marks }
+    case 'audio':
+      return { type: 'input_audio', input_audio: fit.input_audio, ...marks }
     case 'document':
       return documentPart(media, can.documents, refuse, marks)
-    case 'video':
-      return refuse('the model that was asked for takes no video.')
+    case 'refused':
+      return refuse(fit.why)
   }
 }
 

@@ -4,7 +4,8 @@ import type { WriteTarget } from '../codec.ts'
 import type { MediaContent, TextContent } from '../conversation.ts'
 import type { Writable } from '../json-text.ts'
 import type { LossReport } from '../loss.ts'
-import { audioFormat, dataUrlOf, documentText } from '../media-type.ts'
+import { dataUrlOf, documentText } from '../media-type.ts'
+import { fitMedia } from '../openai-chat/fit-media.ts'
 
 /** Texts that are worth sending. */
 export function saying(texts: readonly TextContent[]): TextContent[] {
@@ -22,29 +23,21 @@ export function inputContent(content: readonly (TextContent | MediaContent)[], t
 
 /** A piece of media; refused where the upstream can't take it, for without it the question is another one. */
 function mediaPart(media: MediaContent, { can }: WriteTarget, report: LossReport): Writable {
-  const { source, field } = media
+  const { field } = media
   const refuse = (why: string): Writable => {
     report.refuse(field, `"${field}": ${why}`)
     return { type: 'input_text', text: '' }
   }
-  if (source.kind === 'file') return refuse('an uploaded file is known only to the provider that has it. Send its content.')
-  switch (media.kind) {
-    case 'image': {
-      if (!can.images) return refuse('the model that was asked for does not see pictures.')
-      if (source.kind === 'text') return refuse('a picture has to be given as base64 or as a URL.')
-      if (source.kind === 'url' && !can.imageUrls)
-        return refuse('the model that was asked for takes pictures inline only. Send it as base64.')
-      return { type: 'input_image', image_url: source.kind === 'url' ? source.url : dataUrlOf(source), detail: media.detail ?? 'auto' }
-    }
+  const fit = fitMedia(media, can)
+  switch (fit.type) {
+    case 'image':
+      return { type: 'input_image', image_url: fit.url, detail: media.detail ?? 'auto' }
+    case 'audio':
+      return { type: 'input_audio', input_audio: fit.input_audio }
     case 'document':
       return documentPart(media, can.documents, refuse)
-    case 'audio': {
-      if (!can.audio) return refuse('the model that was asked for does not hear.')
-      if (source.kind !== 'base64') return refuse('sound has to be sent inline, as base64.')
-      return { type: 'input_audio', input_audio: { data: source.data, format: audioFormat(source.mime) } }
-    }
-    case 'video':
-      return refuse('the model that was asked for takes no video.')
+    case 'refused':
+      return refuse(fit.why)
   }
 }
 
