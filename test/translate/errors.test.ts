@@ -12,6 +12,7 @@ import { type LocalGateway, startLocalGateway } from '../support/local-gateway.t
 import { type ReplayUpstream, startReplay } from '../support/replay-upstream.ts'
 import { leastRequest, matrixConfig, type Spoken, spoken } from './dialects.ts'
 import { bodyOf, type Fault, familyOf, faults, invalid, unknownModel } from './faults.ts'
+import { responsesOpening } from './stage.ts'
 import { object, parse } from './told.ts'
 
 setDefaultTimeout(60_000)
@@ -213,25 +214,7 @@ function begun(upstream: Spoken): string {
       return `data: ${JSON.stringify({ id: 'c1', object: 'chat.completion.chunk', created: 1, model: 'm', choices: [{ index: 0, delta: { role: 'assistant', content: 'Half an' }, finish_reason: null }] })}\n\n`
     case 'responses':
       return [
-        {
-          type: 'response.created',
-          sequence_number: 0,
-          response: { id: 'resp_1', object: 'response', created_at: 1, status: 'in_progress', model: 'm', output: [] },
-        },
-        {
-          type: 'response.output_item.added',
-          sequence_number: 1,
-          output_index: 0,
-          item: { id: 'msg_1', type: 'message', role: 'assistant', status: 'in_progress', content: [] },
-        },
-        {
-          type: 'response.content_part.added',
-          sequence_number: 2,
-          item_id: 'msg_1',
-          output_index: 0,
-          content_index: 0,
-          part: { type: 'output_text', text: '', annotations: [] },
-        },
+        ...responsesOpening,
         { type: 'response.output_text.delta', sequence_number: 3, item_id: 'msg_1', output_index: 0, content_index: 0, delta: 'Half an' },
       ]
         .map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`)

@@ -195,26 +195,31 @@ const hiThere = {
   content: [{ type: 'output_text', text: 'Hi there', annotations: [] }],
 }
 
+/** The events with which a Responses stream begins that will say something, up to the first text. */
+export const responsesOpening = [
+  { type: 'response.created', sequence_number: 0, response: responsesWhole([], { status: 'in_progress' }) },
+  {
+    type: 'response.output_item.added',
+    sequence_number: 1,
+    output_index: 0,
+    item: { id: 'msg_1', type: 'message', role: 'assistant', status: 'in_progress', content: [] },
+  },
+  {
+    type: 'response.content_part.added',
+    sequence_number: 2,
+    item_id: 'msg_1',
+    output_index: 0,
+    content_index: 0,
+    part: { type: 'output_text', text: '', annotations: [] },
+  },
+]
+
 /** What the same reply looks like in each dialect, for hazards that are the same for all. */
 export const plainReply: Readonly<Record<Name, { readonly stream: string; readonly whole: object }>> = {
   chat: { stream: chatStream([{ role: 'assistant', content: 'Hi ' }, { content: 'there' }]), whole: chatWhole({ content: 'Hi there' }) },
   responses: {
     stream: [
-      { type: 'response.created', sequence_number: 0, response: responsesWhole([], { status: 'in_progress' }) },
-      {
-        type: 'response.output_item.added',
-        sequence_number: 1,
-        output_index: 0,
-        item: { id: 'msg_1', type: 'message', role: 'assistant', status: 'in_progress', content: [] },
-      },
-      {
-        type: 'response.content_part.added',
-        sequence_number: 2,
-        item_id: 'msg_1',
-        output_index: 0,
-        content_index: 0,
-        part: { type: 'output_text', text: '', annotations: [] },
-      },
+      ...responsesOpening,
       { type: 'response.output_text.delta', sequence_number: 3, item_id: 'msg_1', output_index: 0, content_index: 0, delta: 'Hi ' },
       { type: 'response.output_text.delta', sequence_number: 4, item_id: 'msg_1', output_index: 0, content_index: 0, delta: 'there' },
       { type: 'response.output_text.done', sequence_number: 5, item_id: 'msg_1', output_index: 0, content_index: 0, text: 'Hi there' },
