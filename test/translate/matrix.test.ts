@@ -82,8 +82,11 @@ describe.skipIf(found === undefined)('every recording to a client of every diale
     const answer = await send(client, model, recording.stream, body)
     heard(client, recording, body, id, answer)
     // what can't be translated in that direction has no reply to judge: the least request has
-    if (answer.status !== 400 || replay.requestsFor(id).length > 0) return answer
-    return send(client, model, recording.stream, leastRequest(client, model, recording.stream))
+    const again = answer.status === 400 && replay.requestsFor(id).length === 0
+    const last = again ? await send(client, model, recording.stream, leastRequest(client, model, recording.stream)) : answer
+    // or a refusal of the gateway's own would pass for what became of the upstream's answer
+    expect(replay.requestsFor(id).length).toBeGreaterThan(0)
+    return last
   }
 
   /** What the client says reaches the model, or is named as left out. */
