@@ -7,6 +7,7 @@
  * origin on the other.
  */
 
+import type { PromptLayout } from '../json/prompt-units.ts'
 import type { StreamEvent } from '../plugin/events.ts'
 import type { Usage } from '../plugin/outcome.ts'
 import type { RefusalCode } from '../plugin/refusal.ts'
@@ -29,6 +30,9 @@ export interface Dialect {
   // Requests
   /** The texts of a request body, in order of the conversation, each with its pointer. Never throws on odd shapes: it skips them. */
   parts(body: Json): Part[]
+
+  /** Which top-level members make up the prompt. Absent where a body is no conversation. */
+  readonly prompt?: PromptLayout
 
   /** Requests of this dialect to and from the neutral conversation. Absent: it can't be (vectors, compactions). */
   readonly request?: RequestCodec

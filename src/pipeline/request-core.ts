@@ -6,9 +6,12 @@
  */
 
 import { JsonDocument, type Mark } from '../json/document.ts'
-import type { TopLevel } from '../json/scan.ts'
+import { parsePointer } from '../json/pointer.ts'
+import { type PromptLayout, promptUnits, spanAt } from '../json/prompt-units.ts'
+import { bodyStart, type TopLevel } from '../json/scan.ts'
+import { rootSpan } from '../json/spans.ts'
 import type { Edit } from '../plugin/outcome.ts'
-import type { Json, Part, PartKind, RequestView } from '../plugin/request.ts'
+import type { ByteSpan, Json, Part, PartKind, PromptUnit, RequestView } from '../plugin/request.ts'
 import type { PluginView } from './view.ts'
 
 /** Reads the texts of a body: the dialect's lens. */
@@ -46,6 +49,7 @@ export class RequestCore {
   readonly notes: Edit[] = []
   private known: JsonDocument | undefined = undefined
   private knownParts: readonly Part[] | undefined = undefined
+  private knownUnits: readonly PromptUnit[] | undefined = undefined
   private currentModel: string
   /** The model that the document holds; it is told of another only when somebody looks at it. */
   private written: string
@@ -61,6 +65,8 @@ export class RequestCore {
     private readonly lens: Lens,
     /** The model stands in the path, not in the body. */
     private readonly inPath = false,
+    /** Which members are the prompt; absent where the body is no conversation. */
+    private readonly layout: PromptLayout | undefined = undefined,
   ) {
     this.currentModel = top.model
     this.written = top.model
@@ -93,6 +99,25 @@ export class RequestCore {
   parts(kinds: readonly PartKind[]): readonly Part[] {
     this.knownParts ??= this.lens(this.document.value)
     return kinds.length === 0 ? this.knownParts : this.knownParts.filter((p) => kinds.includes(p.kind))
+  }
+
+  /** Of the bytes as received: they never change, nor does this. */
+  get units(): readonly PromptUnit[] {
+    this.knownUnits ??= this.layout ? promptUnits(this.bytes, this.layout) : []
+    return this.knownUnits
+  }
+
+  spanAt(start: number, pointer: string): ByteSpan | undefined {
+    const tokens = parsePointer(pointer)
+    const { bytes } = this
+    const at = start === 0 ? rootSpan(bytes, bodyStart(bytes)).start : start
+    return spanAt(bytes, at, tokens)
+  }
+
+  replaceSpan(start: number, end: number, json: string, by: string): void {
+    if (start < this.top.modelEnd && this.top.modelStart < end) throw new RangeError('the model is changed with setModel')
+    this.document.setSpan(start, end, json)
+    this.noteEdit(by, 'set', `bytes ${start}-${end}`)
   }
 
   setModel(model: string, by: string): void {
@@ -223,6 +248,16 @@ export class RequestFacade implements RequestView {
   }
   parts(...kinds: PartKind[]): readonly Part[] {
     return this.core.parts(kinds)
+  }
+  get units(): readonly PromptUnit[] {
+    return this.core.units
+  }
+  spanAt(start: number, pointer: string): ByteSpan | undefined {
+    return this.core.spanAt(start, pointer)
+  }
+  replaceSpan(start: number, end: number, json: string): void {
+    this.view.check()
+    this.core.replaceSpan(start, end, json, this.view.instance.id)
   }
   at(pointer: string): Json | undefined {
     return this.core.document.at(pointer)

@@ -35,15 +35,20 @@ export {
 } from './price.ts'
 export { type RefusalCode, refusalCodes } from './refusal.ts'
 export type { Completed, Refusal, RefusalOptions, Reply } from './reply.ts'
-export type { Json, Part, PartKind, RequestView } from './request.ts'
+export type { ByteSpan, Json, Part, PartKind, PromptUnit, RequestView } from './request.ts'
 export {
+  type LaneState,
   Principal,
   type PrincipalCap,
   type PrincipalLimit,
   type PrincipalValue,
+  PromptCache,
+  type PromptCacheValue,
   Session,
   type SessionValue,
   type Slot,
   slot,
+  Trim,
+  type TrimValue,
 } from './slots.ts'
 export { Duration, parseDuration, parseSize, Secret, Size } from './units.ts'

@@ -6,6 +6,9 @@
  * values in an array by that index. This file may not know what any slot is for, except the two that every gateway has.
  */
 
+import type { Usage } from './outcome.ts'
+import type { Price } from './price.ts'
+
 /** A typed key. Create one with {@link slot}; declare it in `needs`, `wants` or `provides` of a plugin. */
 export interface Slot<T> {
   readonly name: string
@@ -86,9 +89,64 @@ export const Principal: Slot<PrincipalValue> = slot<PrincipalValue>('principal',
 
 /** Which conversation an exchange belongs to. Provided by a session plugin. */
 export interface SessionValue {
-  /** Opaque id; reveals and authorises nothing. */
+  /** Opaque id; reveals and authorises nothing. Apart for each caller. */
   readonly id: string
   /** Turn number in this session, from 1. */
   readonly turn: number
+  /** One line of turns within the session that share model, tools and system: an agent multiplexes its main loop, sub-agents and titles over one session. */
+  readonly lane?: string
+  /** How it was found: named by the client, by the messages that it continues, or new. */
+  readonly source?: 'client' | 'prefix' | 'new'
+  /** The session that this one was forked from. */
+  readonly parent?: string
+  /** What is known of the lane's last exchange; absent for its first. */
+  readonly last?: LaneState
+  /** Input tokens that this request will have, estimated from what the lane's last one was billed and from what is new in this one. */
+  inputTokens?(): number
+}
+
+/** The last settled exchange of a lane. Times are milliseconds since the epoch. */
+export interface LaneState {
+  readonly at: number
+  readonly upstream?: string
+  /** As the upstream calls it. */
+  readonly model?: string
+  /** Input tokens that were billed, and how many of them were read from and written to the provider's cache. */
+  readonly input?: number
+  readonly cacheRead?: number
+  readonly cacheWrite?: number
+  /** Until when what it read or wrote is warm, as far as the provider says. */
+  readonly warmUntil?: number
+  /** How many units of the prompt (`request.units`) it had. */
+  readonly units?: number
 }
 export const Session: Slot<SessionValue> = slot<SessionValue>('session', { id: 'ses_example', turn: 1 })
+
+/** What a trimmer took out of a request before it left. Tokens are estimates. */
+export interface TrimValue {
+  /** Tokens that this request is shorter by, with all that is trimmed in its history. */
+  readonly tokens: number
+  /** Of those: in text that this request carries for the first time. */
+  readonly newTokens: number
+  /** Tokens by class of trimming. */
+  readonly classes: Readonly<Record<string, number>>
+  /** Why nothing was trimmed, where there is a reason: `control`, `off`. */
+  readonly reason?: string
+  /**
+   * What that saved, in picodollars, by what the provider billed: text of the history at the rate at which the history was billed, new text at the
+   * rate of new text. Negative when it cost more than it saved; undefined when it can't be measured.
+   */
+  savings(usage: Usage, price: Price): bigint | undefined
+}
+export const Trim: Slot<TrimValue> = slot<TrimValue>('trim', { tokens: 0, newTokens: 0, classes: {}, savings: () => 0n })
+
+/** What was done for the provider's prompt cache. */
+export interface PromptCacheValue {
+  /** Who is to thank for what is read: the client's own marks, a provider that caches by itself, marks of the gateway, or nobody. */
+  readonly attribution: 'client' | 'provider' | 'gateway' | 'none'
+  /** Input tokens that should be read from the cache this time; absent = not known. */
+  readonly expected?: number
+  /** Answered from a cache of the gateway: no provider was called. */
+  readonly response?: 'hit' | 'joined'
+}
+export const PromptCache: Slot<PromptCacheValue> = slot<PromptCacheValue>('prompt-cache', { attribution: 'none' })

@@ -119,7 +119,7 @@ export class InferenceExchange implements DeliveryOptions {
     if ('type' in top) return top
     core.bodyAt = core.elapsed()
     const { outside } = this
-    core.body = new RequestCore(bytes, outside ? { ...top, ...outside } : top, this.dialect.parts, outside !== undefined)
+    core.body = new RequestCore(bytes, outside ? { ...top, ...outside } : top, this.dialect.parts, outside !== undefined, this.dialect.prompt)
     core.modelAsked = core.body.model
     return undefined
   }

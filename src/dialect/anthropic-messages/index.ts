@@ -15,6 +15,7 @@ export const anthropicMessages: Dialect = {
   name: 'anthropic-messages',
   family: 'anthropic',
   parts: messagesParts,
+  prompt: { tools: ['tools'], system: ['system'], messages: ['messages'] },
   request: messagesRequest,
   interesting: messagesInteresting,
   terminal: 'end',

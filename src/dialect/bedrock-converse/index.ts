@@ -15,6 +15,7 @@ export const bedrockConverse: Dialect = {
   // errors of a stream come in Anthropic's words
   family: 'anthropic',
   parts: converseParts,
+  prompt: { tools: [], system: ['system'], messages: ['messages'] },
   request: converseRequest,
   // usage comes after messageStop, so that the stop can't be taken for the end of the stream
   terminal: 'stop',

@@ -17,6 +17,7 @@ export const openaiChat: Dialect = {
   name: 'openai-chat',
   family: 'openai',
   parts: chatParts,
+  prompt: { tools: ['tools', 'functions'], system: [], messages: ['messages'] },
   request: { read: readChat, write: writeChat, foreign: foreignInChat },
   interesting: chatInteresting,
   terminal: 'stop',

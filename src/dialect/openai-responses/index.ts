@@ -17,6 +17,7 @@ export const openaiResponses: Dialect = {
   name: 'openai-responses',
   family: 'openai',
   parts: responsesParts,
+  prompt: { tools: ['tools'], system: ['instructions'], messages: ['input'] },
   request: responsesRequest,
   interesting: responsesInteresting,
   terminal: 'end',
