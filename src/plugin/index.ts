@@ -49,6 +49,16 @@ export {
   type Slot,
   slot,
   Trim,
+  Trimmers,
   type TrimValue,
 } from './slots.ts'
+export {
+  type SeenText,
+  type ToolResultFacts,
+  type ToolResultText,
+  type TrimClass,
+  type TrimHistory,
+  type Trimmer,
+  trimClasses,
+} from './trimmer.ts'
 export { Duration, parseDuration, parseSize, Secret, Size } from './units.ts'

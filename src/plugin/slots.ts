@@ -8,6 +8,7 @@
 
 import type { Usage } from './outcome.ts'
 import type { Price } from './price.ts'
+import type { Trimmer } from './trimmer.ts'
 
 /** A typed key. Create one with {@link slot}; declare it in `needs`, `wants` or `provides` of a plugin. */
 export interface Slot<T> {
@@ -150,3 +151,9 @@ export interface PromptCacheValue {
   readonly response?: 'hit' | 'joined'
 }
 export const PromptCache: Slot<PromptCacheValue> = slot<PromptCacheValue>('prompt-cache', { attribution: 'none' })
+
+/**
+ * Classes of trimming beyond the built-in ones, tried after those of the same kind. A plugin above the trimmer provides them; one that stands below
+ * another that provides some `wants` this slot too, and puts theirs before its own. The same for every exchange of a session, or its cache is lost.
+ */
+export const Trimmers: Slot<readonly Trimmer[]> = slot<readonly Trimmer[]>('trimmers', [])
