@@ -24,6 +24,7 @@ export default definePlugin({
   config,
   wants: [Principal, Session],
   failure: 'open',
+  shadows: true,
   holdsEnd: (config: AuditConfig) => config.sink === 'records' && config.wait,
   usage: (config: AuditConfig) => config.sink !== 'lines',
   state: (): Under => ({ slot: -1, sampled: false, reply: '' }),
@@ -35,7 +36,8 @@ export default definePlugin({
       const about = {
         principal: x.peek(Principal),
         session: x.peek(Session),
-        traceId: traceIdOf(x.headers, config.trace_headers),
+        // a client's own id is to lead to the client's own exchange
+        traceId: x.shadowOf === undefined ? traceIdOf(x.headers, config.trace_headers) : undefined,
         edits: editsOf(x, outcome),
         redact,
       }

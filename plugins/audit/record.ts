@@ -32,6 +32,7 @@ export interface Settled {
   readonly operation: Operation
   readonly dialect: string
   readonly path: string
+  readonly shadowOf?: string | undefined
   readonly ip: string
   readonly receivedAt: number
   readonly target?: { readonly upstream: string; readonly dialect?: string } | undefined
@@ -61,6 +62,7 @@ export interface EditsMade {
 export const fieldNames = [
   'time',
   'id',
+  'shadow_of',
   'thread',
   'trace_id',
   'principal',
@@ -104,6 +106,8 @@ export type FieldName = (typeof fieldNames)[number]
 export interface AuditRecord {
   readonly time: number
   readonly id: string
+  /** Id of the exchange that it is a copy of. */
+  readonly shadow_of: string | undefined
   readonly trace_id: string | undefined
   readonly principal: string | undefined
   readonly account: string | undefined
@@ -157,6 +161,7 @@ export function recordOf(x: Settled, o: Outcome, about: About, catalog: PricesAt
   return {
     time: x.receivedAt,
     id: x.id,
+    shadow_of: x.shadowOf,
     trace_id: about.traceId,
     principal: principal?.id,
     account: principal?.account,

@@ -161,6 +161,7 @@ function detailOf(r: AuditRecord, { bodies, lost }: RowOptions): object {
   const { usage, cost } = r
   const fine = usage.cacheWrite5m + usage.cacheWrite1h + usage.cacheWriteOther + usage.inputAudio + usage.outputAudio > 0
   return {
+    shadow_of: r.shadow_of,
     ip: r.ip,
     path: r.path,
     upstream_dialect: r.upstream_dialect,

@@ -6,6 +6,7 @@ import type { ExchangeRow } from './row.ts'
 
 /** What `detail` may hold. */
 export interface Detail {
+  readonly shadow_of?: string
   readonly ip?: string
   readonly path?: string
   readonly upstream_dialect?: string

@@ -81,6 +81,7 @@ export async function explainRequest(rehearsed: Rehearsed, capture: Capture, inp
       log: gateway.log,
       now: gateway.services.now,
       origins: responseOrigins(gateway.services.state, gateway.log),
+      stopping: gateway.stopping,
     },
     route.spec,
     {

@@ -7,18 +7,22 @@
 import { Elysia } from 'elysia'
 import { type FamilyApi, families } from '../dialect/family.ts'
 import type { Arrival } from '../pipeline/core.ts'
-import type { Operation } from '../plugin/exchange.ts'
-import { globMatcher } from '../plugin/glob.ts'
+import { makeRefusal } from '../pipeline/refuse.ts'
+import type { InnerCall, Operation } from '../plugin/exchange.ts'
+import type { RouteCall, RouteSpec } from '../plugin/host.ts'
+import { modelFilter } from '../plugin/model-access.ts'
+import type { Refusal } from '../plugin/reply.ts'
 import { runEndpoint } from '../runtime/endpoint.ts'
 import type { Gateway } from '../runtime/gateway.ts'
 import { InferenceExchange } from '../runtime/handle.ts'
+import { runInner } from '../runtime/inner-call.ts'
 import { responseOrigins } from '../runtime/response-origins.ts'
 import type { Snapshot } from '../runtime/snapshot.ts'
 import { callStored } from '../runtime/stored-response.ts'
 import { type ClientAddress, clientAddress } from './client-address.ts'
 import { apiOfRequest, edgeError, newRequestId } from './errors.ts'
 import { asJsonArray } from './json-array.ts'
-import { type Allowed, modelDetail, modelList } from './models.ts'
+import { modelDetail, modelList } from './models.ts'
 import { type FoundRoute, type RouteTable, routeTable } from './route-table.ts'
 
 export type BunServer = Bun.Server<undefined>
@@ -26,6 +30,8 @@ export type BunServer = Bun.Server<undefined>
 export interface PublicApp {
   readonly table: RouteTable
   fetch(request: Request, server: BunServer): Response | Promise<Response>
+  /** An inference call that a plugin makes. */
+  call(request: Request, inner: InnerCall, signal: AbortSignal): Promise<Response>
 }
 
 /**
@@ -36,7 +42,8 @@ export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): P
   const table = routeTable(snapshot)
   const addressOf = clientAddress(snapshot.config.server)
   const { log, services: shared, transport } = gateway
-  const services = { transport, log, now: shared.now, origins: responseOrigins(shared.state, log) }
+  const { errors } = snapshot
+  const services = { transport, log, now: shared.now, origins: responseOrigins(shared.state, log), stopping: gateway.stopping }
   let server: BunServer
   // set again after each exchange, or connections that clients forgot would stay for ever; the last of an answer may still be on its way
   const afterwards = Math.min(255, idle * 4)
@@ -56,6 +63,24 @@ export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): P
     return outside?.stream && !/[?&]alt=sse(&|$)/.test(request.url) ? asJsonArray(exchange.run()) : exchange.run()
   }
 
+  /** That nothing is here is an answer like any other: plugins are asked who calls and how often, and see it. */
+  const nothing = (request: Request, api: FamilyApi, refusal: Refusal): Promise<Response> => {
+    const { dialect } = api.operations[0]!
+    const arrival = new RequestArrival(request, server, addressOf, 'route', dialect.name, true)
+    return runEndpoint(snapshot, services, dialect, arrival, () => refusal)
+  }
+
+  /** The gateway's own list of models, or one of them. */
+  const models = ({ family }: FamilyApi, request: Request, id: string | undefined, { principal, refuse }: RouteCall) => {
+    const { catalog } = snapshot
+    const allows = modelFilter(principal)
+    if (id === undefined) return Response.json(modelList(catalog, family, new URL(request.url).searchParams, allows))
+    const model = modelDetail(catalog, family, id, allows)
+    if (model) return Response.json(model)
+    const near = catalog.similar(id).find((other) => allows(catalog.find(other) ?? { id: other }))
+    const hint = near === undefined ? '' : ` Did you mean ${JSON.stringify(near)}?`
+    return refuse('model_not_found', `This gateway does not serve the model ${JSON.stringify(id.slice(0, 100))}.${hint}`)
+  }
   for (const { path, api } of table.inference) {
     if (path.includes('{')) continue
     app.all(
@@ -63,39 +88,30 @@ export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): P
       ({ request }) => {
         // Codex tries a WebSocket first, and goes on by HTTP when it is told so at once (H15)
         const socket = request.headers.get('upgrade')?.toLowerCase() === 'websocket'
-        const message = socket
-          ? 'There are no WebSockets here: send the request by POST.'
-          : `${request.method} is not answered here; POST is.`
-        return edgeError(api, 'method_not_allowed', newRequestId(), message, { allow: 'POST' }, socket ? 426 : undefined)
+        const refusal = socket
+          ? { message: 'There are no WebSockets here: send the request by POST.', status: 426 }
+          : { message: `${request.method} is not answered here; POST is.` }
+        return nothing(request, api, makeRefusal('method_not_allowed', { ...refusal, headers: { allow: 'POST' } }))
       },
       { parse: 'none' },
     )
   }
   for (const [path, byPath] of table.models) {
-    const endpoint = (request: Request, answer: (api: FamilyApi, allowed: Allowed) => Response) => {
-      const api = apiOfRequest(request, byPath)
-      const { dialect } = api.operations[0]!
-      const arrival = new RequestArrival(request, server, addressOf, 'models', dialect.name)
-      return runEndpoint(snapshot, services, dialect, arrival, ({ principal }) =>
-        answer(api, principal?.models && globMatcher(principal.models)),
-      )
-    }
-    app.get(path, ({ request }) =>
-      endpoint(request, ({ family }, allowed) =>
-        Response.json(modelList(snapshot.catalog, family, new URL(request.url).searchParams, allowed)),
-      ),
-    )
     // an id may hold slashes, plain or encoded
-    app.get(`${path}/*`, ({ request }) =>
-      endpoint(request, (api, allowed) => {
-        const id = decodedPath(pathOf(request.url).slice(path.length + 1))
-        const model = modelDetail(snapshot.catalog, api.family, id, allowed)
-        if (model) return Response.json(model)
-        const near = snapshot.catalog.similar(id).find((other) => allowed?.(other) !== false)
-        const message = `This gateway does not serve the model ${JSON.stringify(id.slice(0, 100))}.${near === undefined ? '' : ` Did you mean ${JSON.stringify(near)}?`}`
-        return edgeError(api, 'model_not_found', newRequestId(), message)
-      }),
-    )
+    for (const tail of ['', '/*']) {
+      const own = table.plugin.find(({ route }) => route.method === 'GET' && route.path === path + tail)?.route
+      app.get(path + tail, ({ request }) => {
+        const api = apiOfRequest(request, byPath)
+        const { dialect } = api.operations[0]!
+        const arrival = new RequestArrival(request, server, addressOf, 'models', dialect.name, own?.open)
+        const id = tail === '' ? undefined : decodedPath(pathOf(request.url).slice(path.length + 1))
+        const usual = (call: RouteCall) => models(api, request, id, call)
+        return runEndpoint(snapshot, services, dialect, arrival, async (call) => {
+          const answer = await own?.handler(request, id === undefined ? {} : { '*': id }, call)
+          return answer ?? usual(call)
+        })
+      })
+    }
   }
   for (const path of table.responses) {
     const { dialect } = families.openai.operations.find((o) => o.operation === 'responses')!
@@ -106,8 +122,8 @@ export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): P
         const arrival = new RequestArrival(request, server, addressOf, 'responses', dialect.name)
         const { headers, method, signal } = request
         const { query } = arrival
-        return runEndpoint(snapshot, services, dialect, arrival, ({ id: requestId, principal: caller }) =>
-          callStored(snapshot, services, dialect, { requestId, caller, id: params.id, method, tail, query, headers, signal }),
+        return runEndpoint(snapshot, services, dialect, arrival, ({ principal: caller }) =>
+          callStored(snapshot, services, dialect, { caller, id: params.id, method, tail, query, headers, signal }),
         )
       }
     const none = { parse: 'none' } as const
@@ -116,15 +132,17 @@ export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): P
     app.post(`${path}/:id/cancel`, stored('/cancel'), none)
     app.get(`${path}/:id/input_items`, stored('/input_items'), none)
   }
+  const lists = new Set([...table.models.keys()].flatMap((path) => [path, `${path}/*`]))
   for (const { route } of table.plugin) {
+    if (route.method === 'GET' && lists.has(route.path)) continue
     app.route(
       route.method,
       route.path,
       ({ request, params }) => {
         const { dialect } = apiOfRequest(request, table.apiOf(route.path)).operations[0]!
-        return runEndpoint(snapshot, services, dialect, new RequestArrival(request, server, addressOf, 'route', dialect.name), (call) =>
-          route.handler(request, params as Record<string, string>, call),
-        )
+        const arrival = new RequestArrival(request, server, addressOf, 'route', dialect.name, route.open)
+        const named = params as Record<string, string>
+        return runEndpoint(snapshot, services, dialect, arrival, (call) => route.handler(request, restOf(request, route, named), call))
       },
       { parse: 'none' },
     )
@@ -134,12 +152,12 @@ export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): P
   app.get('/docs', ({ request }) => docs(table, request))
   app.get('/docs/*', ({ request }) => docs(table, request))
   app.onError(({ code, request }) => {
-    const id = newRequestId()
     const path = new URL(request.url).pathname
     const api = apiOfRequest(request, table.apiOf(path))
-    if (code === 'NOT_FOUND') return edgeError(api, 'not_found', id, `There is nothing at ${request.method} ${path.slice(0, 200)}.`)
+    if (code === 'NOT_FOUND')
+      return nothing(request, api, makeRefusal('not_found', `There is nothing at ${request.method} ${path.slice(0, 200)}.`))
     gateway.log.error('the edge failed', { code: String(code), path })
-    return edgeError(api, 'internal_error', id)
+    return edgeError(errors, api, 'internal_error', newRequestId())
   })
 
   return {
@@ -148,7 +166,7 @@ export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): P
       server = from
       if (gateway.draining) {
         const api = apiOfRequest(request, table.apiOf(new URL(request.url).pathname))
-        return edgeError(api, 'shutting_down', newRequestId(), undefined, { connection: 'close', 'retry-after': '1' })
+        return edgeError(errors, api, 'shutting_down', newRequestId(), undefined, { connection: 'close', 'retry-after': '1' })
       }
       if (request.method === 'POST') {
         // An inference call is looked up by its path here and never goes through the router, which would cost it a tenth of its CPU time.
@@ -157,7 +175,23 @@ export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): P
       }
       return app.fetch(request)
     },
+    async call(request, inner, signal) {
+      const id = newRequestId()
+      const path = pathOf(request.url)
+      const found = request.method === 'POST' ? table.find(path) : undefined
+      if (gateway.draining) return edgeError(errors, table.apiOf(path), 'shutting_down', id)
+      if (!found)
+        return edgeError(errors, table.apiOf(path), 'not_found', id, `There is nothing at ${request.method} ${path.slice(0, 200)}.`)
+      return await runInner(snapshot, services, found, request, { id, inner, signal })
+    },
   }
+}
+
+/** The parameters of a route, with what a `*` at its end stands for: Elysia leaves that encoded or not, as it came. */
+function restOf(request: Request, { path }: RouteSpec, params: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  if (!path.endsWith('/*')) return params
+  const segments = path.split('/').length - 1
+  return { ...params, '*': decodedPath(pathOf(request.url).split('/').slice(segments).join('/')) }
 }
 
 /**
@@ -214,6 +248,7 @@ class RequestArrival implements Arrival {
     private readonly addressOf: ClientAddress,
     readonly operation: Operation,
     readonly dialect: string,
+    readonly open = false,
   ) {
     const { url } = request
     this.path = pathOf(url)

@@ -4,9 +4,9 @@
  * It is a class because it is the hot path's one mutable object: fields are set by the passes, in the order of a request's way.
  */
 
-import type { Operation } from '../plugin/exchange.ts'
+import type { InnerCall, Operation, ShadowOptions } from '../plugin/exchange.ts'
 import type { Target } from '../plugin/host.ts'
-import type { Attempt, Verdict } from '../plugin/outcome.ts'
+import type { Attempt, Outcome, Verdict } from '../plugin/outcome.ts'
 import { Principal, type PrincipalValue, slotCount } from '../plugin/slots.ts'
 import type { Instance, Plan } from './plan.ts'
 import type { RequestCore } from './request-core.ts'
@@ -25,6 +25,17 @@ export interface Arrival {
   peer(): string
   /** Aborted when the client has gone. */
   readonly signal: AbortSignal
+  /** Callers without a credential are answered too. */
+  readonly open?: boolean
+  /** A plugin makes the call. */
+  readonly inner?: InnerCall
+  /** It is a copy of the exchange with this id. */
+  readonly shadowOf?: string
+}
+
+/** What an exchange can do besides its own request: whoever runs it says how. */
+export interface ExchangeMeans {
+  shadow(target: Target, options: ShadowOptions, by: string): Promise<Outcome>
 }
 
 /** Shared by the exchanges, the most, in which nothing is written here. Never written to. */
@@ -76,6 +87,8 @@ export class ExchangeCore {
   headAt: number | undefined = undefined
   firstContentAt: number | undefined = undefined
   settled = false
+  /** Absent where no model is called. */
+  means: ExchangeMeans | undefined = undefined
   /** Hooks that failed so far. */
   failures = 0
 
@@ -117,6 +130,18 @@ export class ExchangeCore {
 
   get ip(): string {
     return (this.knownIp ??= this.arrival.peer())
+  }
+
+  get open(): boolean {
+    return this.arrival.open === true
+  }
+
+  get inner(): InnerCall | undefined {
+    return this.arrival.inner
+  }
+
+  get shadowOf(): string | undefined {
+    return this.arrival.shadowOf
   }
 
   get principal(): PrincipalValue | undefined {

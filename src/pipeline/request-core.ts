@@ -131,6 +131,11 @@ export class RequestCore {
     this.noteEdit(by, 'model', model)
   }
 
+  /** A body of its own on the same bytes; undefined where more than the model was edited: then they are not what is sent. */
+  twin(): RequestCore | undefined {
+    return this.edits === this.modelEdits ? new RequestCore(this.bytes, this.top, this.lens, this.inPath) : undefined
+  }
+
   /** The body's pieces when the model is all that was changed, which is nearly always: found without a document. */
   splicedModel(): Uint8Array[] | undefined {
     if (this.edits === 0) return [this.bytes]

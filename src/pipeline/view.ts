@@ -5,16 +5,17 @@
  * is revoked: a late write through it throws in the plugin and changes nothing.
  */
 
-import { errorCatalogue } from '../errors.ts'
 import type { StreamEvent } from '../plugin/events.ts'
-import type { AnySlot, Exchange, Operation } from '../plugin/exchange.ts'
+import type { AnySlot, Exchange, InnerCall, Operation, ShadowOptions } from '../plugin/exchange.ts'
 import type { Target } from '../plugin/host.ts'
+import type { Outcome } from '../plugin/outcome.ts'
 import type { RefusalCode } from '../plugin/refusal.ts'
 import type { Completed, Refusal, RefusalOptions } from '../plugin/reply.ts'
 import type { RequestView } from '../plugin/request.ts'
 import type { Slot } from '../plugin/slots.ts'
 import type { ExchangeCore } from './core.ts'
 import type { Instance } from './plan.ts'
+import { makeRefusal } from './refuse.ts'
 import { RequestFacade } from './request-core.ts'
 
 export class PluginView implements Exchange<AnySlot, AnySlot, AnySlot, unknown> {
@@ -50,6 +51,15 @@ export class PluginView implements Exchange<AnySlot, AnySlot, AnySlot, unknown> 
   }
   get ip(): string {
     return this.core.ip
+  }
+  get open(): boolean {
+    return this.core.open
+  }
+  get inner(): InnerCall | undefined {
+    return this.core.inner
+  }
+  get shadowOf(): string | undefined {
+    return this.core.shadowOf
   }
   get receivedAt(): number {
     return this.core.receivedAt
@@ -92,14 +102,14 @@ export class PluginView implements Exchange<AnySlot, AnySlot, AnySlot, unknown> 
     this.core.target = target
   }
 
-  refuse(code: RefusalCode, options: RefusalOptions | string = {}): Refusal {
-    const entry = errorCatalogue[code]
-    if (!entry) throw this.misuse(`refuse(${JSON.stringify(code)}): no such code`)
-    const status = typeof options === 'string' ? undefined : options.status
-    if (status !== undefined && !(Number.isInteger(status) && status >= 400 && status <= 599))
-      throw this.misuse(`refuse(${JSON.stringify(code)}): ${status} is no status of an error`)
-    if (typeof options === 'string') return { type: 'refusal', code, message: options }
-    return { type: 'refusal', code, ...options, message: options.message ?? entry.message }
+  refuse(code: RefusalCode, options?: RefusalOptions | string): Refusal {
+    return makeRefusal(code, options, (what) => this.misuse(what))
+  }
+
+  shadow(target: Target, options: ShadowOptions = {}): Promise<Outcome> {
+    const { body, means } = this.core
+    if (!body || !means) throw this.misuse('there is no request to a model that could be sent elsewhere, too')
+    return means.shadow(target, options, this.instance.id)
   }
 
   reply(events: readonly StreamEvent[], options?: { headers?: Record<string, string> }): Completed {

@@ -56,6 +56,11 @@ export interface PluginDefinition<
    */
   readonly holdsEnd?: boolean | ((config: Static<C>) => boolean)
   /**
+   * This plugin also hears of shadows, the copies of requests that plugins send elsewhere (`x.shadow`): its `attempt` and `settle` run for them, nothing else.
+   * They belong to no caller: slots are empty, also those that it needs.
+   */
+  readonly shadows?: boolean
+  /**
    * Wire formats that this plugin brings, each made with `defineDialect` of `headgate/dialect`. While the plugin stands in the list, upstreams may name them as
    * their `dialect` and mounts as their `api`.
    */
@@ -80,6 +85,7 @@ export interface Plugin {
   readonly usage?: boolean | ((config: any) => boolean)
   // biome-ignore lint/suspicious/noExplicitAny: as with `setup`
   readonly holdsEnd?: boolean | ((config: any) => boolean)
+  readonly shadows?: boolean
   readonly dialects?: readonly PluginDialect[]
   readonly state?: () => unknown
   // biome-ignore lint/suspicious/noExplicitAny: the types were checked where the plugin was defined

@@ -7,10 +7,11 @@
 
 import type { StreamEvent } from './events.ts'
 import type { Target } from './host.ts'
+import type { Outcome } from './outcome.ts'
 import type { RefusalCode } from './refusal.ts'
 import type { Completed, Refusal, RefusalOptions } from './reply.ts'
 import type { RequestView } from './request.ts'
-import type { Slot } from './slots.ts'
+import type { PrincipalValue, Slot } from './slots.ts'
 
 /** What kind of endpoint is called: it says what the body means. */
 export type Operation =
@@ -25,6 +26,16 @@ export type Operation =
   | 'count_tokens'
   | 'models'
   | 'route'
+
+/** A call that a plugin makes on behalf of a caller. */
+export interface InnerCall {
+  /** Id of the plugin instance that makes it. */
+  readonly plugin: string
+  /** For whom; absent for a caller without a credential. */
+  readonly principal?: PrincipalValue | undefined
+  /** Under this name the call is charged once, however often it is made; unique in this gateway. */
+  readonly once?: string | undefined
+}
 
 // biome-ignore lint/suspicious/noExplicitAny: a slot of whatever value; variance needs any here
 export type AnySlot = Slot<any>
@@ -45,6 +56,12 @@ export interface AdmitExchange<N extends AnySlot = never, W extends AnySlot = ne
   readonly headers: Headers
   /** Address of the peer; empty when unknown. */
   readonly ip: string
+  /** The endpoint answers callers without a credential too: a plugin that asks for one lets them pass, unnamed. */
+  readonly open: boolean
+  /** Set when a plugin of this gateway makes the call (`host.call`), for somebody who was admitted when it was submitted. */
+  readonly inner: InnerCall | undefined
+  /** Set for a shadow: the id of the exchange that it is a copy of. */
+  readonly shadowOf: string | undefined
   /** Milliseconds since the epoch, by the host's clock. */
   readonly receivedAt: number
   /** Aborted when the client has gone. */
@@ -63,6 +80,14 @@ export interface AdmitExchange<N extends AnySlot = never, W extends AnySlot = ne
   note(detail: string): void
 }
 
+/** How a shadow is sent. */
+export interface ShadowOptions {
+  /** The catalogue's id of its model, for the record; that which the client asked for when absent. */
+  model?: string
+  /** Ends it. */
+  signal?: AbortSignal
+}
+
 /** What hooks from `request` on see. */
 export interface Exchange<N extends AnySlot = never, W extends AnySlot = never, P extends AnySlot = never, S = undefined>
   extends AdmitExchange<N, W, P, S> {
@@ -71,6 +96,12 @@ export interface Exchange<N extends AnySlot = never, W extends AnySlot = never, 
   readonly target: Target | undefined
   /** Chooses where the next upstream call goes. */
   setTarget(target: Target): void
+  /**
+   * Sends a copy of the request, as it stands now, to another target: an exchange of its own, whose reply nobody gets and which settles for itself, for the
+   * plugins that say `shadows`. It belongs to no caller: its slots are empty. Begins behind what this exchange does now, and ends with the gateway.
+   * Resolves to its outcome; never rejects.
+   */
+  shadow(target: Target, options?: ShadowOptions): Promise<Outcome>
   /** Makes a complete answer out of events; return it from `request` or `around`. */
   reply(events: readonly StreamEvent[], options?: { headers?: Record<string, string> }): Completed
 }

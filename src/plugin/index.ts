@@ -6,7 +6,7 @@ export { definePlugin, type FailureMode, type Plugin, type PluginDefinition, typ
 export { estimateText } from './estimate-text.ts'
 export * from './events.ts'
 export { exactNumber } from './exact-number.ts'
-export type { AdmitExchange, AnySlot, Exchange, Operation } from './exchange.ts'
+export type { AdmitExchange, AnySlot, Exchange, InnerCall, Operation, ShadowOptions } from './exchange.ts'
 export { globMatcher } from './glob.ts'
 export {
   allHooks,
@@ -21,6 +21,7 @@ export {
 } from './hooks.ts'
 export type * from './host.ts'
 export { StoreUnavailable } from './host.ts'
+export { isForTier, modelFilter } from './model-access.ts'
 export * from './money.ts'
 export * from './outcome.ts'
 export {

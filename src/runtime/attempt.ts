@@ -141,7 +141,7 @@ function start(
 /** A reply from which its client may go on. */
 async function noted({ core, services }: InferenceExchange, attempt: Attempt, reply: Promise<ReplyCore>): Promise<ReplyCore> {
   const made = await reply
-  if (made.ok && attempt.replyId !== undefined && !keepsNothing(core.body!)) {
+  if (made.ok && attempt.replyId !== undefined && core.shadowOf === undefined && !keepsNothing(core.body!)) {
     services.origins.remember(attempt.replyId, attempt.upstream, core.principal)
   }
   return made

@@ -67,6 +67,9 @@ export class Gateway {
   readonly log: Logger
   /** Set while shutting down: new requests are refused. */
   draining = false
+  private readonly ending = new AbortController()
+  /** Aborted when it begins to shut down. */
+  readonly stopping: AbortSignal = this.ending.signal
   /** What was left out of the config in force, for people. */
   notes: readonly string[] = []
   private current: Snapshot | undefined = undefined
@@ -235,6 +238,7 @@ export class Gateway {
   /** Waits for exchanges in flight, at most `limit` milliseconds, then closes everything. True when nothing was cut. */
   async close(limit: number): Promise<boolean> {
     this.draining = true
+    this.ending.abort()
     await this.building
     const { current } = this
     const all = Promise.all([current?.retire(), ...this.retiring.values()])

@@ -14,10 +14,12 @@ import type { Branch } from '../pipeline/branch.ts'
 import { runAround } from '../pipeline/chain.ts'
 import { type Arrival, ExchangeCore } from '../pipeline/core.ts'
 import { descend, type Stop } from '../pipeline/descend.ts'
+import type { Plan } from '../pipeline/plan.ts'
 import { completedReply, type ReplyCore, refusalReply } from '../pipeline/reply-core.ts'
 import { RequestCore } from '../pipeline/request-core.ts'
-import type { Logger } from '../plugin/host.ts'
-import type { Attempt } from '../plugin/outcome.ts'
+import type { ShadowOptions } from '../plugin/exchange.ts'
+import type { Logger, Target } from '../plugin/host.ts'
+import type { Attempt, Outcome } from '../plugin/outcome.ts'
 import type { Refusal } from '../plugin/reply.ts'
 import { deliver } from '../upstream/deliver.ts'
 import type { DeliveryEnd, DeliveryOptions } from '../upstream/delivery.ts'
@@ -27,6 +29,7 @@ import { examine, isPlain, readCoded, refuseUnread } from './body.ts'
 import { droppedHeader } from './dropped.ts'
 import { outcomeOf } from './outcome.ts'
 import type { ResponseOrigins } from './response-origins.ts'
+import { sendShadow } from './shadow.ts'
 import type { Snapshot } from './snapshot.ts'
 import { callReadably } from './unread-proofs.ts'
 
@@ -35,7 +38,11 @@ export interface HandleServices {
   readonly log: Logger
   readonly now: () => number
   readonly origins: ResponseOrigins
+  /** Aborted when the gateway begins to shut down: what nobody waits for ends then. */
+  readonly stopping: AbortSignal
 }
+
+const unreadable: Refusal = { type: 'refusal', code: 'invalid_json', message: 'The body is not valid JSON any more.' }
 
 /** What the path says of a request, where the body does not (Gemini). */
 export interface Outside {
@@ -51,6 +58,8 @@ export class InferenceExchange implements DeliveryOptions {
   reply!: ReplyCore
   drain = false
   withholdUsage = false
+  /** Told how a shadow ended. */
+  told: ((outcome: Outcome) => void) | undefined = undefined
   private bodyRead = false
   /** Settlement, while it runs. */
   private held: Promise<unknown> | undefined = undefined
@@ -62,11 +71,13 @@ export class InferenceExchange implements DeliveryOptions {
     readonly services: HandleServices,
     readonly spec: OperationSpec,
     arrival: Arrival,
-    private readonly request: Request,
+    private readonly request: Request | undefined,
     private readonly thinking: (on: boolean) => void,
-    private readonly outside?: Outside,
+    readonly outside?: Outside,
+    plan: Plan = snapshot.plan,
   ) {
-    this.core = new ExchangeCore(arrival, snapshot.plan, services.now())
+    this.core = new ExchangeCore(arrival, plan, services.now())
+    this.core.means = this
     this.dialect = spec.dialect
     snapshot.enter()
   }
@@ -79,7 +90,7 @@ export class InferenceExchange implements DeliveryOptions {
       const admitted = descend(core, plan.admit)
       let stop = admitted instanceof Promise ? await admitted : admitted
       if (stop === undefined) {
-        const { request } = this
+        const request = this.request!
         if (plan.admit.length > 0) core.admittedAt = core.elapsed()
         const { limits } = snapshot
         let problem = refuseUnread(core.headers, limits)
@@ -99,6 +110,32 @@ export class InferenceExchange implements DeliveryOptions {
     } catch (error) {
       reply = this.crashed(error)
     }
+    return await this.answer(reply)
+  }
+
+  /** Sends the body to the target as both are, past every hook on the way down. Never rejects. */
+  async alone(branch: Branch): Promise<Response> {
+    let reply: ReplyCore
+    try {
+      reply = this.core.body ? await this.upstream(this.core, branch) : this.refused(unreadable)
+    } catch (error) {
+      reply = this.crashed(error)
+    }
+    return await this.answer(reply)
+  }
+
+  shadow(target: Target, options: ShadowOptions, by: string): Promise<Outcome> {
+    const { services, snapshot, spec } = this
+    return sendShadow(
+      this,
+      target,
+      options,
+      by,
+      (arrival, plan) => new InferenceExchange(snapshot, services, spec, arrival, undefined, () => {}, this.outside, plan),
+    )
+  }
+
+  private async answer(reply: ReplyCore): Promise<Response> {
     try {
       const response = this.leaveWith(reply)
       return response instanceof Promise ? await response : response
@@ -119,7 +156,13 @@ export class InferenceExchange implements DeliveryOptions {
     if ('type' in top) return top
     core.bodyAt = core.elapsed()
     const { outside } = this
-    core.body = new RequestCore(bytes, outside ? { ...top, ...outside } : top, this.dialect.parts, outside !== undefined, this.dialect.prompt)
+    core.body = new RequestCore(
+      bytes,
+      outside ? { ...top, ...outside } : top,
+      this.dialect.parts,
+      outside !== undefined,
+      this.dialect.prompt,
+    )
     core.modelAsked = core.body.model
     return undefined
   }
@@ -206,14 +249,15 @@ export class InferenceExchange implements DeliveryOptions {
     this.reply = reply
     core.headAt = core.elapsed()
     const { attempt } = reply
-    if (attempt && reply.stream) this.drain = this.snapshot.upstreams.get(attempt.upstream)?.onDisconnect === 'drain'
+    if (attempt && reply.stream && core.shadowOf === undefined)
+      this.drain = this.snapshot.upstreams.get(attempt.upstream)?.onDisconnect === 'drain'
     const response = deliver(this)
     return this.held && core.plan.holdsEnd ? heldUntil(this.held, response) : response
   }
 
   /** Google's SDKs take no comments between their frames. */
   get heartbeat(): number {
-    return this.dialect.family === 'gemini' ? 0 : this.snapshot.config.server.heartbeat
+    return this.dialect.family === 'gemini' || this.core.shadowOf !== undefined ? 0 : this.snapshot.config.server.heartbeat
   }
 
   /** Chat: the client asked for the usage-only chunk. */
@@ -233,7 +277,9 @@ export class InferenceExchange implements DeliveryOptions {
     if (!core.settled) {
       core.settled = true
       if (this.bodyRead) this.thinking(false)
-      const done = runSettle(core, outcomeOf(core, end, reply), reply.origin)
+      const outcome = outcomeOf(core, end, reply)
+      const done = runSettle(core, outcome, reply.origin)
+      this.told?.(outcome)
       if (done instanceof Promise) this.held = done.then(snapshot.leave)
       else snapshot.leave()
     }

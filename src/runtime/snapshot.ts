@@ -6,6 +6,7 @@
 
 import type { GatewayConfig } from '../config/model.ts'
 import { compilePlan, type HookTime, type Instance, type Plan } from '../pipeline/plan.ts'
+import { shadowPlan } from '../pipeline/shadow-plan.ts'
 import type { Catalog } from '../plugin/host.ts'
 import type { UpstreamDefinition } from '../upstream/definition.ts'
 import type { BodyLimits } from './body.ts'
@@ -15,6 +16,8 @@ import type { Apis } from './plugin-dialects.ts'
 export interface Snapshot {
   readonly config: GatewayConfig
   readonly plan: Plan
+  /** For copies of requests that plugins send elsewhere. Made when first asked for. */
+  readonly shadowPlan: Plan
   /** What can be mounted and spoken to upstreams. */
   readonly apis: Apis
   readonly catalog: Catalog
@@ -42,6 +45,7 @@ export function createSnapshot(
   timed?: HookTime,
 ): Snapshot {
   let inflight = 0
+  let shadows: Plan | undefined
   let retired: (() => void) | undefined
   for (const instance of live) instance.users++
   const leave = () => {
@@ -60,6 +64,9 @@ export function createSnapshot(
       inflight++
     },
     leave,
+    get shadowPlan() {
+      return (shadows ??= shadowPlan(instances))
+    },
     get inflight() {
       return inflight
     },

@@ -179,6 +179,7 @@ export async function testPlugin(plugin: Plugin, options: TestPluginOptions = {}
     log: gateway.log,
     now: gateway.services.now,
     origins: responseOrigins(gateway.services.state, gateway.log),
+    stopping: gateway.stopping,
   }
   const arrivalOf = (request: Request, operation: 'chat' | 'messages' | 'count_tokens' | 'route', dialect: string, signal: AbortSignal) => {
     const url = new URL(request.url)

@@ -126,6 +126,7 @@ export async function gatewayIn(
         transport: gateway.transport,
         log: gateway.log,
         now: gateway.services.now,
+        stopping: gateway.stopping,
         origins: responseOrigins(gateway.services.state, gateway.log),
       }
       return new InferenceExchange(
