@@ -24,7 +24,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   demo: [],
   'errors.ts': ['plugin'],
   dialect: ['plugin', 'json', 'errors.ts'],
-  config: ['plugin', 'json'],
+  config: ['plugin', 'json', 'errors.ts'],
   pipeline: ['plugin', 'json', 'errors.ts'],
   upstream: ['plugin', 'json', 'errors.ts', 'dialect', 'pipeline'],
   catalog: ['plugin', 'json', 'config'],

@@ -9,6 +9,7 @@
 import { checkHost } from './check-host.ts'
 import { checkPrices } from './check-prices.ts'
 import { type Diagnostic, type Path, pathText, type Severity } from './diagnostics.ts'
+import { checkErrorBody } from './error-spelling.ts'
 import { readListen } from './kinds.ts'
 import { pluginId } from './plugin-id.ts'
 import type { Places } from './source.ts'
@@ -31,6 +32,8 @@ export function crossCheck(value: unknown, places: Places): Diagnostic[] {
   const show: Show = (path, text) => (places.scalar(path)?.outside ? 'the text from ${…}' : `\`${text}\``)
   checkListeners(map(file.server), report)
   checkMounts(file.mounts, show, report)
+  const { body } = map(file.errors)
+  if (body !== undefined) checkErrorBody(body, (at, message, fix) => report(['errors', 'body', ...at], message, fix))
   checkUpstreams(map(file.upstreams), report)
   checkModels(map(file.models), Object.keys(map(file.upstreams)), show, report)
   checkPlugins(file.plugins, places, show, report)

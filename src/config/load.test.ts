@@ -55,6 +55,7 @@ describe('defaults and conversion', () => {
       },
       state: 'memory',
       records: 'sqlite:./data/headgate.db',
+      errors: { style: 'client', codes: {} },
       spool_limit: 256 * 1024 ** 2,
       log: { level: 'info' },
       mounts: [

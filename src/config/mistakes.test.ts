@@ -245,3 +245,31 @@ describe('mistakes of the YAML itself', () => {
     expect(({} as Record<string, unknown>).polluted).toBeUndefined()
   })
 })
+
+describe('errors', () => {
+  const wrong = (errors: string) =>
+    load(`version: 1\nerrors:\n${errors}\nplugins: [{ use: router }]\n`)
+      .diagnostics.filter((d) => d.severity === 'error')
+      .map((d) => [d.line, d.column, d.path, d.message, d.fix])
+  test('all mistakes at once, each at its place', () => {
+    expect(
+      wrong(
+        '  style: opnai\n  body: { error: { code: <cod>, note: "see <code>" } }\n  codes:\n    rate_limit: x\n    not_found: { status: 200 }\n    conflict: [1]',
+      ),
+    ).toEqual([
+      [3, 10, 'errors.style', expect.stringContaining('opnai'), expect.stringContaining('openai')],
+      [4, 9, 'errors.body', 'the body never says <message>', expect.stringContaining('message: <message>')],
+      [4, 26, 'errors.body.error.code', '<cod> stands for nothing', expect.stringContaining('<code>')],
+      [6, 5, 'errors.codes.rate_limit', 'unknown key `rate_limit`', 'did you mean `rate_limited`?'],
+      [7, 26, 'errors.codes.not_found.status', expect.stringContaining('200'), expect.any(String)],
+      [8, 15, 'errors.codes.conflict', expect.any(String), expect.any(String)],
+    ])
+  })
+  test('what is right', () => {
+    expect(
+      wrong(
+        '  style: openai\n  codes: { rate_limited: slow_down, conflict: { code: a, type: b, status: 409, message: c, extra: { kind: usage } } }',
+      ),
+    ).toEqual([])
+  })
+})

@@ -10,8 +10,10 @@ import { type Static, Type } from 'typebox'
 import type { Model } from '../plugin/host.ts'
 import { Duration, Secret, Size } from '../plugin/units.ts'
 import { type CapabilitiesConfig, capabilities } from './capabilities.ts'
+import { type ErrorSpelling, errorSpelling } from './error-spelling.ts'
 import { type HostName, hostFields } from './host-config.ts'
 import { BaseUrl, Listen, NetworkText, RecordsUrl, StateUrl, Texts } from './kinds.ts'
+import { modelFacts } from './model-facts.ts'
 import type { PriceListConfig } from './price-list.ts'
 import { priceSchema } from './price-schema.ts'
 
@@ -216,6 +218,7 @@ const model = Type.Object(
     max_output: Type.Optional(Type.Integer({ minimum: 1, description: 'Largest output in tokens.' })),
     price: Type.Optional(priceSchema),
     timeouts: Type.Optional(ownTimeouts),
+    ...modelFacts,
   },
   strict,
 )
@@ -288,6 +291,7 @@ export const fileSchemaOf = (known: readonly Api[]) =>
         { ...strict, default: {}, description: 'What the gateway prints.' },
       ),
       mounts: mounts(known),
+      errors: errorSpelling,
       upstreams: Type.Record(Type.String(), upstream(known), { default: {}, description: 'Providers by name.' }),
       price_list: Type.Optional(
         Type.String({
@@ -370,6 +374,8 @@ export interface GatewayConfig {
   readonly spool_limit: number
   readonly log: { readonly level: (typeof logLevels)[number] }
   readonly mounts: readonly MountConfig[]
+  /** How errors are spelled. */
+  readonly errors: ErrorSpelling
   readonly upstreams: readonly UpstreamConfig[]
   /** Ids may hold `*`; then a target's model may hold one `*` for what matched. */
   readonly models: readonly Model[]

@@ -6,8 +6,10 @@
 
 import type { Model, TargetTimeouts } from '../plugin/host.ts'
 import { normalMount, usualAuth } from './cross-check.ts'
+import { resolveErrors } from './error-spelling.ts'
 import { hostApis, hostUrl } from './host-config.ts'
 import type { FileConfig, GatewayConfig, PluginEntry, UpstreamConfig, WhenConfig } from './model.ts'
+import { resolveFacts } from './model-facts.ts'
 import { pluginId } from './plugin-id.ts'
 import type { PriceListConfig } from './price-list.ts'
 import { resolvePrices } from './price-schema.ts'
@@ -42,6 +44,7 @@ export function resolve(
     spool_limit: file.spool_limit,
     log: file.log,
     mounts: file.mounts.map((mount) => ({ ...mount, path: normalMount(mount.path) })),
+    errors: resolveErrors(file.errors),
     upstreams: Object.entries(file.upstreams)
       .filter(([name]) => !left.has(name))
       .flatMap(([name, upstream]) => resolveKeys(name, upstream)),
@@ -95,6 +98,7 @@ function resolveModel(id: string, from: FileModel, targets: FileModel['targets']
     ...(from.context === undefined ? {} : { context: from.context }),
     ...(from.max_output === undefined ? {} : { maxOutput: from.max_output }),
     ...(from.price === undefined ? {} : { price: resolvePrices(from.price) }),
+    ...resolveFacts(from),
   }
 }
 

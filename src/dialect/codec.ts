@@ -191,6 +191,10 @@ export interface WireError {
   /** The upstream's own type word, which wins over the catalogue's where the family is the same. */
   readonly upstreamType?: string
   readonly upstreamCode?: string
+  /** The operator's own words, which win over all others. */
+  readonly words?: { readonly type?: string; readonly code?: string }
+  /** The whole body as the operator wants it, which wins over the dialect's. */
+  readonly body?: string
 }
 
 /** What an upstream said was wrong. */

@@ -1,8 +1,12 @@
-/** Refusals by the edge itself, before any exchange exists: unknown paths, wrong methods, shutting down. Always in the client's dialect (G04). */
+/**
+ * Who calls, and in which dialect the edge answers where no exchange is made: while the gateway shuts down, and when the edge itself fails. Always in the
+ * client's dialect (G04), spelled as the operator wants.
+ */
 
 import { type FamilyApi, families } from '../dialect/family.ts'
 import { errorCatalogue } from '../errors.ts'
 import type { RefusalCode } from '../plugin/refusal.ts'
+import type { ErrorVoice } from '../upstream/error-voice.ts'
 
 /** The API of a caller about whom only the request is known. */
 export function apiOfRequest({ headers }: Request, byPath: FamilyApi): FamilyApi {
@@ -10,22 +14,18 @@ export function apiOfRequest({ headers }: Request, byPath: FamilyApi): FamilyApi
   return headers.has('x-goog-api-key') ? families.gemini : byPath
 }
 
-/** An error response. `status` where it is not that of the code. */
+/** An error response. */
 export function edgeError(
+  errors: ErrorVoice,
   { family, operations }: FamilyApi,
   code: RefusalCode,
   id: string,
-  message?: string,
+  message = errorCatalogue[code].message,
   headers?: Record<string, string>,
-  status?: number,
 ): Response {
-  const entry = errorCatalogue[code]
-  const usual = (family === 'anthropic' && entry.anthropicStatus) || entry.status
-  const body = operations[0]!.dialect.errorBody({ code, message: message ?? entry.message, requestId: id })
-  return new Response(body, {
-    status: status ?? usual,
-    headers: { 'content-type': 'application/json', 'x-request-id': id, 'request-id': id, ...headers },
-  })
+  const status = errors.status({ code }, family)
+  const body = errors.body(operations[0]!.dialect, { code, message, requestId: id }, status)
+  return new Response(body, { status, headers: { 'content-type': 'application/json', 'x-request-id': id, 'request-id': id, ...headers } })
 }
 
 const run = `${Date.now().toString(36)}${crypto.randomUUID().replaceAll('-', '').slice(0, 12)}`

@@ -38,6 +38,7 @@ const announceMs = 250
  */
 export function serveEdge(gateway: Gateway, listen: Listen, admin: Listen | undefined, idle = idleSeconds): Edge {
   let app: PublicApp = publicApp(gateway, gateway.snapshot, idle)
+  gateway.services.dispatch = (request, inner, signal) => app.call(request, inner, signal)
   const reload = async (): Promise<BuildResult> => {
     const result = await gateway.reload()
     if (result.ok) swap()
@@ -53,7 +54,7 @@ export function serveEdge(gateway: Gateway, listen: Listen, admin: Listen | unde
     fetch: (request, self) => app.fetch(request, self as BunServer),
     error: (error) => {
       gateway.log.error('the listener failed', { error: error.message })
-      return edgeError(families.openai, 'internal_error', newRequestId())
+      return edgeError(gateway.snapshot.errors, families.openai, 'internal_error', newRequestId())
     },
   })
   let adminHandler = adminApp(gateway, app.table, reload)

@@ -8,8 +8,9 @@ import { runReply, runSettle } from '../pipeline/ascend.ts'
 import { type Arrival, ExchangeCore } from '../pipeline/core.ts'
 import { descend, type Stop } from '../pipeline/descend.ts'
 import { messageOf } from '../pipeline/fence.ts'
+import { makeRefusal } from '../pipeline/refuse.ts'
 import { ReplyCore, refusalReply } from '../pipeline/reply-core.ts'
-import type { RouteCall } from '../plugin/host.ts'
+import type { RouteAnswer, RouteCall } from '../plugin/host.ts'
 import { unknownUsage } from '../plugin/outcome.ts'
 import type { Refusal } from '../plugin/reply.ts'
 import { statusOf } from '../upstream/failure.ts'
@@ -23,7 +24,7 @@ export async function runEndpoint(
   services: HandleServices,
   dialect: Dialect,
   arrival: Arrival,
-  handler: (call: RouteCall) => Response | Promise<Response>,
+  handler: (call: RouteCall) => RouteAnswer | Promise<RouteAnswer>,
 ): Promise<Response> {
   const core = new ExchangeCore(arrival, snapshot.plan, services.now())
   snapshot.enter()
@@ -32,6 +33,7 @@ export async function runEndpoint(
   for (let from: number | undefined = 0; ; ) {
     reply.headers.set('x-request-id', core.id)
     reply.headers.set('request-id', core.id)
+    if (reply.code !== undefined) reply.status = snapshot.errors.restated(reply.code, reply.status, dialect.family)
     const after: ReplyCore | Stop = await runReply(core, reply, from)
     if ('type' in after) {
       reply = after
@@ -70,7 +72,7 @@ export async function runEndpoint(
     const left = done.then(snapshot.leave)
     if (core.plan.holdsEnd) await left
   } else snapshot.leave()
-  const body = refusal ? dialect.errorBody(wireError(core, refusal)) : first.response!.body
+  const body = refusal ? snapshot.errors.body(dialect, wireError(core, refusal), status) : first.response!.body
   return new Response(body, { status, headers: reply.headers })
 }
 
@@ -79,13 +81,21 @@ async function answer(
   core: ExchangeCore,
   services: HandleServices,
   dialect: Dialect,
-  handler: (call: RouteCall) => Response | Promise<Response>,
+  handler: (call: RouteCall) => RouteAnswer | Promise<RouteAnswer>,
 ): Promise<{ reply: ReplyCore; response?: Response }> {
   try {
     const stop = await descend(core, core.plan.admit)
     if (stop) return { reply: refused(core, dialect, stop.answer as Refusal, stop.index) } // admit can only refuse
-    const response = await handler(core)
-    if (!(response instanceof Response)) throw new TypeError('the handler gave no Response')
+    const { id, principal } = core
+    const response = await handler({ id, principal, dialect: dialect.name, refuse: makeRefusal })
+    if (response === undefined) {
+      const message = `There is nothing at ${core.method} ${core.path.slice(0, 200)}.`
+      return { reply: refused(core, dialect, { type: 'refusal', code: 'not_found', message }, Number.POSITIVE_INFINITY) }
+    }
+    if (!(response instanceof Response)) {
+      if (response?.type !== 'refusal') throw new TypeError('the handler gave no Response')
+      return { reply: refused(core, dialect, response, Number.POSITIVE_INFINITY) }
+    }
     const { status } = response
     return { response, reply: new ReplyCore(status < 400, status, new Headers(response.headers), false, { kind: 'completed', events: [] }) }
   } catch (error) {

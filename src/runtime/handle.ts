@@ -23,10 +23,11 @@ import type { Attempt, Outcome } from '../plugin/outcome.ts'
 import type { Refusal } from '../plugin/reply.ts'
 import { deliver } from '../upstream/deliver.ts'
 import type { DeliveryEnd, DeliveryOptions } from '../upstream/delivery.ts'
-import { statusOf } from '../upstream/failure.ts'
+import type { ErrorVoice } from '../upstream/error-voice.ts'
 import type { Transport } from '../upstream/http/transport.ts'
 import { examine, isPlain, readCoded, refuseUnread } from './body.ts'
 import { droppedHeader } from './dropped.ts'
+import { inOurWords } from './our-words.ts'
 import { outcomeOf } from './outcome.ts'
 import type { ResponseOrigins } from './response-origins.ts'
 import { sendShadow } from './shadow.ts'
@@ -204,7 +205,11 @@ export class InferenceExchange implements DeliveryOptions {
   }
 
   statusOf(refusal: Refusal): number {
-    return statusOf(refusal, this.dialect.family)
+    return this.errors.status(refusal, this.dialect.family)
+  }
+
+  get errors(): ErrorVoice {
+    return this.snapshot.errors
   }
 
   /** The bottom of the around chain. */
@@ -213,7 +218,8 @@ export class InferenceExchange implements DeliveryOptions {
   }
 
   /** Up again: the reply hooks, then delivery. */
-  private leaveWith(reply: ReplyCore, from = 0): Response | Promise<Response> {
+  private leaveWith(made: ReplyCore, from = 0): Response | Promise<Response> {
+    const reply = made.ok ? made : inOurWords(made, this.errors, this.dialect)
     this.identify(reply)
     const result = runReply(this.core, reply, from)
     if (result instanceof Promise) return this.afterReplyHooksLater(reply, result)

@@ -9,6 +9,7 @@ import { compilePlan, type HookTime, type Instance, type Plan } from '../pipelin
 import { shadowPlan } from '../pipeline/shadow-plan.ts'
 import type { Catalog } from '../plugin/host.ts'
 import type { UpstreamDefinition } from '../upstream/definition.ts'
+import { type ErrorVoice, errorVoice } from '../upstream/error-voice.ts'
 import type { BodyLimits } from './body.ts'
 import { closeUnused, type LiveInstance } from './instances.ts'
 import type { Apis } from './plugin-dialects.ts'
@@ -26,6 +27,8 @@ export interface Snapshot {
   readonly mixed: boolean
   readonly live: readonly LiveInstance[]
   readonly limits: BodyLimits
+  /** How errors are spelled. */
+  readonly errors: ErrorVoice
   /** Counts an exchange in; call `leave` once when it has settled. */
   enter(): void
   readonly leave: () => void
@@ -59,6 +62,7 @@ export function createSnapshot(
     plan: compilePlan(instances, timed),
     upstreams: new Map(upstreams.map((u) => [u.name, u])),
     mixed: new Set(upstreams.map((u) => dialectsOf(u))).size > 1,
+    errors: errorVoice(config.errors),
     limits: { size: config.server.body_limit, depth: config.server.max_depth },
     enter() {
       inflight++

@@ -5,11 +5,12 @@
  */
 
 import type { Dialect } from '../dialect/codec.ts'
-import { errorCatalogue } from '../errors.ts'
 import { StoreUnavailable } from '../plugin/host.ts'
 import type { RefusalCode } from '../plugin/refusal.ts'
+import type { Refusal } from '../plugin/reply.ts'
 import type { PrincipalValue } from '../plugin/slots.ts'
 import type { UpstreamDefinition } from '../upstream/definition.ts'
+import type { ErrorVoice } from '../upstream/error-voice.ts'
 import { forwardableQuery, requestLines, toReplyHeaders } from '../upstream/headers.ts'
 import { editHeaders } from '../upstream/host/host.ts'
 import { headerPairs } from '../upstream/http/request-head.ts'
@@ -18,8 +19,6 @@ import type { HandleServices } from './handle.ts'
 import type { Snapshot } from './snapshot.ts'
 
 export interface StoredCall {
-  /** Request id, for errors. */
-  readonly requestId: string
   readonly caller: PrincipalValue | undefined
   /** Id of the response, decoded. */
   readonly id: string
@@ -37,10 +36,14 @@ export interface StoredCall {
 const longestError = 1024 * 1024
 
 /** Answers the call. `dialect` spells the errors. Rejects only on a mistake of ours. */
-export async function callStored(snapshot: Snapshot, services: HandleServices, dialect: Dialect, call: StoredCall): Promise<Response> {
-  const { caller, id, method, requestId } = call
-  const error = (code: RefusalCode, message: string, status = errorCatalogue[code].status) =>
-    new Response(dialect.errorBody({ code, message, requestId }), { status, headers: { 'content-type': 'application/json' } })
+export async function callStored(
+  snapshot: Snapshot,
+  services: HandleServices,
+  dialect: Dialect,
+  call: StoredCall,
+): Promise<Response | Refusal> {
+  const { caller, id, method } = call
+  const error = (code: RefusalCode, message: string): Refusal => ({ type: 'refusal', code, message })
   const nothing = () => error('not_found', `Response with id '${id.slice(0, 100)}' not found.`)
   let origin: string | undefined
   try {
@@ -65,7 +68,7 @@ export async function callStored(snapshot: Snapshot, services: HandleServices, d
       await response.body?.cancel()
       return error('upstream_bad_reply', `The model provider answered with a redirect (${status}), which is not followed.`)
     }
-    if (status >= 400) return await inItsWords(response, headers, dialect, requestId)
+    if (status >= 400) return await inItsWords(snapshot.errors, response, headers, dialect)
     if (method === 'DELETE') services.origins.forget(id)
     return new Response(response.body, { status, headers })
   } catch (failure) {
@@ -96,14 +99,14 @@ async function addressed(upstream: UpstreamDefinition, { headers: given, id, met
 }
 
 /** An error of the upstream: as it is where it is one of OpenAI's, else its sentence in our envelope. */
-async function inItsWords(response: Response, headers: Headers, dialect: Dialect, requestId: string): Promise<Response> {
+async function inItsWords(errors: ErrorVoice, response: Response, headers: Headers, dialect: Dialect): Promise<Response | Refusal> {
   const body = await beginning(response)
   const { status } = response
   headers.set('content-type', 'application/json')
   const said = dialect.readError(status, body)
-  if (said.type !== undefined) return new Response(body, { status, headers })
   const code = status === 404 ? 'not_found' : status < 500 ? 'invalid_request' : 'upstream_error'
-  return new Response(dialect.errorBody({ code, message: said.message, requestId }), { status, headers })
+  if (said.type !== undefined && !errors.respells(code, dialect.family)) return new Response(body, { status, headers })
+  return { type: 'refusal', code, message: said.message, status, ...(said.param !== undefined && { param: said.param }) }
 }
 
 /** The body, as far as an error may be long. */

@@ -15,7 +15,6 @@ import type { LiveStream } from '../pipeline/reply-core.ts'
 import type { StreamEvent } from '../plugin/events.ts'
 import type { Refusal } from '../plugin/reply.ts'
 import { clientHasGone, type DeliveryEnd, type DeliveryOptions, identityOf } from './delivery.ts'
-import { statusOf } from './failure.ts'
 import { EventRelay, RawRelay, type Relay } from './relay.ts'
 import { TranslatingRelay } from './translating-relay.ts'
 import { withoutUsageOnly } from './usage-chunk.ts'
@@ -43,7 +42,7 @@ export function deliver(options: DeliveryOptions): Response {
 }
 
 function refused(o: DeliveryOptions, refusal: Refusal, upstream?: { readonly type?: string; readonly code?: string }): Response {
-  const body = o.dialect.errorBody(wireError(o.core, refusal, upstream))
+  const body = o.errors.body(o.dialect, wireError(o.core, refusal, upstream), o.reply.status)
   o.reply.headers.set('content-type', 'application/json')
   if (refusal.retryAfter !== undefined) o.reply.headers.set('retry-after', String(Math.max(0, Math.ceil(refusal.retryAfter))))
   const failedUpstream = o.reply.attempt !== undefined
@@ -106,8 +105,8 @@ function completed(o: DeliveryOptions, events: readonly StreamEvent[]): Response
 /** A plugin stopped an answer of which nothing has left yet: a plain HTTP error. */
 function stoppedWhole(o: DeliveryOptions, refusal: Refusal, by: string | undefined): Response {
   o.reply.headers.set('content-type', 'application/json')
-  o.reply.status = statusOf(refusal, o.dialect.family)
-  return send(o, text.encode(o.dialect.errorBody(wireError(o.core, refusal))), {
+  o.reply.status = o.errors.status(refusal, o.dialect.family)
+  return send(o, text.encode(o.errors.body(o.dialect, wireError(o.core, refusal), o.reply.status)), {
     end: 'refused',
     code: refusal.code,
     message: refusal.message,

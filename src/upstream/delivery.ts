@@ -6,6 +6,7 @@ import type { ExchangeCore } from '../pipeline/core.ts'
 import type { ReplyCore } from '../pipeline/reply-core.ts'
 import type { StreamEvent } from '../plugin/events.ts'
 import type { RefusalCode } from '../plugin/refusal.ts'
+import type { ErrorVoice } from './error-voice.ts'
 
 /** How the delivery ended. */
 export interface DeliveryEnd {
@@ -20,6 +21,8 @@ export interface DeliveryOptions {
   readonly reply: ReplyCore
   /** The client's dialect. */
   readonly dialect: Dialect
+  /** How errors are spelled. */
+  readonly errors: ErrorVoice
   /** Chat: the client asked for the usage-only chunk. */
   includeUsage(): boolean
   /** Chat: the gateway asked for the usage-only chunk, and the client did not. */

@@ -159,6 +159,11 @@ export abstract class Relay implements StreamSink {
   }
 
   protected failureText(error: WireError): string {
+    const { dialect, errors } = this.o
+    return this.failureFrames(errors.spelled(error, dialect.family))
+  }
+
+  protected failureFrames(error: WireError): string {
     return this.o.dialect.errorFrames(error)
   }
 }
@@ -249,8 +254,8 @@ export class EventRelay extends Relay {
     return stoppedEnd(this.pass)
   }
 
-  protected override failureText(error: WireError): string {
-    return this.encoder?.failure?.(error) ?? super.failureText(error)
+  protected override failureFrames(error: WireError): string {
+    return this.encoder?.failure?.(error) ?? super.failureFrames(error)
   }
 
   override end(failure?: StreamFailure): void {

@@ -103,7 +103,7 @@ export class TranslatingRelay extends Relay {
     return this.failureText(wireError(this.o.core, refusal))
   }
 
-  protected override failureText(error: Parameters<Relay['failureText']>[0]): string {
-    return this.encoder?.failure?.(error) ?? super.failureText(error)
+  protected override failureFrames(error: Parameters<Relay['failureFrames']>[0]): string {
+    return this.encoder?.failure?.(error) ?? super.failureFrames(error)
   }
 }

@@ -10,7 +10,8 @@ import { frameText } from '../sse.ts'
 
 /** The body of an HTTP error. */
 export function messagesErrorBody(error: WireError): string {
-  const fields = { type: error.upstreamType ?? errorCatalogue[error.code].anthropic, message: error.message }
+  if (error.body !== undefined) return error.body
+  const fields = { type: error.words?.type ?? error.upstreamType ?? errorCatalogue[error.code].anthropic, message: error.message }
   return jsonText({ type: 'error', error: { ...fields, ...error.extra, ...fields }, request_id: error.requestId })
 }
 

@@ -20,7 +20,8 @@ export function geminiFrame(json: string): string {
 /** The body of an HTTP error. */
 export function geminiErrorBody(error: WireError): string {
   const entry = errorCatalogue[error.code]
-  const said = error.upstreamType
+  if (error.body !== undefined) return error.body
+  const said = error.words?.type ?? error.upstreamType
   const status = said !== undefined && statusWord.test(said) ? said : entry.gemini
   const { retry_after: named, ...extra } = error.extra ?? {}
   const wait = error.retryAfter ?? named

@@ -1,6 +1,6 @@
 /**
  * Errors as OpenAI-speaking clients expect them (PROTOCOL §1.7): `{error:{message,type,param,code}}`, always all four keys, `code` a
- * string or null. The words come from the catalogue; the upstream's own win.
+ * string or null. The words come from the catalogue; the upstream's own win, and the operator's over both.
  */
 
 import { errorCatalogue } from '../../errors.ts'
@@ -10,12 +10,13 @@ import { frameText } from '../sse.ts'
 
 /** The body of an HTTP error. */
 export function openaiErrorBody(error: WireError): string {
+  if (error.body !== undefined) return error.body
   const [type, code] = errorCatalogue[error.code].openai
   const fields = {
     message: error.message,
-    type: error.upstreamType ?? type,
+    type: error.words?.type ?? error.upstreamType ?? type,
     param: error.param ?? null,
-    code: error.upstreamCode ?? (error.upstreamType === undefined ? code : null),
+    code: error.words?.code ?? error.upstreamCode ?? (error.upstreamType === undefined ? code : null),
   }
   return jsonText({ error: { ...fields, ...error.extra, ...fields } })
 }

@@ -25,8 +25,8 @@ export interface FailureWords {
 /** The words of an error on its way to a client; the upstream's own win. */
 export function failureWords(error: WireError): FailureWords {
   const [type, code] = errorCatalogue[error.code].openai
-  const word = error.upstreamType ?? type
-  const known = error.upstreamCode ?? (error.upstreamType === undefined ? code : null)
+  const word = error.words?.type ?? error.upstreamType ?? type
+  const known = error.words?.code ?? error.upstreamCode ?? (error.upstreamType === undefined ? code : null)
   return { type: word, code: known ?? word, message: error.message, param: error.param ?? null }
 }
 
