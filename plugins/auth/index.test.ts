@@ -32,6 +32,7 @@ async function started(options: Record<string, unknown> = {}) {
     id: 'auth',
     file: (path: string) => join(folder, path),
     state: { setIfAbsent: async () => true },
+    catalog: { tiered: false },
     admin: () => undefined,
     route: () => undefined,
     task: (_name: string, every: number, run: () => void | Promise<void>) => {

@@ -4,7 +4,17 @@
  * This file joins the parts to hooks. It fails closed, and nothing it says or logs may hold more of a key than its public id.
  */
 
-import { definePlugin, Principal, type PrincipalValue, type RefusalCode, type RequestView } from 'headgate/plugin'
+import {
+  type AdmitExchange,
+  definePlugin,
+  globMatcher,
+  isForTier,
+  Principal,
+  type PrincipalValue,
+  type Refusal,
+  type RefusalCode,
+  type RequestView,
+} from 'headgate/plugin'
 import { type Anonymous, anonymousCallers, anonymousSecret } from './anonymous.ts'
 import { config } from './config.ts'
 import { findCredential, longestKey, longestToken } from './credential.ts'
@@ -15,6 +25,11 @@ import { knownKeys } from './known-keys.ts'
 
 /** RFC 9110 wants it with each 401. */
 const challenge = { 'www-authenticate': 'Bearer' }
+
+interface Kept {
+  entry: KeyEntry | undefined
+}
+type X = AdmitExchange<never, never, typeof Principal, Kept>
 
 /** What a refusal needs of an exchange. */
 interface Refusing<R> {
@@ -28,7 +43,7 @@ export default definePlugin({
   config,
   provides: [Principal],
   failure: 'closed',
-  state: () => ({ entry: undefined as KeyEntry | undefined }),
+  state: (): Kept => ({ entry: undefined }),
 
   async setup(host, config) {
     const tokens = config.jwt.length > 0 ? await import('./jwt.ts') : undefined
@@ -69,34 +84,60 @@ export default definePlugin({
       return disabled ? ['invalid_api_key', `The API key ${principal.id} is switched off. Ask the operator.`] : undefined
     }
 
+    const admitted = (x: X, entry: KeyEntry): undefined => {
+      x.state.entry = entry
+      x.put(Principal, entry.principal)
+    }
+    /** By the credential that the request carries. */
+    const byCredential = (x: X): Refusal | undefined | Promise<Refusal | undefined> => {
+      const found = findCredential(x.headers, x.query, places)
+      if (typeof found !== 'string') {
+        if (anonymous === undefined || found.code !== 'missing_api_key') return refuse(x, found.code, found.message)
+        return admitted(x, anonymous.at(x.ip))
+      }
+      const judged = (entry: KeyEntry | undefined) => {
+        const problem = problemOf(entry, found)
+        return problem ? refuse(x, ...problem) : admitted(x, entry!)
+      }
+      if (verifier && tokens!.looksLikeToken(found)) {
+        const verified = verifier.verify(found)
+        if (!(verified instanceof Promise)) return judged(verified)
+        return verified.then((result) => ('principal' in result ? judged(result) : refuse(x, result.code, result.message)))
+      }
+      const entry = keys.find(found)
+      return entry instanceof Promise ? entry.then(judged) : judged(entry)
+    }
+    /** For whom a plugin calls. A key must still be good, and what it may now counts; who came without one is who was admitted then. */
+    const onBehalf = (x: X, caller: PrincipalValue | undefined): Refusal | undefined | Promise<Refusal | undefined> => {
+      if (caller === undefined) return refuse(x, 'missing_api_key', 'This call is made for nobody.')
+      if (!isOfKey(caller)) return admitted(x, entryFor(caller))
+      const judged = (entry: KeyEntry | undefined) => {
+        if (entry === undefined) {
+          // issuers may say that their tokens are of these kinds, and no key has their id
+          if (verifier && caller.kind !== 'key') return admitted(x, entryFor(caller))
+          return refuse(x, 'invalid_api_key', `The API key ${caller.id}, for which this call is made, is revoked.`)
+        }
+        const problem = problemOf(entry, config.key_prefix)
+        return problem ? refuse(x, ...problem) : admitted(x, entry)
+      }
+      const found = keys.current(caller.id)
+      return found instanceof Promise ? found.then(judged) : judged(found)
+    }
+
     return {
       admit(x) {
-        const found = findCredential(x.headers, x.query, places)
-        const admitted = (entry: KeyEntry) => {
-          x.state.entry = entry
-          x.put(Principal, entry.principal)
-        }
-        if (typeof found !== 'string') {
-          if (anonymous === undefined || found.code !== 'missing_api_key') return refuse(x, found.code, found.message)
-          return admitted(anonymous.at(x.ip))
-        }
-        const judged = (entry: KeyEntry | undefined) => {
-          const problem = problemOf(entry, found)
-          return problem ? refuse(x, ...problem) : admitted(entry!)
-        }
-        if (verifier && tokens!.looksLikeToken(found)) {
-          const verified = verifier.verify(found)
-          if (!(verified instanceof Promise)) return judged(verified)
-          return verified.then((result) => ('principal' in result ? judged(result) : refuse(x, result.code, result.message)))
-        }
-        const entry = keys.find(found)
-        return entry instanceof Promise ? entry.then(judged) : judged(entry)
+        if (x.inner) return onBehalf(x, x.inner.principal)
+        const refusal = byCredential(x)
+        // where no credential is asked for, a bad one is none
+        if (!x.open) return refusal
+        return refusal instanceof Promise ? refusal.then(() => undefined) : undefined
       },
 
       request(x) {
         const { entry } = x.state
         if (entry === undefined) return
         const { principal, allows } = entry
+        const { tier } = principal
         if (namesUser && principal.user === undefined && (config.end_user || principal.kind === 'anonymous')) {
           const user = endUserOf(x.request)
           if (user !== undefined)
@@ -104,6 +145,14 @@ export default definePlugin({
               Principal,
               principal.kind === 'anonymous' && anonymous!.byUser ? anonymous!.asUser(principal, user) : { ...principal, user },
             )
+        }
+        const other = host.catalog.tiered
+          ? modelsNamed(x.request).find((name) => !isForTier(host.catalog.find(name)?.tiers, tier))
+          : undefined
+        if (other !== undefined) {
+          const tiers = host.catalog.find(other)!.tiers!.join(', ')
+          const message = `The model ${JSON.stringify(other.slice(0, 100))} is for callers of the tier ${tiers}; yours is ${tier ?? 'none'}.`
+          return x.refuse('permission_denied', { message, param: 'model' })
         }
         if (allows === undefined) return
         const model = modelsNamed(x.request).find((name) => !allows(name))
@@ -119,6 +168,17 @@ export default definePlugin({
     }
   },
 })
+
+/** Whether a caller came by a key of its own. */
+function isOfKey({ kind }: PrincipalValue): boolean {
+  return kind === 'key' || kind === 'instance' || kind === 'self_host'
+}
+
+/** A caller who was admitted before. */
+function entryFor(principal: PrincipalValue): KeyEntry {
+  const { models } = principal
+  return { principal, expiresAt: Number.POSITIVE_INFINITY, ...(models && { allows: globMatcher(models) }) }
+}
 
 /** The models that a request names: its own, and those that it would fall back to (`models`, as OpenRouter has it). */
 function modelsNamed(request: RequestView): readonly string[] {

@@ -4,7 +4,7 @@
  * The one place where the text of a key is answered is the reply to the request that made it.
  */
 
-import { type Host, type PrincipalValue, parseDuration, type RouteSpec, StoreUnavailable } from 'headgate/plugin'
+import { type AdminSpec, type Host, type PrincipalValue, parseDuration, StoreUnavailable } from 'headgate/plugin'
 import { fieldNames, fieldProblem } from './key-fields.ts'
 import { type KeyChanges, type KeyStore, shown } from './key-store.ts'
 import { type CreateKeyOptions, createKey } from './keys.ts'
@@ -23,7 +23,7 @@ export interface KeyAdminOptions {
 export function addKeyRoutes(host: Host, options: KeyAdminOptions): void {
   const { store, keyPrefix, now, changed } = options
   const base = host.id === 'auth' ? '/keys' : `/${host.id}/keys`
-  const add = (method: RouteSpec['method'], path: string, summary: string, handler: RouteSpec['handler']) =>
+  const add = (method: AdminSpec['method'], path: string, summary: string, handler: AdminSpec['handler']) =>
     host.admin({
       method,
       path,

@@ -33,6 +33,8 @@ export interface KeyIndex {
   readonly size: number
   /** The entry of exactly this key; expiry is the caller's business. */
   find(key: string): KeyEntry | undefined
+  /** The entry of the key with this id. */
+  byId(id: string): KeyEntry | undefined
 }
 
 export interface SaltedEntry extends KeyEntry {
@@ -60,27 +62,31 @@ export function saltedEntry(record: KeyRecord, tier?: string): SaltedEntry {
 export function indexKeys(records: readonly KeyRecord[], inline: readonly InlineKey[], tier?: string): KeyIndex {
   const byPrefix = new Map<string, SaltedEntry>()
   const byHash = new Map<string, KeyEntry>()
-  const ids = new Set<string>()
-  const once = (id: string): void => {
+  const ids = new Map<string, KeyEntry>()
+  const once = (entry: KeyEntry): void => {
+    const { id } = entry.principal
     if (ids.has(id)) throw new Error(`two API keys have the id ${id}`)
-    ids.add(id)
+    ids.set(id, entry)
   }
   for (const record of records) {
-    once(record.id)
-    byPrefix.set(record.prefix, saltedEntry(record, tier))
+    const entry = saltedEntry(record, tier)
+    once(entry)
+    byPrefix.set(record.prefix, entry)
   }
   for (const key of inline) {
-    once(key.id)
+    const entry = entryOf(key, tier)
+    once(entry)
     const hash = key.hash.toLowerCase()
     const other = byHash.get(hash)
     if (other !== undefined) throw new Error(`the API keys ${other.principal.id} and ${key.id} have the same hash: which of them is meant?`)
-    byHash.set(hash, entryOf(key, tier))
+    byHash.set(hash, entry)
   }
   // One length as a rule; several when keys were made under several `key_prefix`es.
   const lengths = [...new Set(records.map((record) => record.prefix.length))]
 
   return {
     size: ids.size,
+    byId: (id) => ids.get(id),
     find(key) {
       for (const length of lengths) {
         const entry = byPrefix.get(key.slice(0, length))

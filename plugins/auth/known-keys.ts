@@ -9,9 +9,9 @@ import type { AuthConfig } from './config.ts'
 import { type IssuedKeys, issuedKeys, pollEvery } from './issued-keys.ts'
 import { addKeyRoutes } from './key-admin.ts'
 import { fieldProblem } from './key-fields.ts'
-import { type InlineKey, indexKeys, type KeyEntry } from './key-index.ts'
+import { type InlineKey, indexKeys, type KeyEntry, saltedEntry } from './key-index.ts'
 import { migrations, recordsKeySource, recordsKeyStore } from './key-records.ts'
-import { fileKeyStore } from './key-store.ts'
+import { fileKeyStore, type KeyStore } from './key-store.ts'
 import { watchKeys } from './keys-watch.ts'
 
 export interface KnownKeys {
@@ -20,6 +20,8 @@ export interface KnownKeys {
    * @throws StoreUnavailable, now or later, when nobody can say
    */
   find(key: string): KeyEntry | undefined | Promise<KeyEntry | undefined>
+  /** The key with this id as it stands now; undefined when there is none any more. @throws StoreUnavailable */
+  current(id: string): KeyEntry | undefined | Promise<KeyEntry | undefined>
 }
 
 /** @throws Error when there is no way in, or the keys file is broken */
@@ -57,6 +59,7 @@ export async function knownKeys(host: Host, config: AuthConfig): Promise<KnownKe
   host.task('keys-file', pollEvery, lookAtFile)
 
   let issued: IssuedKeys | undefined
+  let stored: KeyStore | undefined
   if (config.store === 'records') {
     await host.records.migrate(migrations)
     const source = recordsKeySource(host.records, host.id)
@@ -64,14 +67,16 @@ export async function knownKeys(host: Host, config: AuthConfig): Promise<KnownKe
     const sync = quietly(issued.sync)
     await sync()
     host.task('keys', pollEvery, sync)
-    const store = recordsKeyStore(host.records, host.id, now)
-    addKeyRoutes(host, { store, keyPrefix: config.key_prefix, now, changed: sync })
+    stored = recordsKeyStore(host.records, host.id, now)
+    addKeyRoutes(host, { store: stored, keyPrefix: config.key_prefix, now, changed: sync })
   } else {
     addKeyRoutes(host, { store: fileKeyStore(path), keyPrefix: config.key_prefix, now, changed: lookAtFile })
   }
 
   return {
     find: (key) => index.find(key) ?? issued?.find(key),
+    current: (id) =>
+      index.byId(id) ?? stored?.get(id).then((record) => (record === undefined ? undefined : saltedEntry(record, config.tier))),
   }
 }
 

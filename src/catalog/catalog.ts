@@ -60,6 +60,7 @@ export function createCatalog(
       return undefined
     },
     list: () => known,
+    tiered: models.some(({ tiers }) => tiers !== undefined),
     similar: (id) => nearest(id, [...exact.keys(), ...globs.map((g) => g.model.id)]),
     price(upstream, model, at) {
       const list = own.get(upstream)?.get(model) ?? globPrice(globs, upstream, model) ?? book.find(model)?.price

@@ -7,16 +7,17 @@
 
 import type { Family } from '../dialect/codec.ts'
 import type { Catalog, Model } from '../plugin/host.ts'
+import type { modelFilter } from '../plugin/model-access.ts'
 
 /** Largest page that Anthropic's and Gemini's clients may ask for. */
 const maxPage = 1000
 
-/** Whether a caller may use a model; undefined = any. */
-export type Allowed = ((model: string) => boolean) | undefined
+/** Whether a caller may use a model. */
+export type Allows = ReturnType<typeof modelFilter>
 
 /** The body of `GET /models`, with only the models that the caller may use. `query` pages Anthropic's list (`limit`, `after_id`, `before_id`) and Gemini's (`pageSize`, `pageToken`). */
-export function modelList(catalog: Catalog, family: Family, query: URLSearchParams, allowed?: Allowed): object {
-  const models = allowed ? catalog.list().filter((m) => allowed(m.id)) : catalog.list()
+export function modelList(catalog: Catalog, family: Family, query: URLSearchParams, allows: Allows = all): object {
+  const models = allows === all ? catalog.list() : catalog.list().filter(allows)
   switch (family) {
     case 'openai':
       return { object: 'list', data: models.map(openaiModel) }
@@ -44,12 +45,14 @@ export function modelList(catalog: Catalog, family: Family, query: URLSearchPara
 }
 
 /** The body of `GET /models/{id}`; undefined when there is no such model, or none that the caller may use. Ids that a pattern serves are models too. */
-export function modelDetail(catalog: Catalog, family: Family, id: string, allowed?: Allowed): object | undefined {
-  const found = allowed?.(id) === false ? undefined : catalog.find(id)
-  if (!found) return undefined
-  const model = { ...found, id }
+export function modelDetail(catalog: Catalog, family: Family, id: string, allows: Allows = all): object | undefined {
+  const found = catalog.find(id)
+  const model = found && { ...found, id }
+  if (!model || !allows(model)) return undefined
   return family === 'openai' ? openaiModel(model) : family === 'anthropic' ? anthropicModel(model) : geminiModel(model)
 }
+
+const all = () => true
 
 function pageSize(given: string | null, usual: number): number {
   const size = Number(given ?? usual)

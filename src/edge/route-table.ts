@@ -5,7 +5,7 @@
  */
 
 import { type FamilyApi, families, type OperationSpec } from '../dialect/family.ts'
-import type { RouteSpec } from '../plugin/host.ts'
+import type { AdminSpec, RouteSpec } from '../plugin/host.ts'
 import type { Outside } from '../runtime/handle.ts'
 import type { Snapshot } from '../runtime/snapshot.ts'
 
@@ -29,7 +29,7 @@ export interface RouteTable {
   /** Paths below which responses that exist are found by id. */
   readonly responses: readonly string[]
   readonly plugin: readonly { readonly owner: string; readonly route: RouteSpec }[]
-  readonly admin: readonly { readonly owner: string; readonly route: RouteSpec }[]
+  readonly admin: readonly { readonly owner: string; readonly route: AdminSpec }[]
   /** The inference endpoint at a path. */
   find(path: string): FoundRoute | undefined
   /** The API that a path most likely belongs to, for errors about paths that do not exist. */
@@ -73,14 +73,13 @@ export function routeTable(snapshot: Snapshot): RouteTable {
       if (!models.has(path)) models.set(path, api)
     }
   }
-  const owned = (pick: 'routes' | 'adminRoutes') => snapshot.live.flatMap((l) => l.host[pick].map((route) => ({ owner: l.id, route })))
   const longest = [...mounts].sort((a, b) => b.prefix.length - a.prefix.length)
   return {
     inference,
     models,
     responses: inference.flatMap(({ path, api, spec }) => (api === families.openai && spec.suffix === '/responses' ? [path] : [])),
-    plugin: owned('routes'),
-    admin: owned('adminRoutes'),
+    plugin: snapshot.live.flatMap(({ id, host }) => host.routes.map((route) => ({ owner: id, route }))),
+    admin: snapshot.live.flatMap(({ id, host }) => host.adminRoutes.map((route) => ({ owner: id, route }))),
     find(path) {
       const found = exact.get(path)
       if (found || gemini.size === 0) return found

@@ -3,6 +3,8 @@
  */
 
 import type { Price, PriceList } from './price.ts'
+import type { RefusalCode } from './refusal.ts'
+import type { Refusal, RefusalOptions } from './reply.ts'
 import type { PrincipalValue } from './slots.ts'
 
 /** Where one upstream call can go. */
@@ -34,9 +36,24 @@ export interface TargetTimeouts {
   readonly total?: number
 }
 
-/** A model of the catalogue. */
+/** A model of the catalogue. What is absent is not known. */
 export interface Model {
   readonly id: string
+  /** What people call it. */
+  readonly name?: string
+  readonly description?: string
+  /** When it came out, milliseconds since the epoch. */
+  readonly created?: number
+  /** Whose model it is. */
+  readonly ownedBy?: string
+  /** What it takes and gives: `text`, `image`, `audio`, `video`, `file`, `embeddings`. */
+  readonly modalities?: { readonly input: readonly string[]; readonly output: readonly string[] }
+  readonly tokenizer?: string
+  /** A name of this very version, where the id may come to mean another one. */
+  readonly canonical?: string
+  /** Tiers whose callers may use it; absent = all. */
+  readonly tiers?: readonly string[]
+  readonly deprecation?: Deprecation
   /** In the operator's order. */
   readonly targets: readonly Target[]
   /** Context window in tokens. */
@@ -47,11 +64,22 @@ export interface Model {
   readonly price?: PriceList
 }
 
+/** That and since when something is on its way out. Times are milliseconds since the epoch. */
+export interface Deprecation {
+  readonly since: number
+  /** When it ends. */
+  readonly sunset?: number
+  /** Where people can read about it. */
+  readonly link?: string
+}
+
 export interface Catalog {
   /** The model with this id, or undefined. Exact ids first, then globs in the operator's order. */
   find(id: string): Model | undefined
   /** All models with exact ids, in the operator's order. */
   list(): readonly Model[]
+  /** Some model is for callers of some tiers only. */
+  readonly tiered: boolean
   /** The nearest known ids, for "did you mean". */
   similar(id: string): readonly string[]
   /** The price in force at a time (milliseconds since the epoch) of what an upstream calls `model`; undefined when it is not known. */
@@ -203,17 +231,44 @@ export interface GaugeReading {
 export interface RouteCall {
   /** Request id; leaves as `x-request-id`. */
   readonly id: string
-  /** Who calls; absent where no plugin says so, and on the admin listener. */
+  /** Who calls; absent where no plugin says so. */
   readonly principal?: PrincipalValue | undefined
+  /** Dialect that the caller speaks, as far as its path and headers tell: `openai-chat`, `anthropic-messages`, `gemini-generate`. */
+  readonly dialect: string
+  /** Makes a refusal; return it from the handler. It leaves in the caller's dialect, as those of hooks do. */
+  refuse(code: RefusalCode, options?: RefusalOptions | string): Refusal
 }
 
-/** A handler of an extra endpoint. `path` may contain `:name` segments. */
+/** What a handler answers. Nothing: the gateway answers by itself where it has something at that path (its own model lists), else 404. */
+export type RouteAnswer = Response | Refusal | undefined
+
+/** An extra endpoint. */
 export interface RouteSpec {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
-  /** Absolute path on the listener. */
+  /** Absolute path on the listener. `:name` stands for one segment, `*` as the last segment for all the rest, slashes too: `params['*']`, decoded. */
   path: string
   summary: string
-  handler(request: Request, params: Readonly<Record<string, string>>, call: RouteCall): Response | Promise<Response>
+  /** Answers callers without a credential too: see `x.open`. */
+  open?: boolean
+  handler(request: Request, params: Readonly<Record<string, string>>, call: RouteCall): RouteAnswer | Promise<RouteAnswer>
+}
+
+/** An endpoint on the admin listener. */
+export interface AdminSpec extends Pick<RouteSpec, 'method' | 'path' | 'summary'> {
+  handler(request: Request, params: Readonly<Record<string, string>>, call: Pick<RouteCall, 'id'>): Response | Promise<Response>
+}
+
+/** On whose behalf a plugin makes a call, and as what. */
+export interface CallOptions {
+  /** Who submitted it: limits, budgets and records are theirs. Absent: a caller without a credential. */
+  readonly principal?: PrincipalValue | undefined
+  /**
+   * A name that is the same whenever this call is repeated because nobody knows what became of it: it is charged once under this name, whatever was
+   * done before. Unique within the plugin instance.
+   */
+  readonly once?: string
+  /** Cancels the call, as a client that leaves does. */
+  readonly signal?: AbortSignal
 }
 
 export interface Host {
@@ -238,8 +293,14 @@ export interface Host {
   gauge(name: string, help: string, read: () => Iterable<GaugeReading>): void
   /** Supervised background work: an error is logged and `run` called again after a pause; drained on close. Runs every `every` milliseconds. */
   task(name: string, every: number, run: (signal: AbortSignal) => void | Promise<void>): void
+  /**
+   * Makes an inference call to this gateway itself, inside the process: an exchange like any other, with all plugins of the list, limits, budget and
+   * record. `request` names a path that is served and has a JSON body; the response is what a client would get. While the gateway shuts down it is
+   * refused (503). Never rejects but for an aborted signal.
+   */
+  call(request: Request, options?: CallOptions): Promise<Response>
   /** A public endpoint; it passes the same `admit` hooks. */
   route(spec: RouteSpec): void
   /** An endpoint on the admin listener. */
-  admin(spec: RouteSpec): void
+  admin(spec: AdminSpec): void
 }

@@ -5,7 +5,8 @@
  */
 
 import { dirname, isAbsolute, resolve } from 'node:path'
-import type { Catalog, Host, Logger, RouteSpec } from '../plugin/host.ts'
+import type { InnerCall } from '../plugin/exchange.ts'
+import type { AdminSpec, Catalog, Host, Logger, RouteSpec } from '../plugin/host.ts'
 import type { RecordsStore } from '../store/records.ts'
 import type { StateStore } from '../store/state.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -21,6 +22,8 @@ export interface SharedServices {
   readonly metrics: Metrics
   /** Calls back once after so many milliseconds; the result cancels. Does not keep the process alive. */
   readonly later: (run: () => void | Promise<void>, ms: number) => () => void
+  /** Carries out calls that plugins make to this gateway itself. Set by who serves; absent before, and where nobody does. */
+  dispatch?: (request: Request, inner: InnerCall, signal: AbortSignal) => Promise<Response>
   /** Present when plugins are set up only to look at them. */
   readonly rehearsal?: Rehearsal
 }
@@ -44,7 +47,7 @@ export interface HostOptions {
 export interface HostHandle {
   readonly host: Host
   readonly routes: readonly RouteSpec[]
-  readonly adminRoutes: readonly RouteSpec[]
+  readonly adminRoutes: readonly AdminSpec[]
   /** Ends tasks; resolves when those that run have come back. */
   close(): Promise<void>
 }
@@ -61,7 +64,7 @@ export function createHost(options: HostOptions): HostHandle {
   const { id, services, world } = options
   const log = services.logger(id)
   const routes: RouteSpec[] = []
-  const adminRoutes: RouteSpec[] = []
+  const adminRoutes: AdminSpec[] = []
   const gauges: (() => void)[] = []
   const ending = new AbortController()
   const running = new Set<Promise<void>>()
@@ -115,6 +118,11 @@ export function createHost(options: HostOptions): HostHandle {
     histogram: (name, help) => services.metrics.histogram(`headgate_${name}`, help),
     gauge: (name, help, read) => void gauges.push(services.metrics.gauge(`headgate_${name}`, help, read)),
     task,
+    async call(request, { principal, once, signal = request.signal } = {}) {
+      signal.throwIfAborted()
+      if (!services.dispatch) return new Response('nobody serves', { status: 503 })
+      return await services.dispatch(request, { plugin: id, principal, once: once === undefined ? undefined : `${id}/${once}` }, signal)
+    },
     route: (spec) => void routes.push(spec),
     admin: (spec) => void adminRoutes.push(spec),
   }

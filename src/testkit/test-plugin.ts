@@ -5,14 +5,16 @@
  * dialects, upstream calls, delivery, settlement, reload. Stand-ins: the listener, the transport, the clock.
  */
 
-import { families } from '../dialect/family.ts'
+import { families, type OperationSpec } from '../dialect/family.ts'
 import type { Plugin } from '../plugin/define.ts'
 import type { AnySlot } from '../plugin/exchange.ts'
-import type { RouteCall, RouteSpec } from '../plugin/host.ts'
+import type { AdminSpec, RouteCall, RouteSpec } from '../plugin/host.ts'
 import type { Outcome } from '../plugin/outcome.ts'
 import { runEndpoint } from '../runtime/endpoint.ts'
 import { Gateway } from '../runtime/gateway.ts'
 import { InferenceExchange } from '../runtime/handle.ts'
+import type { HostHandle } from '../runtime/host.ts'
+import { runInner } from '../runtime/inner-call.ts'
 import { responseOrigins } from '../runtime/response-origins.ts'
 import { MemoryState } from '../store/state-memory.ts'
 import { createLogger } from '../telemetry/log.ts'
@@ -230,15 +232,22 @@ export async function testPlugin(plugin: Plugin, options: TestPluginOptions = {}
     })
   }
 
-  const route = (kind: 'routes' | 'adminRoutes', request: Request) => {
+  const find = <Spec extends AdminSpec | RouteSpec>(specs: (host: HostHandle) => readonly Spec[], request: Request) => {
     const { pathname } = new URL(request.url)
     for (const live of gateway.snapshot.live) {
-      for (const spec of live.host[kind]) {
-        const params = spec.method === request.method ? matchPath(spec, pathname) : undefined
-        if (params) return (call: RouteCall) => spec.handler(request, params, call)
+      for (const spec of specs(live.host)) {
+        const params = spec.method === request.method ? matchPath(spec.path, pathname) : undefined
+        if (params) return { spec, params }
       }
     }
     throw new Error(`no plugin serves ${request.method} ${pathname}`)
+  }
+  gateway.services.dispatch = async (request, inner, signal) => {
+    const { pathname } = new URL(request.url)
+    const spec = inferenceAt(pathname)
+    const id = `req_test_${++count}`
+    if (!spec) return Response.json({ error: { message: `There is nothing at ${pathname}.` } }, { status: 404 })
+    return await upstream.within(id, () => runInner(gateway.snapshot, services, { spec }, request, { id, inner, signal }))
   }
   const send = (options?: SendOptions) => start(options).result()
 
@@ -252,12 +261,21 @@ export async function testPlugin(plugin: Plugin, options: TestPluginOptions = {}
     messages: (body, more) => send({ dialect: 'anthropic-messages', ...more, ...(body !== undefined && { body }) }),
     async fetch(path, init) {
       const request = new Request(`http://gateway.test${path}`, init)
-      const handler = route('routes', request)
-      const arrival = { ...arrivalOf(request, 'route', 'openai-chat', new AbortController().signal), id: `req_test_${++count}` }
-      return await runEndpoint(gateway.snapshot, services, dialectNamed('openai-chat'), { ...arrival, peer: () => '192.0.2.1' }, handler)
+      const { spec, params } = find((host) => host.routes, request)
+      const id = `req_test_${++count}`
+      const arrival = { ...arrivalOf(request, 'route', 'openai-chat', request.signal), id, open: spec.open === true }
+      return await runEndpoint(
+        gateway.snapshot,
+        services,
+        dialectNamed('openai-chat'),
+        { ...arrival, peer: () => '192.0.2.1' },
+        (call: RouteCall) => spec.handler(request, params, call),
+      )
     },
     async admin(path, init) {
-      return await route('adminRoutes', new Request(`http://gateway.test${path}`, init))({ id: `req_test_${++count}` })
+      const request = new Request(`http://gateway.test${path}`, init)
+      const { spec, params } = find((host) => host.adminRoutes, request)
+      return await spec.handler(request, params, { id: `req_test_${++count}` })
     },
     async health() {
       return await gateway.snapshot.live.find((l) => l.id === list.id)?.hooks.health?.()
@@ -283,13 +301,21 @@ function bodyOf(openai: boolean, more: Readonly<Record<string, unknown>> = {}): 
   return openai ? { model: 'test-model', messages, ...more } : { model: 'test-model', max_tokens: 64, messages, ...more }
 }
 
+/** The operation of our own dialects at a path below any mount. */
+function inferenceAt(path: string): OperationSpec | undefined {
+  return Object.values(families)
+    .flatMap((f) => f.operations)
+    .find((o) => !o.upstreamOnly && path.endsWith(o.suffix))
+}
+
 /** The parameters of a route's path; undefined when another path is meant. */
-function matchPath(spec: RouteSpec, path: string): Record<string, string> | undefined {
-  const wanted = spec.path.split('/')
+function matchPath(spec: string, path: string): Record<string, string> | undefined {
+  const wanted = spec.split('/')
   const found = path.split('/')
-  if (wanted.length !== found.length) return undefined
+  if (wanted.at(-1) !== '*' && wanted.length !== found.length) return undefined
   const params: Record<string, string> = {}
   for (const [i, part] of wanted.entries()) {
+    if (part === '*') return { ...params, '*': decodeURIComponent(found.slice(i).join('/')) }
     if (part.startsWith(':')) params[part.slice(1)] = decodeURIComponent(found[i]!)
     else if (part !== found[i]) return undefined
   }
