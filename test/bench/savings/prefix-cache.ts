@@ -81,10 +81,8 @@ export class PrefixCache {
         markedTo = mark
       }
       const known = this.entries.get(chain)
-      const until = now + lifetime
-      if (!known || known.until <= now) this.entries.set(chain, { until, lifetime, from: readyAt })
-      else if (known.lifetime >= lifetime) known.until = Math.max(known.until, now + known.lifetime)
-      else this.entries.set(chain, { until, lifetime, from: known.from })
+      // a longer mark on an entry that is there makes it live no longer than it was paid for
+      if (!known || known.until <= now) this.entries.set(chain, { until: now + lifetime, lifetime, from: readyAt })
     }
     return { uncached: total - written, read, write5m, write1h, readTo, markedTo }
   }

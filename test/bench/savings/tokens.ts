@@ -28,6 +28,7 @@ export function tokensOf(text: string): number {
 function countPiece(piece: string): number {
   if (!/[^\s]{401}|(.)\1{200}/s.test(piece)) return countTokens(piece, { allowedSpecial: 'all' })
   let total = 0
-  for (let from = 0; from < piece.length; from += longestRun) total += countTokens(piece.slice(from, from + longestRun), { allowedSpecial: 'all' })
+  for (let from = 0; from < piece.length; from += longestRun)
+    total += countTokens(piece.slice(from, from + longestRun), { allowedSpecial: 'all' })
   return total
 }

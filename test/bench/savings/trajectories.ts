@@ -8,9 +8,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 
-export const trajectoriesFolder = resolve(
-  process.env.HEADGATE_TRAJECTORIES ?? join(import.meta.dir, '../../../../shared/trajectories'),
-)
+export const trajectoriesFolder = resolve(process.env.HEADGATE_TRAJECTORIES ?? join(import.meta.dir, '../../../../shared/trajectories'))
 
 /** A message as recorded, in the shape of Chat Completions. */
 export interface RecordedMessage {
