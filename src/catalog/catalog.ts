@@ -7,7 +7,7 @@
 
 import type { ListedModel } from '../config/price-schema.ts'
 import { distance } from '../config/suggest.ts'
-import type { Catalog, Model, Target } from '../plugin/host.ts'
+import type { Catalog, Modalities, Model, Target } from '../plugin/host.ts'
 import { type PriceList, priceAt } from '../plugin/price.ts'
 import { createPriceBook, type PriceBook } from './prices.ts'
 
@@ -22,11 +22,17 @@ const noPrices: PriceList = []
 const maxMade = 1000
 const longestMade = 200
 
-/** Builds the catalogue. `dialectOf` names the API family that an upstream speaks; `list` is the price list. */
+const onlyText: Modalities = { input: ['text'], output: ['text'] }
+
+/**
+ * Builds the catalogue. `dialectOf` names the API family that an upstream speaks; `list` is the price list; `known` says what is known of what a
+ * target's model takes and gives.
+ */
 export function createCatalog(
   models: readonly Model[],
   dialectOf: (upstream: string) => string | undefined,
   list: readonly ListedModel[] = [],
+  known: (target: Target) => Modalities | undefined = () => undefined,
 ): Catalog {
   const book = createPriceBook(list)
   const exact = new Map<string, Model>()
@@ -39,8 +45,8 @@ export function createCatalog(
   }
   /** What globs stood for; clients choose the ids. */
   const made = new Map<string, Model>()
-  const known = [...exact.values()]
-  const own = ownPrices(known)
+  const listed = [...exact.values()]
+  const own = ownPrices(listed)
   return {
     find(id) {
       const found = exact.get(id) ?? made.get(id)
@@ -59,7 +65,8 @@ export function createCatalog(
       }
       return undefined
     },
-    list: () => known,
+    list: () => listed,
+    modalities: ({ modalities, targets: [first] }) => modalities ?? (first && known(first)) ?? onlyText,
     tiered: models.some(({ tiers }) => tiers !== undefined),
     similar: (id) => nearest(id, [...exact.keys(), ...globs.map((g) => g.model.id)]),
     price(upstream, model, at) {

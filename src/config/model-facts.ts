@@ -32,7 +32,7 @@ export const modelFacts = {
   name: text('What people call it. The id by default.'),
   description: text('What it is good for, in a sentence or two.'),
   created: Type.Optional(Moment({ description: 'When it came out (UTC).' })),
-  owned_by: text("Whose model it is. By default what stands before the / of its id, else its first target's upstream."),
+  owned_by: text("Whose model it is. Its first target's upstream by default."),
   modalities: Type.Optional(
     Type.Object(
       { input: kindsOf('takes'), output: kindsOf('gives') },

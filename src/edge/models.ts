@@ -60,15 +60,16 @@ function pageSize(given: string | null, usual: number): number {
 }
 
 function openaiModel(m: Model): object {
-  return { id: m.id, object: 'model', created: 0, owned_by: m.targets[0]?.upstream ?? 'headgate' }
+  const created = Math.floor((m.created ?? 0) / 1000)
+  return { id: m.id, object: 'model', created, owned_by: m.ownedBy ?? m.targets[0]?.upstream.split('#', 1)[0] ?? 'headgate' }
 }
 
 function anthropicModel(m: Model): object {
   return {
     type: 'model',
     id: m.id,
-    display_name: m.id,
-    created_at: '1970-01-01T00:00:00Z',
+    display_name: m.name ?? m.id,
+    created_at: new Date(m.created ?? 0).toISOString().replace('.000Z', 'Z'),
     ...(m.context !== undefined && { max_input_tokens: m.context }),
     ...(m.maxOutput !== undefined && { max_tokens: m.maxOutput }),
   }
@@ -78,7 +79,8 @@ function geminiModel(m: Model): object {
   return {
     name: `models/${m.id}`,
     version: '001',
-    displayName: m.id,
+    displayName: m.name ?? m.id,
+    ...(m.description !== undefined && { description: m.description }),
     ...(m.context !== undefined && { inputTokenLimit: m.context }),
     ...(m.maxOutput !== undefined && { outputTokenLimit: m.maxOutput }),
     supportedGenerationMethods: ['generateContent', 'countTokens'],

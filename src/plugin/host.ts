@@ -46,8 +46,8 @@ export interface Model {
   readonly created?: number
   /** Whose model it is. */
   readonly ownedBy?: string
-  /** What it takes and gives: `text`, `image`, `audio`, `video`, `file`, `embeddings`. */
-  readonly modalities?: { readonly input: readonly string[]; readonly output: readonly string[] }
+  /** As the operator says; `Catalog.modalities` knows more. */
+  readonly modalities?: Modalities
   readonly tokenizer?: string
   /** A name of this very version, where the id may come to mean another one. */
   readonly canonical?: string
@@ -64,6 +64,12 @@ export interface Model {
   readonly price?: PriceList
 }
 
+/** What a model takes and gives: `text`, `image`, `audio`, `video`, `file`, `embeddings`. */
+export interface Modalities {
+  readonly input: readonly string[]
+  readonly output: readonly string[]
+}
+
 /** That and since when something is on its way out. Times are milliseconds since the epoch. */
 export interface Deprecation {
   readonly since: number
@@ -78,6 +84,8 @@ export interface Catalog {
   find(id: string): Model | undefined
   /** All models with exact ids, in the operator's order. */
   list(): readonly Model[]
+  /** What a model takes and gives: as the operator says, else what is known of its kind at its first target, else text. */
+  modalities(model: Model): Modalities
   /** Some model is for callers of some tiers only. */
   readonly tiered: boolean
   /** The nearest known ids, for "did you mean". */

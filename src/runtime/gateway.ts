@@ -26,6 +26,7 @@ import { defineUpstreams, demoBase } from './define-upstream.ts'
 import { type Rehearsal, realLater, type SharedServices } from './host.ts'
 import { buildInstances, closeInstances, closeUnused, type LiveInstance, setupTimeout } from './instances.ts'
 import { type KeptStores, keptStores } from './kept-stores.ts'
+import { knownModalities } from './known-modalities.ts'
 import type { Builtins } from './load-plugin.ts'
 import { ownMetrics } from './own-metrics.ts'
 import { apisOf, loadWithDialects } from './plugin-dialects.ts'
@@ -261,7 +262,8 @@ export class Gateway {
 /** Made apart from the build: the catalogue outlives it, and a closure in there would keep every config before this one. */
 function catalogOf({ config }: LoadResult): Catalog {
   const families = new Map(config?.upstreams.map((u) => [u.name, u.dialect]))
-  return createCatalog(config?.models ?? [], (name) => families.get(name), config?.priceList?.models)
+  const known = knownModalities(config?.upstreams ?? [])
+  return createCatalog(config?.models ?? [], (name) => families.get(name), config?.priceList?.models, known)
 }
 
 /** Calls `ready` of new instances; the first failure, if any. */
