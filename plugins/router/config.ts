@@ -82,6 +82,34 @@ const client = Type.Object(
   },
 )
 
+const shadow = Type.Object(
+  {
+    to: Type.String({ minLength: 1, description: 'Model of the catalogue that gets the copies' }),
+    upstream: Type.Optional(
+      Type.String({ minLength: 1, description: 'The one of its upstreams that gets them; its first one when absent' }),
+    ),
+    share: Type.Number({ minimum: 0, maximum: 1, description: 'Share of the requests that are copied: 0.05 = one in twenty' }),
+    models: Type.Array(Type.String({ minLength: 1 }), {
+      default: ['*'],
+      minItems: 1,
+      description: 'Requests for which models are copied, by glob',
+    }),
+    concurrency: Type.Integer({ default: 4, minimum: 1, maximum: 1000, description: 'Copies at the same time' }),
+    queue: Type.Integer({
+      default: 16,
+      minimum: 0,
+      maximum: 10_000,
+      description: 'Copies that may wait, each with its body in memory; further ones are dropped, and counted',
+    }),
+    timeout: Duration({ default: '2m', description: 'Until a copy is given up, waiting included' }),
+  },
+  {
+    ...strict,
+    description: 'Sends copies of requests to another model, too. No client gets or waits for their replies, nor is charged for them',
+  },
+)
+export type ShadowConfig = Static<typeof shadow>
+
 export const config = Type.Object({
   default_model: Type.Optional(
     Type.String({ minLength: 1, description: 'Model of the catalogue for requests that name none; without it they are refused' }),
@@ -133,6 +161,7 @@ export const config = Type.Object({
     description:
       'When a request has no content after so long, the next target is called beside the first; whoever gives content first is served and the other call ended. It may be charged all the same. 0 = never',
   }),
+  shadow: Type.Optional(shadow),
   breaker,
   affinity,
   concurrency,

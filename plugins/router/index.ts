@@ -13,6 +13,7 @@ import { config } from './config.ts'
 import { Gate } from './gate.ts'
 import { createPlanner, type Routing } from './plan.ts'
 import { providerOf, resolveModel } from './resolve.ts'
+import { createShadows } from './shadow.ts'
 import { adminStatus, publicStatus } from './status.ts'
 import { createTracks } from './track.ts'
 
@@ -23,17 +24,16 @@ export default definePlugin({
   config,
   wants: [Principal, Session],
   failure: 'closed',
-  state: (): Routing => ({ plan: undefined, serving: undefined }),
+  state: (): Routing => ({ plan: undefined, serving: undefined, shadow: undefined }),
 
   setup(host, config) {
     const { aliases, breaker, concurrency, default_model, fallback_models } = config
     mustExist('default_model', default_model === undefined ? [] : [default_model])
     mustExist('aliases', Object.values(aliases))
     for (const [glob, models] of Object.entries(fallback_models)) mustExist(`fallback_models.${glob}`, models)
-    for (const name of Object.keys(concurrency.upstreams)) {
-      if (host.upstreams.some((upstream) => upstream === name || providerOf(upstream) === name)) continue
-      throw new Error(`concurrency.upstreams: no upstream is called ${JSON.stringify(name)}`)
-    }
+    for (const name of Object.keys(concurrency.upstreams)) mustBeUpstream('concurrency.upstreams', name)
+    if (config.shadow) mustExist('shadow.to', [config.shadow.to])
+    if (config.shadow?.upstream !== undefined) mustBeUpstream('shadow.upstream', config.shadow.upstream)
     const now = () => host.now()
     const tracks = createTracks(breaker.enabled ? breaker : undefined, gateOf)
     const homes = createHomes(config.affinity.ttl)
@@ -81,6 +81,13 @@ export default definePlugin({
       })
     }
 
+    const shadows =
+      config.shadow && createShadows(host, config.shadow, (id) => resolveModel(id, host.catalog, aliases, true)?.model, Math.random)
+
+    function mustBeUpstream(what: string, name: string): void {
+      if (host.upstreams.some((upstream) => upstream === name || providerOf(upstream) === name)) return
+      throw new Error(`${what}: no upstream is called ${JSON.stringify(name)}`)
+    }
     function mustExist(what: string, models: readonly string[]): void {
       for (const model of models) {
         if (resolveModel(model, host.catalog, aliases, true) === undefined) {
@@ -104,17 +111,19 @@ export default definePlugin({
         x.state.plan = made
         x.setTarget(target)
         if (x.request.model !== target.model) x.request.setModel(target.model)
+        if (shadows) x.state.shadow = shadows.of(x, made)
       },
 
-      wraps: ({ state }) => state.plan !== undefined && !isLone(state.plan, attempts),
+      wraps: ({ state }) => state.plan !== undefined && (state.shadow !== undefined || !isLone(state.plan, attempts)),
 
       around(x, next) {
-        const { plan } = x.state
+        const { plan, shadow } = x.state
+        if (shadow) shadows?.send(x, shadow)
         return plan ? tryAll(x, next, plan, attempts) : next()
       },
 
       settle(x, outcome) {
-        const { plan, serving } = x.state
+        const { plan, serving, shadow } = x.state
         if (!plan) return
         const { end, served } = outcome
         if (serving) {
@@ -122,8 +131,10 @@ export default definePlugin({
           serving.done()
           if (served) countServed(serving.called, served, attempts)
           if (plan.session !== undefined && served && end === 'finished') homes.set(plan.session, serving.called.key, now())
-        } else if (isLone(plan, attempts)) countLone(plan, outcome, attempts, x.operation !== 'count_tokens')
+        } else if (shadow === undefined && isLone(plan, attempts)) countLone(plan, outcome, attempts, x.operation !== 'count_tokens')
       },
+
+      close: () => shadows?.close(),
     }
   },
 })

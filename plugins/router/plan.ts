@@ -11,6 +11,7 @@ import type { RouterConfig } from './config.ts'
 import type { CallUnderWay } from './one-call.ts'
 import { type Candidate, type OrderContext, order, type Strategy } from './order.ts'
 import { providerOf, type Resolved, resolveModel } from './resolve.ts'
+import type { ShadowTarget } from './shadow.ts'
 import type { Tracks } from './track.ts'
 import { type ProviderWishes, readWishes, type Wishes } from './wishes.ts'
 
@@ -39,6 +40,8 @@ export interface Routing {
   plan: Plan | undefined
   /** The call whose reply is on its way to the client. */
   serving: CallUnderWay | undefined
+  /** Where a copy goes, too. */
+  shadow: ShadowTarget | undefined
 }
 
 export type X = RouterExchange<Routing>

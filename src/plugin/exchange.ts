@@ -86,6 +86,8 @@ export interface ShadowOptions {
   model?: string
   /** Ends it. */
   signal?: AbortSignal
+  /** What it waits for before it begins. When that rejects, no call is made. */
+  after?: PromiseLike<unknown>
 }
 
 /** What hooks from `request` on see. */

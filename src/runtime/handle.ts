@@ -125,6 +125,11 @@ export class InferenceExchange implements DeliveryOptions {
     return await this.answer(reply)
   }
 
+  /** Ends a shadow of which no call was made. */
+  async unsent(): Promise<Response> {
+    return await this.answer(this.refused({ type: 'refusal', code: 'client_closed', message: 'It was called off before it began.' }))
+  }
+
   shadow(target: Target, options: ShadowOptions, by: string): Promise<Outcome> {
     const { services, snapshot, spec } = this
     return sendShadow(

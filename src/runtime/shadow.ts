@@ -57,7 +57,8 @@ export function sendShadow(
   shadow.told = resolve
   setImmediate(() => {
     const branch = new Branch(undefined, ending.signal)
-    void shadow.alone(branch).then(swallow, swallow)
+    const begun = waited(options.after, ending.signal).then(() => shadow.alone(branch))
+    void begun.then(swallow, () => shadow.unsent().then(swallow, swallow))
   })
   return promise.finally(ending.forget)
 }
@@ -69,6 +70,17 @@ function copyOf({ core, dialect, outside, snapshot }: InferenceExchange): Reques
   const bytes = core.body!.document.output()
   const top = examine(bytes, snapshot.limits)
   return 'type' in top ? undefined : new RequestCore(bytes, outside ? { ...top, ...outside } : top, dialect.parts, outside !== undefined)
+}
+
+/** Rejects when the signal comes first. */
+function waited(after: PromiseLike<unknown> | undefined, signal: AbortSignal): Promise<unknown> {
+  if (!after) return Promise.resolve()
+  return new Promise((resolve, reject) => {
+    const ended = () => reject(signal.reason)
+    signal.addEventListener('abort', ended, { once: true })
+    if (signal.aborted) ended()
+    after.then(resolve, reject)
+  })
 }
 
 /** Reads an answer to its end, for nobody. */

@@ -60,6 +60,7 @@ export async function startLocalGateway(
     builtins: {
       audit: () => import('../../plugins/audit/index.ts'),
       auth: () => import('../../plugins/auth/index.ts'),
+      budget: () => import('../../plugins/budget/index.ts'),
       'rate-limit': () => import('../../plugins/rate-limit/index.ts'),
       router: () => import('../../plugins/router/index.ts'),
       probe: () => Promise.resolve({ default: probe }),
