@@ -74,10 +74,10 @@ export const config = Type.Object({
         'Tokens reserved for the output of a request that does not say how long it may be; when absent as much as the catalogue says the model can give, else 4096',
     }),
   ),
-  headers: Type.Union([Type.Boolean(), Type.Enum(['always', 'limited', 'never'])], {
+  headers: Type.Union([Type.Boolean(), Type.Enum(['always', 'missing', 'limited', 'never'])], {
     default: true,
     description:
-      'When replies say where the tightest limit stands: `always` (true), only on refusals by a limit (`limited`), or `never` (false)',
+      'When replies say where the tightest limit stands: `always` (true), only where no limit below has said so (`missing`), only on refusals by a limit (`limited`), or `never` (false)',
   }),
   header_names: Type.Object(
     {

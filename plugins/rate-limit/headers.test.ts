@@ -56,6 +56,15 @@ describe('what the caller is told', () => {
     expect(figures(await kit.fetch('/hello'))).toEqual({ ...told, 'retry-after': '60' })
   })
 
+  test('ANYR-9: headers: missing lets the limit below speak, and speaks where none did', async () => {
+    const kit = await kitOf(
+      { requests: 600, by: 'ip', headers: 'missing' },
+      { below: [{ plugin: rateLimit, id: 'below', with: { requests: 60 }, when: { operation: ['chat'] } }, route] },
+    )
+    expect(figures(await kit.chat())).toMatchObject({ 'x-ratelimit-limit': '60', 'x-ratelimit-remaining': '59' })
+    expect(figures(await kit.fetch('/hello'))).toMatchObject({ 'x-ratelimit-limit': '600', 'x-ratelimit-remaining': '598' })
+  })
+
   test('the tightest of several, and of a refusal the one that refused', async () => {
     const kit = await kitOf({
       limits: [

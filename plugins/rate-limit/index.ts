@@ -78,6 +78,8 @@ export default definePlugin({
     const limitsOf = limitsFor(limits, catalog)
     const mode = config.headers === true ? 'always' : config.headers === false ? 'never' : config.headers
     const write = headerWriter(config.header_names, config.reset)
+    /** The headers by which a limit below has spoken. */
+    const spoken = mode === 'missing' ? ['requests', 'tokens'].map((what) => config.header_names.limit.replace('{what}', what)) : []
     const refused = host.counter('rate_limit_refused', 'Requests refused, by the limit that refused them')
 
     /** A bucket may be too large to be counted exactly: that is told at the start, not at the first request. */
@@ -240,6 +242,7 @@ export default definePlugin({
           dropProvidersFigures(reply)
           const { results, refusedBy, limits, asked } = x.state
           if (mode === 'limited' && refusedBy < 0) return undefined
+          if (mode === 'missing' && refusedBy < 0 && spoken.some((name) => reply.headers.has(name))) return undefined
           if (results !== undefined) return write(reply.headers, { limits, results, refusedBy }, host.now())
           return asked ? undefined : writeStanding(x, reply.headers)
         },

@@ -1,0 +1,12 @@
+/** What an operator may set for `validate`. Static type, defaults, checks, editor schema and the README table come from here. */
+
+import { Type } from 'headgate/plugin'
+
+export const config = Type.Object({
+  status: Type.Enum([400, 422], { default: 400, description: 'HTTP status of a request of which a field is wrong' }),
+  context: Type.Boolean({
+    default: true,
+    description:
+      'Refuse requests that have more words than the `context` of their model, and of all other models that they name, has tokens. What is too long by less is told by the provider',
+  }),
+})

@@ -1,0 +1,27 @@
+/**
+ * Whether a request is certainly longer than a model can read.
+ *
+ * No tokenizer in use joins words across white space into one token, so a prompt has at least as many tokens as words. Only what is longer by that
+ * count is refused here; what is too long by less, the provider tells. Pure.
+ */
+
+import type { Part } from 'headgate/plugin'
+
+/** Runs of characters between white space in the texts of a prompt: fewer than its tokens by any tokenizer. */
+export function fewestTokens(parts: readonly Part[]): number {
+  let words = 0
+  for (const { kind, text } of parts) {
+    if (kind === 'tool_schema') continue // providers rewrite schemas
+    let inside = false
+    for (let i = 0; i < text.length; i++) {
+      const white = isWhite(text.charCodeAt(i))
+      if (!white && !inside) words++
+      inside = !white
+    }
+  }
+  return words
+}
+
+function isWhite(c: number): boolean {
+  return c === 32 || (c >= 9 && c <= 13) || c === 0xa0 || c === 0x2028 || c === 0x2029 || c === 0x3000
+}
