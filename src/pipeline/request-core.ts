@@ -11,7 +11,7 @@ import { type PromptLayout, promptUnits, spanAt } from '../json/prompt-units.ts'
 import { bodyStart, type TopLevel } from '../json/scan.ts'
 import { rootSpan } from '../json/spans.ts'
 import type { Edit } from '../plugin/outcome.ts'
-import type { ByteSpan, Json, Part, PartKind, PromptUnit, RequestView } from '../plugin/request.ts'
+import type { BodyChange, ByteSpan, Json, Part, PartKind, PromptUnit, RequestView } from '../plugin/request.ts'
 import type { PluginView } from './view.ts'
 
 /** Reads the texts of a body: the dialect's lens. */
@@ -94,6 +94,10 @@ export class RequestCore {
   }
   get firstEdit(): number {
     return this.edits === 0 ? -1 : this.document.firstEdit
+  }
+  get changes(): readonly BodyChange[] {
+    if (this.edits === 0) return []
+    return this.document.edits().map(({ start, end, text }) => ({ start, end, bytes: Buffer.byteLength(text) }))
   }
 
   parts(kinds: readonly PartKind[]): readonly Part[] {
@@ -250,6 +254,9 @@ export class RequestFacade implements RequestView {
   }
   get firstEdit(): number {
     return this.core.firstEdit
+  }
+  get changes(): readonly BodyChange[] {
+    return this.core.changes
   }
   parts(...kinds: PartKind[]): readonly Part[] {
     return this.core.parts(kinds)

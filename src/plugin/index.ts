@@ -36,7 +36,7 @@ export {
 } from './price.ts'
 export { type RefusalCode, refusalCodes } from './refusal.ts'
 export type { Completed, Refusal, RefusalOptions, Reply } from './reply.ts'
-export type { ByteSpan, Json, Part, PartKind, PromptUnit, RequestView } from './request.ts'
+export type { BodyChange, ByteSpan, Json, Part, PartKind, PromptUnit, RequestView } from './request.ts'
 export {
   type LaneState,
   Principal,

@@ -77,4 +77,11 @@ export interface RequestView {
   at(pointer: string): Json | undefined
   /** Byte offset of the first difference from `bytes`; -1 when nothing was edited. */
   readonly firstEdit: number
+  /** Which spans of `bytes` leave as something else, in order, and how many bytes stand in their place. */
+  readonly changes: readonly BodyChange[]
+}
+
+/** `[start, end)` of a body leaves as so many other bytes; where `start` is `end`, they were put in between. */
+export interface BodyChange extends ByteSpan {
+  readonly bytes: number
 }
