@@ -7,7 +7,7 @@
 import type { StreamEvent } from '../plugin/events.ts'
 import type { Attempt } from '../plugin/outcome.ts'
 import type { RefusalCode } from '../plugin/refusal.ts'
-import type { Completed, Refusal, Reply } from '../plugin/reply.ts'
+import type { Completed, Refusal, Reply, StoredReply } from '../plugin/reply.ts'
 
 /** What a live upstream stream offers to whoever delivers it. */
 export interface LiveStream {
@@ -55,6 +55,8 @@ export type ReplySource =
   /** Ready bytes in the client's own dialect: a whole reply, or an upstream's error body, which hooks see no events of. */
   | { readonly kind: 'whole'; readonly body: Uint8Array; readonly error: boolean }
   | { readonly kind: 'live'; readonly live: LiveStream }
+  /** One that was recorded before. */
+  | { readonly kind: 'stored'; readonly stored: StoredReply }
 
 export class ReplyCore implements Reply {
   readonly type = 'reply' as const
@@ -70,7 +72,8 @@ export class ReplyCore implements Reply {
     public status: number,
     readonly headers: Headers,
     readonly stream: boolean,
-    readonly source: ReplySource,
+    /** Replaced only by one that gives the same (`record-reply.ts`). */
+    public source: ReplySource,
     more: { code?: RefusalCode; message?: string; attempt?: Attempt } = {},
   ) {
     if (more.code !== undefined) this.code = more.code
@@ -111,7 +114,9 @@ export function refusalReply(refusal: Refusal, status: number, origin: number, b
 
 /** An answer made by a plugin as a reply. */
 export function completedReply(completed: Completed, stream: boolean, origin: number, by: string): ReplyCore {
-  const reply = new ReplyCore(true, 200, new Headers(completed.headers), stream, { kind: 'completed', events: completed.events })
+  const { stored, events, headers } = completed
+  const source: ReplySource = stored ? { kind: 'stored', stored } : { kind: 'completed', events }
+  const reply = new ReplyCore(true, 200, new Headers(headers), stream, source)
   reply.origin = origin
   reply.by = by
   return reply

@@ -10,12 +10,14 @@ import type { AnySlot, Exchange, InnerCall, Operation, ShadowOptions } from '../
 import type { Target } from '../plugin/host.ts'
 import type { Outcome } from '../plugin/outcome.ts'
 import type { RefusalCode } from '../plugin/refusal.ts'
-import type { Completed, Refusal, RefusalOptions } from '../plugin/reply.ts'
+import type { Completed, Recording, Refusal, RefusalOptions, Reply, StoredReply } from '../plugin/reply.ts'
 import type { RequestView } from '../plugin/request.ts'
 import type { Slot } from '../plugin/slots.ts'
 import type { ExchangeCore } from './core.ts'
 import type { Instance } from './plan.ts'
+import { recordReply } from './record-reply.ts'
 import { makeRefusal } from './refuse.ts'
+import { ReplyCore } from './reply-core.ts'
 import { RequestFacade } from './request-core.ts'
 
 export class PluginView implements Exchange<AnySlot, AnySlot, AnySlot, unknown> {
@@ -114,6 +116,17 @@ export class PluginView implements Exchange<AnySlot, AnySlot, AnySlot, unknown> 
 
   reply(events: readonly StreamEvent[], options?: { headers?: Record<string, string> }): Completed {
     return options?.headers ? { type: 'completed', events, headers: options.headers } : { type: 'completed', events }
+  }
+
+  record(reply: Reply, limit: number): Recording {
+    if (!(reply instanceof ReplyCore)) throw this.misuse('record() wants a reply of next()')
+    return recordReply(reply, this.core.dialect, limit)
+  }
+
+  replay(stored: StoredReply, options?: { headers?: Record<string, string> }): Completed {
+    if (stored.dialect !== this.core.dialect)
+      throw this.misuse(`replay() of a reply in ${stored.dialect} to a client that speaks ${this.core.dialect}`)
+    return { type: 'completed', events: [], stored, ...(options?.headers && { headers: options.headers }) }
   }
 
   note(detail: string): void {

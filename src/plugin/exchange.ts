@@ -9,7 +9,7 @@ import type { StreamEvent } from './events.ts'
 import type { Target } from './host.ts'
 import type { Outcome } from './outcome.ts'
 import type { RefusalCode } from './refusal.ts'
-import type { Completed, Refusal, RefusalOptions } from './reply.ts'
+import type { Completed, Recording, Refusal, RefusalOptions, Reply, StoredReply } from './reply.ts'
 import type { RequestView } from './request.ts'
 import type { PrincipalValue, Slot } from './slots.ts'
 
@@ -104,6 +104,16 @@ export interface Exchange<N extends AnySlot = never, W extends AnySlot = never, 
    * Resolves to its outcome; never rejects.
    */
   shadow(target: Target, options?: ShadowOptions): Promise<Outcome>
+  /**
+   * Keeps a copy of a reply of `next()` while it is delivered, as it is below this plugin: what plugins above make of it is not in it.
+   * @param limit bytes above which nothing is kept
+   */
+  record(reply: Reply, limit: number): Recording
+  /**
+   * Gives a recorded reply again, under a new id, whole or streamed as this client asks; return it from `request` or `around`. Its usage is that of the
+   * original; no upstream was called, and nothing is billed.
+   */
+  replay(stored: StoredReply, options?: { headers?: Record<string, string> }): Completed
   /** Makes a complete answer out of events; return it from `request` or `around`. */
   reply(events: readonly StreamEvent[], options?: { headers?: Record<string, string> }): Completed
 }

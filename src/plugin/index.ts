@@ -10,6 +10,7 @@ export type { AdmitExchange, AnySlot, Exchange, InnerCall, Operation, ShadowOpti
 export { globMatcher } from './glob.ts'
 export {
   allHooks,
+  type BrokenStream,
   exchangeHooks,
   type HookName,
   type Hooks,
@@ -35,7 +36,7 @@ export {
   priceClasses,
 } from './price.ts'
 export { type RefusalCode, refusalCodes } from './refusal.ts'
-export type { Completed, Refusal, RefusalOptions, Reply } from './reply.ts'
+export type { Completed, Recording, Refusal, RefusalOptions, Reply, StoredReply } from './reply.ts'
 export type { BodyChange, ByteSpan, Json, Part, PartKind, PromptUnit, RequestView } from './request.ts'
 export {
   type LaneState,

@@ -37,6 +37,26 @@ export interface Completed {
   readonly type: 'completed'
   readonly events: readonly StreamEvent[]
   readonly headers?: Readonly<Record<string, string>>
+  /** A recorded reply that is given again, instead of `events`. Made by `x.replay`. */
+  readonly stored?: StoredReply
+}
+
+/**
+ * A reply as it came, in the client's dialect: what `x.record` keeps and `x.replay` gives again. JSON, so that it can be put in a store; opaque but for
+ * its size.
+ */
+export interface StoredReply {
+  readonly dialect: string
+  /** `whole` and `stream`: the bytes of the reply. `events`: a translated one. */
+  readonly form: 'whole' | 'stream' | 'events'
+  readonly body?: string
+  readonly events?: readonly StreamEvent[]
+}
+
+/** A reply under observation. */
+export interface Recording {
+  /** The reply, once all of it has passed; undefined before that, and for good when it broke off or was too large. */
+  readonly stored: StoredReply | undefined
 }
 
 /** What `next()` resolves to: an answer that has begun, or a failure. Return it, or call `next()` again and return that. */

@@ -4,6 +4,7 @@
  *   refusal, error body ─▶ ready bytes
  *   whole               ─▶ ready bytes, through the event pass when a plugin looks at events
  *   completed           ─▶ encoded whole or as a stream, through the event pass
+ *   stored              ─▶ one of these, as it was recorded
  *   live                ─▶ a relay: raw, frame by frame through the event pass (`relay.ts`), or translated (`translating-relay.ts`)
  *
  * `onEnd` is called exactly once per delivery, when the last byte is handed over or the client has gone.
@@ -13,9 +14,10 @@ import type { DecodedWhole } from '../dialect/codec.ts'
 import { EventPass } from '../pipeline/events.ts'
 import type { LiveStream } from '../pipeline/reply-core.ts'
 import type { StreamEvent } from '../plugin/events.ts'
-import type { Refusal } from '../plugin/reply.ts'
+import type { Refusal, StoredReply } from '../plugin/reply.ts'
 import { clientHasGone, type DeliveryEnd, type DeliveryOptions, identityOf } from './delivery.ts'
 import { EventRelay, RawRelay, type Relay } from './relay.ts'
+import { storedSource } from './stored-source.ts'
 import { TranslatingRelay } from './translating-relay.ts'
 import { withoutUsageOnly } from './usage-chunk.ts'
 import { wireError } from './wire-error.ts'
@@ -38,7 +40,17 @@ export function deliver(options: DeliveryOptions): Response {
       return completed(options, reply.source.events)
     case 'live':
       return live(options, reply.source.live)
+    case 'stored':
+      return stored(options, reply.source.stored)
   }
+}
+
+/** A recorded reply takes the way that its like took when it was new. */
+function stored(o: DeliveryOptions, reply: StoredReply): Response {
+  const again = storedSource(reply, o.dialect, o.core.id, o.reply.stream)
+  // its stream tells its usage to whoever asks; it was recorded for everybody
+  if (again.kind === 'live') return live(o.includeUsage() ? o : Object.create(o, { withholdUsage: { value: true } }), again.live)
+  return again.kind === 'whole' ? whole(o, again.body, false) : completed(o, again.events)
 }
 
 function refused(o: DeliveryOptions, refusal: Refusal, upstream?: { readonly type?: string; readonly code?: string }): Response {
