@@ -15,10 +15,14 @@ export const config = Type.Object({
     description: 'Paths of the plain shape: POST {"requests": [...]}, GET <path>/{id}, <path>/{id}/results, POST <path>/{id}/cancel',
   }),
   openai: prefixes(['/v1'], "Prefixes below which OpenAI's /files and /batches are served: those of the `openai` mounts"),
-  anthropic: prefixes(['/anthropic', '/'], "Prefixes below which Anthropic's /v1/messages/batches is served: those of the `anthropic` mounts"),
+  anthropic: prefixes(
+    ['/anthropic', '/'],
+    "Prefixes below which Anthropic's /v1/messages/batches is served: those of the `anthropic` mounts",
+  ),
   visible_to: Type.Union([Type.Literal('key'), Type.Literal('account')], {
     default: 'key',
-    description: 'Who sees, reads and cancels a batch or file: the key that made it, or all keys of its account. Callers without a key: only themselves',
+    description:
+      'Who sees, reads and cancels a batch or file: the key that made it, or all keys of its account. Callers without a key: only themselves',
   }),
   concurrency: count('Requests that this process runs at a time, of all batches', 16, 10_000),
   per_batch: count('The same of one batch', 8, 10_000),
@@ -28,7 +32,10 @@ export const config = Type.Object({
     3,
     100,
   ),
-  expires: Duration({ default: '24h', description: 'How long a batch may take; what is not done then has expired. OpenAI clients can only ask for 24h' }),
+  expires: Duration({
+    default: '24h',
+    description: 'How long a batch may take; what is not done then has expired. OpenAI clients can only ask for 24h',
+  }),
   keep: Duration({ default: '30d', description: 'How long batches that are over, their results, and files are kept' }),
   max_requests: count('Requests of one batch', 50_000, 1_000_000),
   max_size: Size({ default: '64mb', description: 'Largest file, and largest body of a submission' }),

@@ -7,7 +7,11 @@ import { type Static, Type } from 'headgate/plugin'
 const strict = { additionalProperties: false } as const
 
 const paths = (usual: readonly string[], what: string) =>
-  Type.Array(Type.String({ pattern: '^/[^\\s?#*:]*[^\\s?#*:/]$' }), { default: [...usual], maxItems: 8, description: `Where ${what}; [] = nowhere` })
+  Type.Array(Type.String({ pattern: '^/[^\\s?#*:]*[^\\s?#*:/]$' }), {
+    default: [...usual],
+    maxItems: 8,
+    description: `Where ${what}; [] = nowhere`,
+  })
 const open = Type.Boolean({ default: false, description: 'Answer callers without a key too' })
 
 export const config = Type.Object({

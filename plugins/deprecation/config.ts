@@ -29,7 +29,8 @@ export const config = Type.Object({
   }),
   after_sunset: Type.Union([Type.Literal('serve'), Type.Literal('refuse')], {
     default: 'serve',
-    description: 'What becomes of requests after the sunset: serve them all the same, or refuse them with 404: `not_found`, `model_not_found`',
+    description:
+      'What becomes of requests after the sunset: serve them all the same, or refuse them: routes with 410 and `not_found`, models with 404 and `model_not_found`',
   }),
 })
 

@@ -163,6 +163,9 @@ function checkModels(models: Record<string, unknown>, upstreams: readonly string
     if (id === '') report(path, 'a model without an id', 'give it an id', 'key')
     if (stars > 1) report(path, `\`${id}\` holds ${stars} stars`, 'use one *: it stands for anything, slashes included', 'key')
     checkPrices(map(value).price, [...path, 'price'], report)
+    const { since, sunset } = map(map(value).deprecation)
+    if (typeof since === 'string' && typeof sunset === 'string' && sunset < since)
+      report([...path, 'deprecation', 'sunset'], 'is before `since`: nothing ends before it is deprecated', 'write a later date')
     list(map(value).targets).forEach((target, i) => {
       const { upstream, model } = map(target)
       const at = [...path, 'targets', i]

@@ -61,6 +61,8 @@ export async function startLocalGateway(
       audit: () => import('../../plugins/audit/index.ts'),
       auth: () => import('../../plugins/auth/index.ts'),
       budget: () => import('../../plugins/budget/index.ts'),
+      catalog: () => import('../../plugins/catalog/index.ts'),
+      deprecation: () => import('../../plugins/deprecation/index.ts'),
       'rate-limit': () => import('../../plugins/rate-limit/index.ts'),
       router: () => import('../../plugins/router/index.ts'),
       probe: () => Promise.resolve({ default: probe }),
