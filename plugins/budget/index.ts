@@ -241,6 +241,7 @@ export const budgetWith = ({ lease, pause }: Times) =>
           const caller = callerOf(x.peek(Principal), x.peek(Session), needsUser ? userOf(x) : undefined)
           const going: Going = {
             id: `hold_${crypto.randomUUID()}`,
+            once: x.inner?.once,
             caller,
             bound,
             priced: found !== undefined,

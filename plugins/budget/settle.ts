@@ -21,6 +21,8 @@ export interface Taken {
 export interface Settlement {
   /** Id of the hold. */
   readonly id: string
+  /** A name under which this is charged once, whatever was done before: of a call that was made again. */
+  readonly once?: string
   readonly account: string
   readonly takes: readonly Taken[]
   /** Absent: nothing was delivered, and all is given back. */
@@ -44,8 +46,11 @@ export async function keep(records: Records, settlement: Settlement, now: number
   await records.append('budget_waiting', [{ id: settlement.id, at: BigInt(now), settlement: textOf(settlement) }])
 }
 
-export async function settleIn(sql: SqlQuery, { id, account, takes, charge }: Settlement): Promise<Settled> {
-  if (charge && !(await enter(sql, { ...charge.entry, id: `charge:${id}`, account }))) return 'repeated'
+export async function settleIn(sql: SqlQuery, { id, once, account, takes, charge }: Settlement): Promise<Settled> {
+  if (charge && !(await enter(sql, { ...charge.entry, id: `charge:${once ?? id}`, account }))) {
+    // charged before, by this settlement or by an earlier call of the same name: what this one holds goes back
+    return once === undefined ? 'repeated' : await settleIn(sql, { id, account, takes })
+  }
   const [hold] = await sql<{ amount: bigint }>`DELETE FROM budget_hold WHERE id = ${id} RETURNING amount`
   if (!charge && !hold) return 'repeated'
   const paid = charge ? -charge.entry.amount : 0n

@@ -40,6 +40,8 @@ export interface Spending {
 export interface Going {
   /** Id of the hold. */
   id: string
+  /** Name under which it is charged once. */
+  readonly once: string | undefined
   readonly caller: Caller
   bound: Bound
   /** Its price is known, or bounded. */
@@ -181,7 +183,7 @@ export function settlementOf(
   charge: Charge | undefined,
   about: { readonly now: number; readonly requestId: string; readonly outcome: Outcome; readonly markup: string },
 ): Settlement {
-  const { id, caller, amount, plan } = going
+  const { id, once, caller, amount, plan } = going
   if (!charge) return settlementToRelease(going)
   const { takes } = settlementToRelease(going)
   const { outcome } = about
@@ -192,6 +194,7 @@ export function settlementOf(
   const source = charge.usage.source === 'unknown' ? undefined : charge.usage.source
   return {
     id,
+    ...(once !== undefined && { once }),
     account: caller.account,
     takes,
     charge: {
