@@ -9,6 +9,7 @@
 import { type Static, Type } from 'typebox'
 import type { Model } from '../plugin/host.ts'
 import { Duration, Secret, Size } from '../plugin/units.ts'
+import { type PromptCacheFactsConfig, promptCacheFacts } from './cache-facts.ts'
 import { type CapabilitiesConfig, capabilities } from './capabilities.ts'
 import { type ErrorSpelling, errorSpelling } from './error-spelling.ts'
 import { type HostName, hostFields } from './host-config.ts'
@@ -163,8 +164,9 @@ const upstream = (known: readonly Api[]) =>
       prompt_cache: Type.Enum(['as_sent', 'auto'], {
         default: 'as_sent',
         description:
-          "Where Claude's providers cache a translated request: at the marks that its client put there, or, when it put none, at the end of tools, system and last user turn. Writing to the cache costs more than plain input.",
+          "Where Claude's providers cache a translated request: at the marks that its client put there, or, when it put none, at the end of tools, system and last user turn. Writing to the cache costs more than plain input. The plugin session-cache does it better, for untranslated requests too.",
       }),
+      prompt_cache_facts: Type.Optional(promptCacheFacts),
       apis: Type.Optional(
         Type.Array(Type.Enum(upstreamApis), {
           minItems: 1,
@@ -341,6 +343,7 @@ export interface UpstreamConfig {
   readonly on_disconnect: 'cancel' | 'drain'
   readonly on_drop: 'warn' | 'refuse'
   readonly prompt_cache: 'as_sent' | 'auto'
+  readonly prompt_cache_facts?: PromptCacheFactsConfig
   readonly apis?: readonly (typeof upstreamApis)[number][]
   readonly capabilities?: CapabilitiesConfig
 }

@@ -5,10 +5,12 @@
  * (`reply`, `event`, `inspect`, `settle`).
  */
 
+import type { CacheFacts } from './cache-facts.ts'
 import type { StreamEvent } from './events.ts'
 import type { AdmitExchange, AnySlot, Exchange } from './exchange.ts'
 import type { Outcome } from './outcome.ts'
 import type { Completed, Refusal, Reply } from './reply.ts'
+import type { ByteSpan, PromptUnit } from './request.ts'
 
 type Maybe<T> = T | Promise<T>
 
@@ -20,10 +22,31 @@ export interface UpstreamCall {
   readonly model: string
   /** 0 for the first call of the exchange. */
   readonly index: number
+  /** The request was put into another dialect than its client's: no byte of `body` is the client's own. */
+  readonly translated: boolean
   url: string
   readonly headers: Headers
   /** The bytes that will be sent. Assign other bytes to send those. */
   body: Uint8Array
+  /** What is known of the prompt cache of this upstream's model. */
+  readonly cache: CacheFacts
+  /** Where the pieces of the prompt lie in `body`: as `request.units`, in the dialect of the upstream. */
+  readonly units: readonly PromptUnit[]
+  /** Where the value at a JSON pointer lies, inside the value of `body` that begins at `start` (that of a unit, or 0); undefined when there is none. */
+  spanAt(start: number, pointer: string): ByteSpan | undefined
+  /** The same for all items of the list, or all values of the object, that stands there; none when it is neither. */
+  itemsAt(start: number, pointer: string): readonly ByteSpan[]
+  /**
+   * Puts texts into `body` without copying or parsing the rest, all at once; offsets are those of `body` as it is now, and other ones afterwards. That it is
+   * still JSON is not checked. @throws RangeError for a place outside the body; nothing is changed then.
+   */
+  insert(insertions: readonly BodyInsertion[]): void
+}
+
+/** A text that goes before the byte `at`. Of several at one place the first comes first. */
+export interface BodyInsertion {
+  readonly at: number
+  readonly text: string
 }
 
 /** What a `reply` hook sees: status and headers before the first byte leaves. For refusals too. */

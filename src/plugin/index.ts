@@ -1,6 +1,7 @@
 /** The public API for plugin authors: everything that a plugin may import, besides its own folder. */
 
 export { type Static, Type } from 'typebox'
+export type { CacheFacts, CacheFactsEdit, CacheMarkStyle } from './cache-facts.ts'
 export * from './cost.ts'
 export { definePlugin, type FailureMode, type Plugin, type PluginDefinition, type PluginDialect } from './define.ts'
 export { estimateText } from './estimate-text.ts'
@@ -10,6 +11,7 @@ export type { AdmitExchange, AnySlot, Exchange, InnerCall, Operation, ShadowOpti
 export { globMatcher } from './glob.ts'
 export {
   allHooks,
+  type BodyInsertion,
   type BrokenStream,
   exchangeHooks,
   type HookName,

@@ -8,9 +8,9 @@ import type { ExchangeCore } from '../pipeline/core.ts'
 import { failed, runStep } from '../pipeline/fence.ts'
 import type { Instance } from '../pipeline/plan.ts'
 import { type ReplyCore, refusalReply } from '../pipeline/reply-core.ts'
-import type { UpstreamCall as CallView } from '../plugin/hooks.ts'
 import type { Refusal } from '../plugin/reply.ts'
 import { parseUrl } from '../upstream/http/origin.ts'
+import type { CallView } from './call-view.ts'
 import type { InferenceExchange } from './handle.ts'
 
 /** The call as the hooks have left it, or the refusal of one of them. */
@@ -19,10 +19,12 @@ export async function attemptHooks(exchange: InferenceExchange, core: ExchangeCo
     const { instance } = step
     if (!core.isActive(instance)) continue
     core.reach(instance)
-    const before = { ...view, headers: new Headers(view.headers) }
+    const before = view.copy()
     const { failures } = core
     let answer = await runStep(core, step, view)
     if (!answer && core.failures === failures) answer = unsendable(core, instance, view, before)
+    // who sends other bytes than were there stands in the record
+    if (core.failures === failures && view.revision !== before.revision) core.verdict(instance, 'attempt', 'edited', 'body')
     // another object: a hook that timed out still holds the old one
     if (core.failures !== failures) view = before
     if (answer?.type === 'refusal') return refusalReply(answer, exchange.statusOf(answer), instance.index, instance.id)
@@ -34,7 +36,6 @@ export async function attemptHooks(exchange: InferenceExchange, core: ExchangeCo
 function unsendable(core: ExchangeCore, instance: Instance, view: CallView, before: CallView): Refusal | undefined {
   try {
     if (view.url !== before.url) parseUrl(view.url)
-    if (!(view.body instanceof Uint8Array)) throw new TypeError('the body of a call must be bytes')
     return undefined
   } catch (error) {
     return failed(core, instance, 'attempt', error)

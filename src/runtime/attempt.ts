@@ -8,10 +8,10 @@ import { callsOf } from '../dialect/embeddings/translate.ts'
 import type { Branch } from '../pipeline/branch.ts'
 import type { ReplyCore } from '../pipeline/reply-core.ts'
 import { ReplyCore as Reply } from '../pipeline/reply-core.ts'
-import type { UpstreamCall as CallView } from '../plugin/hooks.ts'
 import type { Attempt } from '../plugin/outcome.ts'
 import { priceAt } from '../plugin/price.ts'
 import type { Refusal } from '../plugin/reply.ts'
+import { cacheFactsAt } from '../upstream/cache-facts.ts'
 import { UpstreamCall } from '../upstream/call.ts'
 import type { UpstreamDefinition } from '../upstream/definition.ts'
 import { editHeaders, type HostCall, HostError, type PreparedCall, type ReplyAdapter } from '../upstream/host/host.ts'
@@ -21,6 +21,8 @@ import { headerPairs } from '../upstream/http/request-head.ts'
 import type { HeaderLines } from '../upstream/http/transport.ts'
 import { type PartHeaders, splitTransport } from '../upstream/split-transport.ts'
 import { attemptHooks } from './attempt-hooks.ts'
+import { movedUnits } from './call-units.ts'
+import { CallView } from './call-view.ts'
 import { countLocally } from './count-tokens.ts'
 import { goToOrigin } from './earlier-response.ts'
 import type { InferenceExchange } from './handle.ts'
@@ -116,7 +118,7 @@ function start(
   const { core, services } = exchange
   let transport = adapter ? adaptedTransport(services.transport, adapter) : services.transport
   if (translation && route.dialect.embeddings) {
-    const calls = callsOf(body[0]!)
+    const calls = callsOf(joined(body))
     if (calls.length > 1) transport = splitTransport(transport, calls, sign)
   }
   const call = new UpstreamCall({
@@ -158,6 +160,10 @@ function follow(call: UpstreamCall, branch: Branch): void {
   else call.onOver = branch.listen(cancel)
 }
 
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)
+}
+
 /** A call of which hooks or the host want to see all: they see it as it will be made, and may change it. */
 async function assembled(
   exchange: InferenceExchange,
@@ -170,7 +176,8 @@ async function assembled(
   const { host } = upstream
   let headers = new Headers([...headerPairs(call.headers)] as [string, string][])
   let { path } = call
-  let body = call.body.length === 1 ? call.body[0]! : Buffer.concat(call.body)
+  let body = call.body
+  let moved = call.changes
   let hosted: HostCall | undefined
   if (host) {
     hosted = {
@@ -179,7 +186,7 @@ async function assembled(
       model: attempt.model,
       stream: core.body!.stream,
       headers,
-      body,
+      body: joined(body),
     }
     let prepared: PreparedCall
     try {
@@ -190,19 +197,24 @@ async function assembled(
       return exchange.refused({ type: 'refusal', code: 'invalid_request', message: error.message })
     }
     path = upstream.basePath + prepared.path
-    body = prepared.body
+    if (prepared.body !== hosted.body) moved = undefined
+    body = [prepared.body]
     if (prepared.headers) headers = editHeaders(headers, prepared.headers)
     if (prepared.dropped?.length) core.dropped = [...(core.dropped ?? []), ...prepared.dropped]
   }
-  const view: CallView = {
+  const view = new CallView({
     upstream: upstream.name,
     dialect: call.route.dialect.name,
     model: attempt.model,
     index: core.attempts.length - 1,
+    translated: call.translation !== undefined,
     url: upstream.baseUrl.slice(0, upstream.baseUrl.length - upstream.basePath.length).replace(/\/$/, '') + path,
     headers,
     body,
-  }
+    layout: call.route.dialect.prompt,
+    units: moved && (() => movedUnits(core.body!.bytes, core.body!.units, moved)),
+    cache: () => cacheFactsAt(upstream, call.route.dialect.name, attempt.model),
+  })
   const made = await attemptHooks(exchange, core, view)
   if (made instanceof Reply) {
     attempt.failure = 'refused'
@@ -234,6 +246,6 @@ async function assembled(
     attempt.failure = 'aborted'
     return exchange.refused(clientGone)
   }
-  const sendable = { ...call, path: url.path, headers: signed, body: [made.body], sign, adapter: hosted && host?.adapter?.(hosted) }
+  const sendable = { ...call, path: url.path, headers: signed, body: made.bytes, sign, adapter: hosted && host?.adapter?.(hosted) }
   return await start(exchange, where, attempt, sendable, branch)
 }

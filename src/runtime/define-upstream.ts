@@ -4,6 +4,7 @@
  * Hosts are loaded only when a config names one: most do not, and start-up is measured.
  */
 
+import { cacheFactEdits } from '../config/cache-facts.ts'
 import type { UpstreamConfig } from '../config/model.ts'
 import type { CapabilityEdit } from '../dialect/capability.ts'
 import type { UpstreamDefinition } from '../upstream/definition.ts'
@@ -74,6 +75,7 @@ function defineUpstream(u: UpstreamConfig, { apis, demoUrl }: UpstreamWorld, hos
     apis: new Set(u.apis ?? (u.base_url === demoBase ? everyApi(api) : defaultApis(api, origin.hostname))),
     onDrop: u.on_drop,
     autoCache: u.prompt_cache === 'auto',
+    cacheFacts: cacheFactEdits(u.prompt_cache_facts),
     host,
     can: { ...api.capabilities, ...capabilityEdit(u.capabilities) },
   }

@@ -10,6 +10,7 @@ import { asBuffer } from '../dialect/sse.ts'
 import type { ReplyTranslation } from '../dialect/translate.ts'
 import type { RequestCore } from '../pipeline/request-core.ts'
 import type { Refusal } from '../plugin/reply.ts'
+import type { BodyChange } from '../plugin/request.ts'
 import type { UpstreamDefinition } from '../upstream/definition.ts'
 import { forwardableQuery, requestLines, translatedLines } from '../upstream/headers.ts'
 import type { HeaderLines } from '../upstream/http/transport.ts'
@@ -26,6 +27,8 @@ export interface Outgoing {
   readonly body: readonly Uint8Array[]
   /** Present when the client speaks another dialect. */
   readonly translation?: ReplyTranslation | undefined
+  /** How `body` differs from what was received, where somebody may ask and it is known. */
+  readonly changes?: readonly BodyChange[] | undefined
 }
 
 /** Sent when the client names none; required by the API. */
@@ -51,8 +54,11 @@ export function outgoing(exchange: InferenceExchange, upstream: UpstreamDefiniti
   const mark = renameModel(core, route) ?? (exchange.snapshot.mixed ? dropForeignProofs(body, route) : undefined)
   const headers = requestLines(core.headers, upstream.headers, anthropic ? anthropicDefaults : noDefaults, anthropic)
   const sent = pieces(body)
+  const changes = core.plan.attempt.length > 0 && body.bytes[0] !== 0xef ? body.changes : undefined
   if (mark !== undefined) body.undo(mark)
-  return { route, path, headers, body: core.plan.usage ? withUsageAsked(exchange, upstream, route, sent) : sent }
+  const asking = core.plan.usage ? withUsageAsked(exchange, upstream, route, sent) : sent
+  // asking for usage may change bytes anywhere
+  return { route, path, headers, body: asking, changes: asking === sent ? changes : undefined }
 }
 
 /** Puts the upstream's name of the model where a body repeats it. Gives the mark to which these edits are undone. */

@@ -3,6 +3,7 @@
 import type { CapabilityEdit } from '../dialect/capability.ts'
 import type { Family } from '../dialect/codec.ts'
 import type { OperationSpec } from '../dialect/family.ts'
+import type { CacheFactsEdit } from '../plugin/cache-facts.ts'
 import type { Operation } from '../plugin/exchange.ts'
 import type { OwnHeaders } from './headers.ts'
 import type { UpstreamHost } from './host/host.ts'
@@ -45,6 +46,8 @@ export interface UpstreamDefinition {
   readonly onDrop: 'warn' | 'refuse'
   /** Translated requests without cache marks get some, where the dialect has them. */
   readonly autoCache?: boolean
+  /** Corrections of what is known of its prompt cache, each with the glob of the models that it is of. */
+  readonly cacheFacts?: readonly (readonly [glob: string, edit: CacheFactsEdit])[]
   /** What its models understand; as the config says it, for all of them. */
   readonly can: CapabilityEdit
 }
