@@ -48,8 +48,8 @@ export function errorVoice({ style, body, codes }: Spelling): ErrorVoice {
   const restated = (code: RefusalCode, status: number, family: Family): number => {
     const own = codes[code]?.status
     if (own !== undefined) return own
-    // a status that only Anthropic has
-    return status === 529 && envelopeFor(family) !== 'anthropic' ? errorCatalogue[code].status : status
+    // a status that only Anthropic's clients know; one that an upstream answers its own clients with is theirs to see
+    return status === 529 && family === 'anthropic' && envelopeFor(family) !== 'anthropic' ? errorCatalogue[code].status : status
   }
   const usual = (code: RefusalCode, family: Family): number => {
     const entry = errorCatalogue[code]
