@@ -148,6 +148,8 @@ export interface StreamEncoder {
   encode(after: readonly StreamEvent[], origin?: FrameOrigin): string
   /** The frames that end this stream with an error, where they depend on what was sent before (Responses: sequence numbers). */
   failure?(error: WireError): string
+  /** The upstream's frames are over though its stream is not: what follows is made from nothing, and goes on with what the client has open. */
+  takeOver?(): void
   /** Looks at a frame that is forwarded as received, to keep track of ids, indices and open blocks. */
   observe(frame: SseFrame, events: readonly StreamEvent[]): void
 }

@@ -8,13 +8,14 @@
  *   idle ──call──▶ own time ──next()──▶ waiting ──resolved──▶ own time … ──returned──▶ done
  */
 
-import type { NextOptions } from '../plugin/hooks.ts'
+import type { BrokenStream, Next, NextOptions } from '../plugin/hooks.ts'
 import type { Completed, Refusal, Reply } from '../plugin/reply.ts'
 import { Branch } from './branch.ts'
 import type { ExchangeCore } from './core.ts'
 import { failed, HookTimeout, isCompleted, isRefusal } from './fence.ts'
 import type { Instance } from './plan.ts'
 import { completedReply, type ReplyCore, refusalReply } from './reply-core.ts'
+import type { PluginView } from './view.ts'
 
 export interface ChainEnds {
   /** Makes the upstream call. Never rejects. */
@@ -44,15 +45,17 @@ function wraps(core: ExchangeCore, instance: Instance): boolean {
   }
 }
 
-async function runOne(
-  core: ExchangeCore,
-  ends: ChainEnds,
-  instance: Instance,
-  position: number,
-  outer: Branch | undefined,
-): Promise<ReplyCore> {
-  core.reach(instance)
-  const mark = core.mark()
+/** A hook that stands around what is below it: its `next`, its own time, and the replies that it was given. */
+interface Layer {
+  /** Calls the hook. Rejects with what it threw, or with `HookTimeout`. */
+  run<T>(ask: (x: PluginView, next: Next) => Promise<T>): Promise<T>
+  /** No reply but `kept` is wanted any more: calls that have not answered yet end, and so do those that have. */
+  finish(kept?: unknown): void
+  made(reply: unknown): reply is ReplyCore
+}
+
+/** @param below position in `plan.around` of the first that stands below it */
+function layerOf(core: ExchangeCore, ends: ChainEnds, instance: Instance, below: number, outer: Branch | undefined): Layer {
   const made: ReplyCore[] = []
   const pending = new Set<Branch>()
   let over = false
@@ -70,7 +73,7 @@ async function runOne(
     try {
       if (options.after !== undefined) await waited(options.after, branch)
       const before = core.mark()
-      const reply = await runAround(core, ends, position + 1, branch)
+      const reply = await runAround(core, ends, below, branch)
       if (over) reply.discard()
       else made.push(reply)
       if (!reply.ok && pending.size === 1) core.undoEdits(before)
@@ -81,48 +84,89 @@ async function runOne(
       if (pending.size === 0) arm()
     }
   }
-
-  /** No reply but `kept` is wanted any more: calls that have not answered yet end, and so do those that have. */
-  const finish = (kept?: unknown) => {
-    over = true
-    clearTimeout(timer)
-    for (const branch of pending) branch.end()
-    for (const reply of made) if (reply !== kept) reply.discard()
+  return {
+    run: (ask) =>
+      new Promise((resolve, reject) => {
+        expire = reject
+        arm()
+        ask(core.view(instance), next).then(resolve, reject)
+      }),
+    finish(kept) {
+      over = true
+      clearTimeout(timer)
+      for (const branch of pending) branch.end()
+      for (const reply of made) if (reply !== kept) reply.discard()
+    },
+    made: (reply): reply is ReplyCore => made.includes(reply as ReplyCore),
   }
+}
 
-  let result: Reply | Refusal | Completed
+async function runOne(
+  core: ExchangeCore,
+  ends: ChainEnds,
+  instance: Instance,
+  position: number,
+  outer: Branch | undefined,
+): Promise<ReplyCore> {
+  core.reach(instance)
+  const mark = core.mark()
+  const layer = layerOf(core, ends, instance, position + 1, outer)
   try {
-    result = await new Promise<Reply | Refusal | Completed>((resolve, reject) => {
-      expire = reject
-      arm()
-      instance.hooks.around!(core.view(instance), next).then(resolve, reject)
-    })
-    if (made.includes(result as ReplyCore)) {
-      finish(result)
-      return result as ReplyCore
+    const result: Reply | Refusal | Completed = await layer.run((x, next) => instance.hooks.around!(x, next))
+    if (layer.made(result)) {
+      layer.finish(result)
+      return result
     }
     if (typeof result === 'object' && result !== null) {
       if (isRefusal(result)) {
         const reply = refusalReply(result, ends.statusOf(result), instance.index, instance.id)
         core.verdict(instance, 'around', 'refused', result.code)
-        finish()
+        layer.finish()
         return reply
       }
       if (isCompleted(result)) {
         const reply = completedReply(result, core.body?.stream ?? false, instance.index, instance.id)
         core.verdict(instance, 'around', 'replied')
-        finish()
+        layer.finish()
         return reply
       }
     }
     throw new TypeError('around must resolve with a reply of its own next(), a refusal or an answer')
   } catch (error) {
-    finish()
+    layer.finish()
     if (error instanceof HookTimeout) core.revoke(instance)
     const refusal = failed(core, instance, 'around', error, mark)
     if (refusal) return refusalReply(refusal, ends.statusOf(refusal), instance.index, instance.id)
     return await runAround(core, ends, position + 1, outer)
   }
+}
+
+/**
+ * Asks the plugins, nearest the upstream first, for a reply that goes on with a stream that broke off; undefined when none has one. Never rejects: a hook
+ * that fails leaves the error that there is.
+ */
+export async function runResume(core: ExchangeCore, ends: ChainEnds, broken: BrokenStream, branch: Branch): Promise<ReplyCore | undefined> {
+  for (const instance of core.plan.resume) {
+    if (!core.isActive(instance)) continue
+    const mark = core.mark()
+    const below = core.plan.around.findIndex((other) => other.index > instance.index)
+    const layer = layerOf(core, ends, instance, below < 0 ? core.plan.around.length : below, branch)
+    try {
+      const result = await layer.run((x, next) => instance.hooks.resume!(x, broken, next))
+      if (result !== undefined && !layer.made(result)) throw new TypeError('resume must resolve with a reply of its own next(), or nothing')
+      layer.finish(result?.ok ? result : undefined)
+      if (result?.ok) {
+        core.verdict(instance, 'resume', 'resumed', result.attempt?.upstream)
+        return result
+      }
+    } catch (error) {
+      layer.finish()
+      if (error instanceof HookTimeout) core.revoke(instance)
+      failed(core, instance, 'resume', error, mark)
+      return undefined
+    }
+  }
+  return undefined
 }
 
 /** Waits so many milliseconds, or for a promise. @throws why the branch ended, when it ends before. */

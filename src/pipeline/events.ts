@@ -28,16 +28,16 @@ export class EventPass {
 
   private constructor() {}
 
-  /** The pass for a reply that came from list position `origin`; undefined when no plugin looks at its events. */
-  static for(core: ExchangeCore, origin: number): EventPass | undefined {
-    if (core.plan.events.length === 0) return undefined
+  /** The pass for a reply that came from list position `origin`; undefined when no plugin looks at its events. `always`: made all the same. */
+  static for(core: ExchangeCore, origin: number, always = false): EventPass | undefined {
+    if (core.plan.events.length === 0 && !always) return undefined
     const pass = new EventPass()
     for (const instance of core.plan.events) {
       if (instance.index >= origin || !core.isActive(instance)) continue
       if (instance.hooks.event) pass.stages.push(eventStage(core, instance, pass))
       if (instance.hooks.inspect) pass.stages.push(inspectStage(core, instance, instance.hooks.inspect, pass))
     }
-    return pass.stages.length > 0 ? pass : undefined
+    return pass.stages.length > 0 || always ? pass : undefined
   }
 
   /** What leaves for one event. The same array element identity means: unchanged. */

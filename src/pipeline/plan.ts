@@ -7,7 +7,7 @@
 
 import type { FailureMode, Plugin } from '../plugin/define.ts'
 import type { StreamEvent } from '../plugin/events.ts'
-import type { Hooks, Inspection, Next, ReplyHead, UpstreamCall } from '../plugin/hooks.ts'
+import type { BrokenStream, Hooks, Inspection, Next, ReplyHead, UpstreamCall } from '../plugin/hooks.ts'
 import type { Outcome } from '../plugin/outcome.ts'
 import type { Completed, Refusal, Reply } from '../plugin/reply.ts'
 import type { Condition } from './match.ts'
@@ -23,6 +23,7 @@ export interface ErasedHooks {
   reply?(x: PluginView, reply: ReplyHead): unknown
   event?(x: PluginView, event: StreamEvent): StreamEvent | readonly StreamEvent[] | null | undefined
   inspect?: Inspection<PluginView>
+  resume?(x: PluginView, broken: BrokenStream, next: Next): Promise<Reply | undefined>
   settle?(x: PluginView, outcome: Outcome): unknown
 }
 
@@ -64,6 +65,7 @@ export interface Plan {
   /** Bottom up, like the next ones. */
   readonly reply: readonly Step[]
   readonly events: readonly Instance[]
+  readonly resume: readonly Instance[]
   readonly settle: readonly Step[]
   /** True when some instance needs to know what every reply used. */
   readonly usage: boolean
@@ -104,6 +106,7 @@ export function compilePlan(instances: readonly Instance[], timed?: HookTime): P
     attempt,
     reply,
     events: instances.filter((i) => i.hooks.event || i.hooks.inspect).reverse(),
+    resume: instances.filter((i) => i.hooks.resume).reverse(),
     settle,
     usage: instances.some((i) => i.usage),
     holdsEnd: instances.some((i) => i.holdsEnd),

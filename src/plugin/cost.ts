@@ -185,8 +185,10 @@ export function outcomeCost(outcome: Pick<Outcome, 'attempts'>, others?: PricesA
 }
 
 /** What the reply cost that the client was given, whole or in part; failed and discarded calls are left out. 0 when it was given none. */
-export function servedCost(outcome: Pick<Outcome, 'served'>, others?: PricesAt): Cost {
-  return outcome.served ? attemptCost(outcome.served, others) : noCost
+export function servedCost({ served, continued }: Pick<Outcome, 'served' | 'continued'>, others?: PricesAt): Cost {
+  if (!served) return noCost
+  const cost = attemptCost(served, others)
+  return continued ? sumCosts([cost, ...continued.map((attempt) => attemptCost(attempt, others))]) : cost
 }
 
 export interface CacheSavings {

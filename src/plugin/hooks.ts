@@ -8,7 +8,8 @@
 import type { CacheFacts } from './cache-facts.ts'
 import type { StreamEvent } from './events.ts'
 import type { AdmitExchange, AnySlot, Exchange } from './exchange.ts'
-import type { Outcome } from './outcome.ts'
+import type { Attempt, Outcome } from './outcome.ts'
+import type { RefusalCode } from './refusal.ts'
 import type { Completed, Refusal, Reply } from './reply.ts'
 import type { ByteSpan, PromptUnit } from './request.ts'
 
@@ -77,6 +78,14 @@ export interface Inspection<X> {
   window(x: X, text: string, last: boolean): string | Refusal | undefined
 }
 
+/** A streamed reply that broke off after its first content had left. */
+export interface BrokenStream {
+  readonly code: RefusalCode
+  readonly message: string
+  /** The upstream call that broke off. */
+  readonly attempt?: Attempt | undefined
+}
+
 // biome-ignore lint/suspicious/noConfusingVoidType: a hook that returns nothing is written as a void function
 type Nothing = void | undefined
 
@@ -101,6 +110,12 @@ export interface Hooks<N extends AnySlot = never, W extends AnySlot = never, P e
   event?(x: Exchange<N, W, P, S>, event: StreamEvent): Nothing | StreamEvent | readonly StreamEvent[] | null
   /** Text in windows with a declared hold-back. */
   inspect?: Inspection<Exchange<N, W, P, S>>
+  /**
+   * A stream of the upstream broke off after its first content. Change the request such that it asks for the rest, and resolve with a reply of `next()`: the
+   * client gets its events behind those that it has, as one stream. Resolve with nothing, and it gets the error. What was said so far the plugin knows from
+   * its `event` hook. Each time the body is as it went out at first.
+   */
+  resume?(x: Exchange<N, W, P, S>, broken: BrokenStream, next: Next): Promise<Reply | undefined>
   /** Once, when all is known. */
   settle?(x: Exchange<N, W, P, S>, outcome: Outcome): Maybe<Nothing>
   /** Called once when all plugins are set up, before traffic. */
@@ -112,7 +127,7 @@ export interface Hooks<N extends AnySlot = never, W extends AnySlot = never, P e
 }
 
 /** Names of the hooks that the pipeline calls per exchange, in the order of a request's way. */
-export const exchangeHooks = ['admit', 'request', 'around', 'attempt', 'reply', 'event', 'inspect', 'settle'] as const
+export const exchangeHooks = ['admit', 'request', 'around', 'attempt', 'reply', 'event', 'inspect', 'resume', 'settle'] as const
 export type HookName = (typeof exchangeHooks)[number]
 /** Every name that a `setup` may return. */
 export const allHooks = [...exchangeHooks, 'wraps', 'ready', 'health', 'close'] as const

@@ -60,6 +60,33 @@ export function outputTokens(u: Usage): number {
   return u.outputVisible + u.reasoning
 }
 
+/** Two usages as one. What one of them does not know the sum does not know either: it is partial then. */
+export function addUsage(a: Usage, b: Usage): Usage {
+  const sources = [a.source, b.source]
+  const whole = !sources.includes('unknown') && !sources.includes('partial')
+  const source = sources.every((one) => one === 'unknown')
+    ? 'unknown'
+    : !whole
+      ? 'partial'
+      : sources.includes('estimated')
+        ? 'estimated'
+        : 'reported'
+  const extra = [...(a.extra ?? []), ...(b.extra ?? [])]
+  return {
+    source,
+    inputUncached: a.inputUncached + b.inputUncached,
+    cacheRead: a.cacheRead + b.cacheRead,
+    cacheWrite5m: a.cacheWrite5m + b.cacheWrite5m,
+    cacheWrite1h: a.cacheWrite1h + b.cacheWrite1h,
+    cacheWriteOther: a.cacheWriteOther + b.cacheWriteOther,
+    outputVisible: a.outputVisible + b.outputVisible,
+    reasoning: a.reasoning + b.reasoning,
+    inputAudio: a.inputAudio + b.inputAudio,
+    outputAudio: a.outputAudio + b.outputAudio,
+    ...(extra.length > 0 && { extra }),
+  }
+}
+
 /** Why one upstream call failed. `status` failures carry the upstream's own status. */
 export type AttemptFailure =
   | 'connect' // refused, unresolved, TLS
@@ -152,6 +179,8 @@ export interface Outcome {
   readonly attempts: readonly Attempt[]
   /** The call whose reply the client was given, whole or in part; absent when it was given none. One of `attempts`. */
   readonly served?: Attempt | undefined
+  /** The calls that went on with that reply after it had broken off, in order; absent when none did. Of `attempts`, too. */
+  readonly continued?: readonly Attempt[] | undefined
   /** Model id the client asked for. */
   readonly modelAsked?: string | undefined
   /** Model id as the upstream reported it. */

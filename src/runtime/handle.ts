@@ -10,25 +10,25 @@
 import type { Dialect } from '../dialect/codec.ts'
 import type { OperationSpec } from '../dialect/family.ts'
 import { runReply, runSettle } from '../pipeline/ascend.ts'
-import type { Branch } from '../pipeline/branch.ts'
-import { runAround } from '../pipeline/chain.ts'
-import { type Arrival, ExchangeCore } from '../pipeline/core.ts'
+import { Branch } from '../pipeline/branch.ts'
+import { runAround, runResume } from '../pipeline/chain.ts'
+import { type Arrival, type CoreMark, ExchangeCore } from '../pipeline/core.ts'
 import { descend, type Stop } from '../pipeline/descend.ts'
 import type { Plan } from '../pipeline/plan.ts'
-import { completedReply, type ReplyCore, refusalReply } from '../pipeline/reply-core.ts'
+import { completedReply, type ReplyCore, refusalReply, type StreamFailure } from '../pipeline/reply-core.ts'
 import { RequestCore } from '../pipeline/request-core.ts'
 import type { ShadowOptions } from '../plugin/exchange.ts'
 import type { Logger, Target } from '../plugin/host.ts'
-import type { Attempt, Outcome } from '../plugin/outcome.ts'
+import type { Attempt, Outcome, Usage } from '../plugin/outcome.ts'
 import type { Refusal } from '../plugin/reply.ts'
 import { deliver } from '../upstream/deliver.ts'
-import type { DeliveryEnd, DeliveryOptions } from '../upstream/delivery.ts'
+import type { DeliveryEnd, DeliveryOptions, Resumption } from '../upstream/delivery.ts'
 import type { ErrorVoice } from '../upstream/error-voice.ts'
 import type { Transport } from '../upstream/http/transport.ts'
 import { examine, isPlain, readCoded, refuseUnread } from './body.ts'
 import { droppedHeader } from './dropped.ts'
 import { inOurWords } from './our-words.ts'
-import { outcomeOf } from './outcome.ts'
+import { joinedUsage, outcomeOf } from './outcome.ts'
 import type { ResponseOrigins } from './response-origins.ts'
 import { sendShadow } from './shadow.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -61,6 +61,10 @@ export class InferenceExchange implements DeliveryOptions {
   withholdUsage = false
   /** Told how a shadow ended. */
   told: ((outcome: Outcome) => void) | undefined = undefined
+  /** The calls that went on with the reply, and what the ones before the last of them used. */
+  private readonly continued: Attempt[] = []
+  private usedBefore: Usage | undefined = undefined
+  private first: CoreMark | undefined = undefined
   private bodyRead = false
   /** Settlement, while it runs. */
   private held: Promise<unknown> | undefined = undefined
@@ -266,6 +270,29 @@ export class InferenceExchange implements DeliveryOptions {
     return this.held && core.plan.holdsEnd ? heldUntil(this.held, response) : response
   }
 
+  get resumable(): boolean {
+    return this.core.plan.resume.length > 0
+  }
+
+  /** Lets the plugins go on with a stream that broke off. */
+  resume({ code, message }: StreamFailure, said: string): Resumption {
+    const { core } = this
+    const branch = new Branch(undefined, undefined)
+    const attempt = this.continued.at(-1) ?? this.reply.attempt
+    const usage = joinedUsage(this.usedBefore, attempt?.usage, said)
+    // each continuation begins with what was sent at first
+    if (this.first) core.undoEdits(this.first)
+    this.first ??= core.mark()
+    const reply = runResume(core, this, { code, message, attempt }, branch).then((next) => {
+      if (next?.attempt && !core.settled) {
+        this.continued.push(next.attempt)
+        this.usedBefore = usage
+      }
+      return next
+    })
+    return { reply, usage, cancel: () => branch.end() }
+  }
+
   /** Google's SDKs take no comments between their frames. */
   get heartbeat(): number {
     return this.dialect.family === 'gemini' || this.core.shadowOf !== undefined ? 0 : this.snapshot.config.server.heartbeat
@@ -288,7 +315,7 @@ export class InferenceExchange implements DeliveryOptions {
     if (!core.settled) {
       core.settled = true
       if (this.bodyRead) this.thinking(false)
-      const outcome = outcomeOf(core, end, reply)
+      const outcome = outcomeOf(core, end, reply, { attempts: this.continued, usage: this.usedBefore })
       const done = runSettle(core, outcome, reply.origin)
       this.told?.(outcome)
       if (done instanceof Promise) this.held = done.then(snapshot.leave)

@@ -2,11 +2,20 @@
 
 import type { ExchangeCore } from '../pipeline/core.ts'
 import type { ReplyCore } from '../pipeline/reply-core.ts'
-import { type Attempt, type Outcome, unknownUsage } from '../plugin/outcome.ts'
+import { estimateText } from '../plugin/estimate-text.ts'
+import { type Attempt, addUsage, type Outcome, type Usage, unknownUsage } from '../plugin/outcome.ts'
 import type { DeliveryEnd } from '../upstream/delivery.ts'
 
-export function outcomeOf(core: ExchangeCore, delivery: DeliveryEnd, reply: ReplyCore): Outcome {
-  const attempt = reply.attempt ?? core.attempts.at(-1)
+/** Calls that went on with a reply, and what those before the last of them used. */
+export interface Continued {
+  readonly attempts: readonly Attempt[]
+  readonly usage: Usage | undefined
+}
+
+export function outcomeOf(core: ExchangeCore, delivery: DeliveryEnd, reply: ReplyCore, continued: Continued): Outcome {
+  const last = continued.attempts.at(-1)
+  const attempt = last ?? reply.attempt ?? core.attempts.at(-1)
+  const used = attempt?.usage ?? unknownUsage
   const gone = delivery.code === 'client_closed'
   const end = gone ? 'abandoned' : delivery.end
   const served = reply.ok ? reply.attempt : undefined
@@ -16,9 +25,10 @@ export function outcomeOf(core: ExchangeCore, delivery: DeliveryEnd, reply: Repl
     code: delivery.code,
     by: delivery.by,
     message: delivery.message,
-    usage: attempt?.usage ?? unknownUsage,
+    usage: continued.usage ? addUsage(continued.usage, used) : used,
     attempts: core.attempts,
     served,
+    ...(last && { continued: continued.attempts }),
     modelAsked: core.modelAsked,
     modelServed: served?.modelServed,
     upstream: served?.upstream,
@@ -37,6 +47,18 @@ export function outcomeOf(core: ExchangeCore, delivery: DeliveryEnd, reply: Repl
     dropped: core.dropped,
     edits: core.body && core.body.notes.length > 0 ? core.body.notes : undefined,
   }
+}
+
+/**
+ * What a stream used that broke off, with what was used before it. Providers report at the end, which never came: what it said is estimated, and counts for
+ * as long as they have not reported more.
+ */
+export function joinedUsage(before: Usage | undefined, reported: Usage | undefined, said: string): Usage {
+  const known = reported ?? unknownUsage
+  // `said` is all that the calls so far have said
+  const output = Math.max(known.outputVisible, Math.ceil(estimateText(said)) - (before?.outputVisible ?? 0))
+  const own: Usage = reported?.source === 'reported' ? reported : { ...known, source: 'partial', outputVisible: output }
+  return before ? addUsage(before, own) : own
 }
 
 function streamState(end: Outcome['end'], reply: ReplyCore, attempt: Attempt | undefined): Outcome['streamState'] {

@@ -16,7 +16,8 @@ import type { LiveStream } from '../pipeline/reply-core.ts'
 import type { StreamEvent } from '../plugin/events.ts'
 import type { Refusal, StoredReply } from '../plugin/reply.ts'
 import { clientHasGone, type DeliveryEnd, type DeliveryOptions, identityOf } from './delivery.ts'
-import { EventRelay, RawRelay, type Relay } from './relay.ts'
+import { EventRelay } from './event-relay.ts'
+import { RawRelay, type Relay } from './relay.ts'
 import { storedSource } from './stored-source.ts'
 import { TranslatingRelay } from './translating-relay.ts'
 import { withoutUsageOnly } from './usage-chunk.ts'
@@ -145,7 +146,7 @@ function streamHeaders(headers: Headers): void {
 function live(o: DeliveryOptions, upstream: LiveStream): Response {
   streamHeaders(o.reply.headers)
   o.core.firstContentAt = o.core.elapsed()
-  const pass = EventPass.for(o.core, o.reply.origin)
+  const pass = EventPass.for(o.core, o.reply.origin, o.resumable)
   const relay = relayOf(o, upstream, pass)
   const body = new ReadableStream<Uint8Array>(
     {

@@ -3,8 +3,9 @@
 import type { Dialect, ReplyIdentity } from '../dialect/codec.ts'
 import { objectOf } from '../dialect/shape.ts'
 import type { ExchangeCore } from '../pipeline/core.ts'
-import type { ReplyCore } from '../pipeline/reply-core.ts'
+import type { ReplyCore, StreamFailure } from '../pipeline/reply-core.ts'
 import type { StreamEvent } from '../plugin/events.ts'
+import type { Usage } from '../plugin/outcome.ts'
 import type { RefusalCode } from '../plugin/refusal.ts'
 import type { ErrorVoice } from './error-voice.ts'
 
@@ -14,6 +15,16 @@ export interface DeliveryEnd {
   readonly code?: RefusalCode | undefined
   readonly message?: string | undefined
   readonly by?: string | undefined
+}
+
+/** An attempt to go on with a stream that broke off. */
+export interface Resumption {
+  /** A good reply, or none. Never rejects. */
+  readonly reply: Promise<ReplyCore | undefined>
+  /** What the calls so far used: what goes on adds to it. */
+  readonly usage: Usage
+  /** Nobody waits for it any more. */
+  cancel(): void
 }
 
 export interface DeliveryOptions {
@@ -31,6 +42,10 @@ export interface DeliveryOptions {
   readonly heartbeat: number
   /** The upstream goes on, unseen, when the client leaves a live stream. */
   readonly drain: boolean
+  /** Somebody may go on with a stream that breaks off. */
+  readonly resumable: boolean
+  /** Asks for a reply that goes on with a stream that broke off, of which `said` is the text so far. */
+  resume(failure: StreamFailure, said: string): Resumption
   /** All but the end of the answer is handed over. Where the end is to wait for settlement, a promise that never rejects. */
   onEnd(end: DeliveryEnd): Promise<unknown> | undefined
 }

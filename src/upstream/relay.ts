@@ -1,24 +1,19 @@
 /**
- * A live stream on its way to the client: the state machine that all ways of relaying share, and the two for a client that speaks the
- * upstream's dialect.
+ * A live stream on its way to the client: the state machine that all ways of relaying share, and the plainest of them.
  *
- *   RawRelay    bytes as they came
- *   EventRelay  frame by frame through the plugins; frames that nobody changed leave as they came
+ *   RawRelay          bytes as they came
+ *   EventRelay        frame by frame through the plugins; frames that nobody changed leave as they came (`event-relay.ts`)
+ *   TranslatingRelay  events of another dialect, written in the client's (`translating-relay.ts`)
  *
  * Ends exactly once (`onEnd`). A stream that fails after content ends with the dialect's own error frame, at a frame boundary (B08, B09, A11);
  * nothing invented looks like success (B01).
  */
 
-import type { StreamEncoder, WireError } from '../dialect/codec.ts'
-import { SseReader } from '../dialect/sse.ts'
+import type { WireError } from '../dialect/codec.ts'
 import type { EventPass } from '../pipeline/events.ts'
 import type { LiveStream, StreamFailure, StreamSink } from '../pipeline/reply-core.ts'
-import type { StreamEvent } from '../plugin/events.ts'
-import type { Refusal } from '../plugin/reply.ts'
-import { clientHasGone, type DeliveryEnd, type DeliveryOptions, identityOf } from './delivery.ts'
+import { clientHasGone, type DeliveryEnd, type DeliveryOptions } from './delivery.ts'
 import { Heartbeat, heartbeat } from './heartbeat.ts'
-import { isUsageOnly } from './usage-chunk.ts'
-import { wireError } from './wire-error.ts'
 
 const text = new TextEncoder()
 
@@ -53,7 +48,7 @@ export abstract class Relay implements StreamSink {
 
   constructor(
     protected readonly o: DeliveryOptions,
-    protected readonly upstream: LiveStream,
+    protected upstream: LiveStream,
   ) {}
 
   abstract chunk(bytes: Uint8Array): void
@@ -64,8 +59,19 @@ export abstract class Relay implements StreamSink {
     this.controller = controller
     if (clientHasGone(this.o)) this.clientGone()
     if (this.state !== 'closed') this.upstream.attach(this)
+    if (this.state === 'open') this.alive()
+  }
+
+  /** The upstream lives: its silence gets signs of that. */
+  protected alive(): void {
+    this.heartbeat?.stop()
     const { heartbeat: every } = this.o
-    if (every > 0 && this.state === 'open') this.heartbeat = new Heartbeat(every, () => this.beat())
+    if (every > 0) this.heartbeat = new Heartbeat(every, () => this.beat())
+  }
+  /** It does not. */
+  protected quiet(): void {
+    this.heartbeat?.stop()
+    this.heartbeat = undefined
   }
 
   /** Says that the stream lives: between frames, and only where nothing waits to be sent anyway. */
@@ -179,106 +185,5 @@ export class RawRelay extends Relay {
     const gap = this.upstream.atBoundary() ? '' : '\n\n'
     if (!failure) return gap + this.upstream.missingEnd()
     return failure.told ? gap : gap + this.errorText(failure)
-  }
-}
-
-/** Frame by frame through the plugins; frames that nobody changed leave as they came. */
-export class EventRelay extends Relay {
-  private readonly reader = new SseReader()
-  private readonly decoder
-  private encoder: StreamEncoder | undefined = undefined
-  private seenEnd = false
-
-  constructor(
-    o: DeliveryOptions,
-    upstream: LiveStream,
-    private readonly pass: EventPass,
-  ) {
-    super(o, upstream)
-    this.decoder = o.dialect.decoder()
-  }
-
-  override chunk(bytes: Uint8Array): void {
-    if (this.state !== 'open') return
-    this.frames(this.reader.push(bytes))
-  }
-
-  private frames(frames: ReturnType<SseReader['push']>): void {
-    let pending = ''
-    for (const frame of frames) {
-      const before = this.decoder.decode(frame)
-      this.encoder ??= this.o.dialect.encoder(identityOf(this.o, before))
-      const after: StreamEvent[] = []
-      let changed = false
-      for (const event of before) {
-        if (event.type === 'end') this.seenEnd = true
-        const out = this.pass.pass(event)
-        if (out.length !== 1 || out[0] !== event) changed = true
-        for (const e of out) after.push(e)
-        if (this.pass.stopped || this.pass.over) break
-      }
-      if (this.pass.stopped) {
-        this.stop(pending, this.pass.stopped)
-        return
-      }
-      if (this.pass.over) {
-        this.finishEarly(pending + this.encoder.encode(after, { frame, before }))
-        return
-      }
-      // it leaves only when a plugin has something to say in it
-      if (!changed && this.o.withholdUsage && before.at(-1)?.type === 'usage' && isUsageOnly(frame.data)) continue
-      if (changed || this.encoder.rewriting) {
-        pending += this.encoder.encode(after, { frame, before })
-        continue
-      }
-      if (pending.length > 0) {
-        this.enqueue(text.encode(pending))
-        pending = ''
-      }
-      this.encoder.observe(frame, before)
-      this.enqueue(frame.raw)
-    }
-    if (pending.length > 0) this.enqueue(text.encode(pending))
-  }
-
-  /** A plugin ended the reply in mid-stream. */
-  private stop(pending: string, refusal: Refusal): void {
-    this.close()
-    this.refused = this.starting
-    if (this.starting) return
-    this.enqueue(text.encode(pending + this.failureText(wireError(this.o.core, refusal))))
-    this.settle(this.finished())
-  }
-
-  protected override finished(): DeliveryEnd {
-    return stoppedEnd(this.pass)
-  }
-
-  protected override failureFrames(error: WireError): string {
-    return this.encoder?.failure?.(error) ?? super.failureFrames(error)
-  }
-
-  override end(failure?: StreamFailure): void {
-    // half a frame of a stream that broke is not passed on: the error would become a part of it
-    try {
-      if (this.state === 'open' && (!failure || failure.told)) this.frames(this.reader.end())
-    } catch {
-      failure = unsendable
-    }
-    super.end(failure)
-  }
-
-  protected override ending(failure: StreamFailure | undefined): string {
-    const gap = this.upstream.atBoundary() ? '' : '\n\n'
-    if (failure?.told || (!failure && this.seenEnd)) return gap
-    this.encoder ??= this.o.dialect.encoder(identityOf(this.o, []))
-    if (failure) {
-      // the plugins hear of it, and text that is held back is let go
-      const held = this.pass.pass({ type: 'error', kind: failure.code, message: failure.message }).filter((e) => e.type !== 'error')
-      const { stopped } = this.pass
-      const last = stopped ? this.failureText(wireError(this.o.core, stopped)) : this.errorText(failure)
-      return gap + this.encoder.encode(held) + last
-    }
-    return gap + this.encoder.encode(this.pass.pass({ type: 'end' }))
   }
 }

@@ -152,6 +152,11 @@ export function messagesEncoder(head: ReplyIdentity): StreamEncoder {
       return irregular()
     },
     observe,
+    takeOver() {
+      forwarding = false
+      blocks.clear()
+      writer.takeOver()
+    },
     encode(after: readonly StreamEvent[], origin?: FrameOrigin): string {
       if (!origin) {
         const text = after.map(insert).join('')

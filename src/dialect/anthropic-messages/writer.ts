@@ -45,6 +45,8 @@ export interface MessagesWriter {
   readonly ended: boolean
   /** `message_start` was sent by the upstream. */
   begun(): void
+  /** The upstream brings nothing more: its open block is ours. */
+  takeOver(): void
   /** SSE text for one event. */
   event(event: StreamEvent): string
   /** Closes what may be closed. At the end of a list of events in a forwarded stream, so that no block of ours stays open. */
@@ -250,6 +252,10 @@ export function messagesWriter(head: ReplyIdentity): MessagesWriter {
     begun() {
       begun = true
       forwarding = true
+    },
+    takeOver() {
+      forwarding = false
+      if (writer.open) writer.open = { ...writer.open, upstreams: false }
     },
     flush: () => (startWaits ? start() : ''),
     settle() {

@@ -67,6 +67,7 @@ export function geminiEncoder(head: ReplyIdentity): StreamEncoder {
       return synth.ended
     },
     observe,
+    takeOver: synth.takeOver,
     encode(after: readonly StreamEvent[], origin?: FrameOrigin): string {
       if (!origin) return after.map(synth.event).join('')
       if (synth.ended) return ''

@@ -23,6 +23,8 @@ export interface GeminiSynth {
   identify(id: string | undefined, model: string | undefined): void
   /** From now on the upstream's frames are forwarded: they bring finish reason and usage. */
   forward(): void
+  /** The upstream's frames bring nothing more. */
+  takeOver(): void
   /** The finish reason of a choice has been sent. */
   finishSent(choice: number): void
   /** SSE text for one event. */
@@ -149,6 +151,9 @@ export function geminiSynth(head: ReplyIdentity): GeminiSynth {
     },
     forward() {
       forwarding = true
+    },
+    takeOver() {
+      forwarding = false
     },
     finishSent(index) {
       choiceAt(index).finished = true

@@ -108,6 +108,9 @@ export function chatEncoder(head: ReplyIdentity): StreamEncoder {
       return synth.ended || shifted.size > 0
     },
     observe,
+    takeOver() {
+      forwarding = false
+    },
     encode(after: readonly StreamEvent[], origin?: FrameOrigin): string {
       if (!origin) return after.map(insert).join('')
       if (synth.ended) return ''

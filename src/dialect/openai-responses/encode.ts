@@ -17,7 +17,7 @@ import { commentText, frameText, rawText, type SseFrame } from '../sse.ts'
 import { frameType, indexOf } from './decode.ts'
 import { failureWords } from './errors.ts'
 import { finalFrame, type StartEdits, withStart } from './final-frame.ts'
-import { noteLate, partKey, patchedFrame, renaming, type TrackedItem, textOfEvent, trackItem } from './tracked-items.ts'
+import { noteLate, partKey, patchedFrame, patchedItem, renaming, type TrackedItem, textOfEvent, trackItem } from './tracked-items.ts'
 import { upstreamView } from './upstream-view.ts'
 import { responsesWriter } from './writer.ts'
 
@@ -186,6 +186,22 @@ export function responsesEncoder(head: ReplyIdentity): StreamEncoder {
       return changed
     },
     observe,
+    takeOver() {
+      for (const item of view.items.values()) {
+        if (item.out === undefined) continue
+        if (item.done) {
+          if (item.value) writer.keep(item.out, patchedItem(item.value, item))
+        } else if (item.kind === 'message') {
+          const texts = [...item.texts].filter(([key]) => key.startsWith('content/')).map(([, text]) => text)
+          const open = item.open !== undefined
+          // a part that was opened and has no text yet
+          if (open && !item.texts.has(item.open!.key)) texts.push('')
+          writer.adopt(item.out, item.id, { texts, open, refusal: open && isRefusal(item.open!.frame) })
+        }
+      }
+      forwarding = false
+      changed = true
+    },
     encode(after: readonly StreamEvent[], origin?: FrameOrigin): string {
       if (!origin) {
         if (over) return ''

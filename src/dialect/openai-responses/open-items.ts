@@ -29,10 +29,17 @@ export interface OpenMessage extends OpenItem {
   cite(citation: CitationEvent): void
 }
 
-/** Begins a message: its first frame is emitted. */
-export function openMessage(emit: Emit, index: number, id: string): OpenMessage {
-  const parts: MessagePart[] = []
-  let open: MessagePart | undefined
+/** What a client knows already of a message that somebody else began: the texts of its parts, and whether the last one is open. */
+export interface BegunMessage {
+  readonly texts: readonly string[]
+  readonly open: boolean
+  readonly refusal: boolean
+}
+
+/** Begins a message: its first frame is emitted; or goes on with one that was `begun`. */
+export function openMessage(emit: Emit, index: number, id: string, begun?: BegunMessage): OpenMessage {
+  const parts: MessagePart[] = (begun?.texts ?? []).map((text) => ({ refusal: begun!.refusal, text, annotations: [] }))
+  let open: MessagePart | undefined = begun?.open ? parts.at(-1) : undefined
   const item = (status: string): JsonObject => ({ id, type: 'message', status, role: 'assistant', content: parts.map(partObject) })
   const place = (): JsonObject => ({ item_id: id, output_index: index, content_index: parts.length - 1 })
   const closePart = (): void => {
@@ -50,7 +57,7 @@ export function openMessage(emit: Emit, index: number, id: string): OpenMessage 
     emit('response.content_part.added', { ...place(), part: partObject(open) })
     return open
   }
-  emit('response.output_item.added', { output_index: index, item: item('in_progress') })
+  if (!begun) emit('response.output_item.added', { output_index: index, item: item('in_progress') })
   return {
     index,
     text(text, refusal) {

@@ -24,12 +24,24 @@ export interface TrackedItem {
   /** The part that is open: more text may come. */
   open: { readonly key: string; readonly frame: JsonObject } | undefined
   done: boolean
+  /** The item as it is when it is done. */
+  value: JsonObject | undefined
 }
 
 /** An item of the upstream's as it begins. `out`: its position in what the client gets. */
 export function trackItem(item: JsonObject, out: number | undefined): TrackedItem {
   const kind = itemKind(item)
-  return { kind, id: textOf(item.id), out, texts: new Map(), renamed: undefined, proof: undefined, open: undefined, done: false }
+  return {
+    kind,
+    id: textOf(item.id),
+    out,
+    texts: new Map(),
+    renamed: undefined,
+    proof: undefined,
+    open: undefined,
+    done: false,
+    value: undefined,
+  }
 }
 
 /** The part that a frame speaks of; undefined for frames that speak of none. */

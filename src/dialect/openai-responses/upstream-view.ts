@@ -67,12 +67,14 @@ export function upstreamView(writer: ResponsesWriter): UpstreamView {
         fresh.texts.set('call', call.arguments)
       }
       fresh.done = type === 'response.output_item.done'
+      if (fresh.done) fresh.value = objectOf(body.item)
       return
     }
     if (!item) return
     if (type === 'response.output_item.done') {
       item.done = true
       item.open = undefined
+      item.value = objectOf(body.item)
     } else if (key !== undefined && type.endsWith('.delta')) {
       if (item.open?.key !== key) item.open = { key, frame: body }
       item.texts.set(key, (item.texts.get(key) ?? '') + events.map(textOfEvent).join(''))

@@ -13,7 +13,16 @@ import type { ReplyIdentity } from '../codec.ts'
 import { type JsonObject, objectOf, parseJson, wordOf } from '../shape.ts'
 import { errorMembers, type FailureWords } from './errors.ts'
 import { itemKind } from './items.ts'
-import { type Emit, type OpenCall, type OpenMessage, type OpenReasoning, openCall, openMessage, openReasoning } from './open-items.ts'
+import {
+  type BegunMessage,
+  type Emit,
+  type OpenCall,
+  type OpenMessage,
+  type OpenReasoning,
+  openCall,
+  openMessage,
+  openReasoning,
+} from './open-items.ts'
 import { type ProofMark, withMark } from './proof-marks.ts'
 import { responseObjects } from './response-object.ts'
 import { type FinalStatus, statusOfStop } from './stop-reasons.ts'
@@ -28,6 +37,10 @@ export interface ResponsesWriter {
   /** The upstream's own head was sent. */
   begun(id: string | undefined, model: string | undefined, created: number | undefined): void
   event(event: StreamEvent): void
+  /** Takes an item of the upstream's that is complete into the reply. */
+  keep(index: number, item: JsonObject): void
+  /** Goes on with a message that the upstream began. */
+  adopt(index: number, id: string, begun: BegunMessage): void
   /** Closes what may be closed, so that nothing of ours stays open in a forwarded stream. */
   settle(): void
   /** Closes everything. */
@@ -186,6 +199,10 @@ export function responsesWriter(head: ReplyIdentity, emit: Emit): ResponsesWrite
       id = newId === undefined ? id : responseId(newId)
       model = newModel ?? model
       created = newCreated ?? created
+    },
+    keep: finished,
+    adopt(index, itemId, given) {
+      message = openMessage(emit, index, itemId, given)
     },
     event(event) {
       if (ended) return
