@@ -9,7 +9,7 @@ import { type FamilyApi, families } from '../dialect/family.ts'
 import type { Arrival } from '../pipeline/core.ts'
 import { makeRefusal } from '../pipeline/refuse.ts'
 import type { InnerCall, Operation } from '../plugin/exchange.ts'
-import type { RouteCall, RouteSpec } from '../plugin/host.ts'
+import { type RouteCall, type RouteSpec, ShuttingDown } from '../plugin/host.ts'
 import { modelFilter } from '../plugin/model-access.ts'
 import type { Refusal } from '../plugin/reply.ts'
 import { runEndpoint } from '../runtime/endpoint.ts'
@@ -147,7 +147,7 @@ export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): P
       { parse: 'none' },
     )
   }
-  app.get('/health', () => Response.json({ status: 'ok' }))
+  app.get('/health', () => liveness(snapshot))
   app.get('/ready', () => readiness(gateway))
   app.get('/docs', ({ request }) => docs(table, request))
   app.get('/docs/*', ({ request }) => docs(table, request))
@@ -176,10 +176,10 @@ export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): P
       return app.fetch(request)
     },
     async call(request, inner, signal) {
+      if (gateway.draining) throw new ShuttingDown('the gateway is ending')
       const id = newRequestId()
       const path = pathOf(request.url)
       const found = request.method === 'POST' ? table.find(path) : undefined
-      if (gateway.draining) return edgeError(errors, table.apiOf(path), 'shutting_down', id)
       if (!found)
         return edgeError(errors, table.apiOf(path), 'not_found', id, `There is nothing at ${request.method} ${path.slice(0, 200)}.`)
       return await runInner(snapshot, services, found, request, { id, inner, signal })
@@ -192,6 +192,22 @@ function restOf(request: Request, { path }: RouteSpec, params: Readonly<Record<s
   if (!path.endsWith('/*')) return params
   const segments = path.split('/').length - 1
   return { ...params, '*': decodedPath(pathOf(request.url).split('/').slice(segments).join('/')) }
+}
+
+/** That the process lives, always 200, and what plugins tell beside it. A plugin that fails at that says nothing. */
+export function liveness(snapshot: Snapshot): Response {
+  const all: Record<string, unknown> = { status: 'ok' }
+  for (const { host, id } of snapshot.live) {
+    for (const [name, read] of host.told) {
+      if (name in all) continue
+      try {
+        all[name] = read()
+      } catch (error) {
+        host.host.log.error('what is told in /health failed', { plugin: id, error: error instanceof Error ? error.message : String(error) })
+      }
+    }
+  }
+  return Response.json(all)
 }
 
 /**

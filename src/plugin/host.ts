@@ -217,6 +217,11 @@ export interface Migration {
   readonly statements: readonly string[]
 }
 
+/** This gateway takes no more work: it is ending, or has not begun. */
+export class ShuttingDown extends Error {
+  override readonly name = 'ShuttingDown'
+}
+
 /** A store that can't be reached now. Not a mistake of the caller. */
 export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable'
@@ -279,6 +284,17 @@ export interface CallOptions {
   readonly signal?: AbortSignal
 }
 
+/** What a plugin may ask of an upstream besides inference. */
+export interface Upstream {
+  /**
+   * The status that it answers a GET with, at an absolute path on its host, with its own credential. Redirects are not followed.
+   * @throws when there is no answer, or the signal is aborted
+   */
+  look(path: string, signal: AbortSignal): Promise<number>
+  /** Whether a model of it, by its own name, goes on with an assistant message that stands last; others refuse that, or answer it. */
+  prefills(model: string): boolean
+}
+
 export interface Host {
   /** Id of this plugin instance in the list. */
   readonly id: string
@@ -291,6 +307,8 @@ export interface Host {
   readonly catalog: Catalog
   /** Names of the configured upstreams. */
   readonly upstreams: readonly string[]
+  /** An upstream of the config in force, by its name; undefined when there is none. Not known yet during `setup` and `ready`. */
+  upstream(name: string): Upstream | undefined
   /** `fetch` with a total timeout of 30 s unless the caller's signal is sooner. For the plugin's own calls, not for inference. */
   fetch(url: string, init?: RequestInit): Promise<Response>
   /** Absolute path of a file named in this plugin's config: relative paths are relative to gateway.yaml. */
@@ -303,10 +321,15 @@ export interface Host {
   task(name: string, every: number, run: (signal: AbortSignal) => void | Promise<void>): void
   /**
    * Makes an inference call to this gateway itself, inside the process: an exchange like any other, with all plugins of the list, limits, budget and
-   * record. `request` names a path that is served and has a JSON body; the response is what a client would get. While the gateway shuts down it is
-   * refused (503). Never rejects but for an aborted signal.
+   * record. `request` names a path that is served and has a JSON body; the response, whose body must be read or cancelled, is what a client would get.
+   * Rejects when the signal is aborted, and with {@link ShuttingDown} while nothing is served: nothing was done then, and it may be made again later.
    */
   call(request: Request, options?: CallOptions): Promise<Response>
+  /**
+   * Adds a member to what `/health` tells, asked whenever somebody looks; JSON, and no secret: everybody may read it. `/health` says 200 as long as the
+   * process lives, whatever stands there; who is fit for traffic says the hook `health`, in `/ready`.
+   */
+  health(name: string, read: () => unknown): void
   /** A public endpoint; it passes the same `admit` hooks. */
   route(spec: RouteSpec): void
   /** An endpoint on the admin listener. */

@@ -23,7 +23,7 @@ export {
   type UpstreamCall,
 } from './hooks.ts'
 export type * from './host.ts'
-export { StoreUnavailable } from './host.ts'
+export { ShuttingDown, StoreUnavailable } from './host.ts'
 export { isForTier, modelFilter } from './model-access.ts'
 export * from './money.ts'
 export * from './outcome.ts'

@@ -6,10 +6,12 @@
 
 import { dirname, isAbsolute, resolve } from 'node:path'
 import type { InnerCall } from '../plugin/exchange.ts'
-import type { AdminSpec, Catalog, Host, Logger, RouteSpec } from '../plugin/host.ts'
+import { type AdminSpec, type Catalog, type Host, type Logger, type RouteSpec, ShuttingDown } from '../plugin/host.ts'
 import type { RecordsStore } from '../store/records.ts'
 import type { StateStore } from '../store/state.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import type { UpstreamDefinition } from '../upstream/definition.ts'
+import { reachOf } from './reach.ts'
 
 /** Services that all instances share and that outlive a reload. */
 export interface SharedServices {
@@ -40,7 +42,12 @@ export interface HostOptions {
   readonly plugin: string
   readonly services: SharedServices
   /** The catalogue and upstream names of the config that is in force; a carried-over instance sees the new ones. */
-  readonly world: { readonly catalog: Catalog; readonly upstreams: readonly string[] }
+  readonly world: {
+    readonly catalog: Catalog
+    readonly upstreams: readonly string[]
+    /** Of the config in force. */
+    readonly definitions?: ReadonlyMap<string, UpstreamDefinition>
+  }
   readonly configPath: string
 }
 
@@ -48,6 +55,8 @@ export interface HostHandle {
   readonly host: Host
   readonly routes: readonly RouteSpec[]
   readonly adminRoutes: readonly AdminSpec[]
+  /** What it tells in `/health`. */
+  readonly told: ReadonlyMap<string, () => unknown>
   /** Ends tasks; resolves when those that run have come back. */
   close(): Promise<void>
 }
@@ -66,6 +75,7 @@ export function createHost(options: HostOptions): HostHandle {
   const routes: RouteSpec[] = []
   const adminRoutes: AdminSpec[] = []
   const gauges: (() => void)[] = []
+  const told = new Map<string, () => unknown>()
   const ending = new AbortController()
   const running = new Set<Promise<void>>()
   const pending = new Set<() => void>()
@@ -120,9 +130,14 @@ export function createHost(options: HostOptions): HostHandle {
     task,
     async call(request, { principal, once, signal = request.signal } = {}) {
       signal.throwIfAborted()
-      if (!services.dispatch) return new Response('nobody serves', { status: 503 })
+      if (!services.dispatch) throw new ShuttingDown('nobody serves')
       return await services.dispatch(request, { plugin: id, principal, once: once === undefined ? undefined : `${id}/${once}` }, signal)
     },
+    upstream(name) {
+      const definition = world.definitions?.get(name)
+      return definition && reachOf(definition, services.now)
+    },
+    health: (name, read) => void told.set(name, read),
     route: (spec) => void routes.push(spec),
     admin: (spec) => void adminRoutes.push(spec),
   }
@@ -130,6 +145,7 @@ export function createHost(options: HostOptions): HostHandle {
     host,
     routes,
     adminRoutes,
+    told,
     async close() {
       ending.abort()
       for (const remove of gauges) remove()

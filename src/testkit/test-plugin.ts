@@ -8,7 +8,7 @@
 import { families, type OperationSpec } from '../dialect/family.ts'
 import type { Plugin } from '../plugin/define.ts'
 import type { AnySlot } from '../plugin/exchange.ts'
-import type { AdminSpec, RouteCall, RouteSpec } from '../plugin/host.ts'
+import { type AdminSpec, type RouteCall, type RouteSpec, ShuttingDown } from '../plugin/host.ts'
 import type { Outcome } from '../plugin/outcome.ts'
 import { runEndpoint } from '../runtime/endpoint.ts'
 import { Gateway } from '../runtime/gateway.ts'
@@ -243,6 +243,7 @@ export async function testPlugin(plugin: Plugin, options: TestPluginOptions = {}
     throw new Error(`no plugin serves ${request.method} ${pathname}`)
   }
   gateway.services.dispatch = async (request, inner, signal) => {
+    if (gateway.draining) throw new ShuttingDown('the gateway is ending')
     const { pathname } = new URL(request.url)
     const spec = inferenceAt(pathname)
     const id = `req_test_${++count}`
