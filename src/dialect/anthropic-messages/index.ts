@@ -1,6 +1,7 @@
 /** The dialect of Anthropic Messages, and its variant for counting tokens. */
 
 import type { Dialect } from '../codec.ts'
+import { renamingEncoder, renamingWhole } from '../renamed.ts'
 import { readUpstreamError } from '../upstream-error.ts'
 import { countTokensDialect } from './count-tokens.ts'
 import { messagesDecoder } from './decode.ts'
@@ -20,9 +21,9 @@ export const anthropicMessages: Dialect = {
   interesting: messagesInteresting,
   terminal: 'end',
   decoder: messagesDecoder,
-  encoder: messagesEncoder,
+  encoder: renamingEncoder(messagesEncoder, ['/message/model']),
   summary: messagesSummary,
-  decodeWhole: decodeMessagesWhole,
+  decodeWhole: renamingWhole(decodeMessagesWhole, ['/model']),
   encodeWhole: encodeMessagesWhole,
   errorBody: messagesErrorBody,
   errorFrames: messagesErrorFrames,

@@ -1,6 +1,7 @@
 /** The dialect of OpenAI Chat Completions and of everything that calls itself compatible with it. */
 
 import type { Dialect } from '../codec.ts'
+import { renamingEncoder, renamingWhole } from '../renamed.ts'
 import { readUpstreamError } from '../upstream-error.ts'
 import { chatDecoder } from './decode.ts'
 import { chatEncoder } from './encode.ts'
@@ -22,9 +23,9 @@ export const openaiChat: Dialect = {
   interesting: chatInteresting,
   terminal: 'stop',
   decoder: chatDecoder,
-  encoder: chatEncoder,
+  encoder: renamingEncoder(chatEncoder, ['/model']),
   summary: chatSummary,
-  decodeWhole: decodeChatWhole,
+  decodeWhole: renamingWhole(decodeChatWhole, ['/model']),
   encodeWhole: encodeChatWhole,
   errorBody: openaiErrorBody,
   errorFrames: chatErrorFrames,

@@ -9,6 +9,7 @@ import type { Dialect } from '../codec.ts'
 import { chatErrorFrames, openaiErrorBody } from '../openai-chat/errors.ts'
 import { chatInteresting } from '../openai-chat/interesting.ts'
 import { chatSummary } from '../openai-chat/whole.ts'
+import { renamingEncoder, renamingWhole } from '../renamed.ts'
 import { readUpstreamError } from '../upstream-error.ts'
 import { completionsDecoder } from './decode.ts'
 import { completionsEncoder } from './encode.ts'
@@ -31,9 +32,9 @@ export const openaiCompletions: Dialect = {
   interesting: chatInteresting,
   terminal: 'stop',
   decoder: completionsDecoder,
-  encoder: completionsEncoder,
+  encoder: renamingEncoder(completionsEncoder, ['/model']),
   summary: chatSummary,
-  decodeWhole: decodeCompletionsWhole,
+  decodeWhole: renamingWhole(decodeCompletionsWhole, ['/model']),
   encodeWhole: encodeCompletionsWhole,
   errorBody: openaiErrorBody,
   errorFrames: chatErrorFrames,

@@ -2,6 +2,7 @@
 
 import type { Dialect } from '../codec.ts'
 import { openaiErrorBody } from '../openai-chat/errors.ts'
+import { renamingEncoder, renamingWhole } from '../renamed.ts'
 import { readUpstreamError } from '../upstream-error.ts'
 import { compactDialect, inputTokensDialect } from './beside.ts'
 import { responsesDecoder } from './decode.ts'
@@ -22,9 +23,9 @@ export const openaiResponses: Dialect = {
   interesting: responsesInteresting,
   terminal: 'end',
   decoder: responsesDecoder,
-  encoder: responsesEncoder,
+  encoder: renamingEncoder(responsesEncoder, ['/response/model']),
   summary: responsesSummary,
-  decodeWhole: decodeResponsesWhole,
+  decodeWhole: renamingWhole(decodeResponsesWhole, ['/model']),
   encodeWhole: encodeResponsesWhole,
   errorBody: openaiErrorBody,
   errorFrames: responsesErrorFrames,
