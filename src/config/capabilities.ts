@@ -49,6 +49,7 @@ export const capabilities = Type.Object(
     call_ids: Type.Optional(Type.Enum(['any', 'word', 'alnum9'], { description: 'What a tool call id may look like.' })),
     tool_name: Type.Optional(Type.Integer({ minimum: 16, description: 'Longest tool name.' })),
     finish_missing: flag('A stream may end without a finish reason (B03).'),
+    prefill: flag('The model goes on with an assistant message that stands last. Asked when a broken stream is to go on.'),
   },
   {
     additionalProperties: false,

@@ -100,6 +100,10 @@ describe('what is known of a model at a host', () => {
       'mistral-large-latest',
       { callIds: 'alnum9', seed: false, streamUsage: false, efforts: [], forcedTools: true },
     ],
+    ['anthropic-messages', 'api.anthropic.com', 'claude-sonnet-4-5', { prefill: true }],
+    ['anthropic-messages', 'api.anthropic.com', 'claude-opus-4-6', { prefill: false }],
+    ['bedrock-converse', 'bedrock', 'eu.anthropic.claude-sonnet-4-6', { prefill: false }],
+    ['anthropic-messages', 'api.anthropic.com', 'claude-opus-5', { prefill: false }],
     ['openai-chat', 'api.mistral.ai', 'mistral-small-latest', { efforts: ['none', 'high'] }],
     ['openai-chat', 'api.mistral.ai', 'magistral-small-latest', { efforts: [] }],
     [

@@ -66,6 +66,8 @@ export interface Capabilities {
   readonly toolName: number
   /** A stream may end without finish reason (B03). Consulted also for untranslated requests, when one ends so. */
   readonly finishMissing: boolean
+  /** The model goes on with an assistant message that stands last; others refuse that, or answer it. Asked when a broken stream is to go on. */
+  readonly prefill: boolean
 }
 
 /** A deviation from the defaults of the dialect. */

@@ -8,7 +8,7 @@ import { formatUsd } from '../plugin/money.ts'
 import { perMillion } from '../plugin/price.ts'
 import type { BuildResult, Gateway } from '../runtime/gateway.ts'
 import { newRequestId } from './errors.ts'
-import { readiness } from './public-app.ts'
+import { liveness, readiness } from './public-app.ts'
 import type { RouteTable } from './route-table.ts'
 
 /** A price as the file says it: USD per million tokens. */
@@ -36,7 +36,7 @@ export function adminApp(
     gateway.log.error('an admin endpoint failed', { error: error instanceof Error ? error.message : String(error) })
     return Response.json({ error: { message: 'This endpoint failed; the log says why.' } }, { status: 500 })
   })
-  app.get('/health', () => Response.json({ status: 'ok' }))
+  app.get('/health', () => liveness(gateway.snapshot))
   app.get('/ready', () => readiness(gateway))
   app.get(
     '/metrics',

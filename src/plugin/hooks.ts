@@ -1,8 +1,8 @@
 /**
- * The eight hooks. A plugin defines those it needs; the others cost nothing.
+ * The nine hooks. A plugin defines those it needs; the others cost nothing.
  *
  * Requests go down the list (`admit`, `request`, `around`, `attempt`), replies and settlement come back up
- * (`reply`, `event`, `inspect`, `settle`).
+ * (`reply`, `event`, `inspect`, `resume`, `settle`).
  */
 
 import type { CacheFacts } from './cache-facts.ts'

@@ -76,7 +76,7 @@ export class Gateway {
   private current: Snapshot | undefined = undefined
   private readonly logOptions: LogOptions
   private readonly hookTime: HookTime
-  private readonly world: { catalog: Catalog; upstreams: readonly string[] } = {
+  private readonly world: { catalog: Catalog; upstreams: readonly string[]; definitions?: Snapshot['upstreams'] } = {
     catalog: createCatalog([], () => undefined),
     upstreams: [],
   }
@@ -200,6 +200,7 @@ export class Gateway {
     this.notes = load.notes
     const old = this.current
     this.current = snapshot
+    this.world.definitions = snapshot.upstreams
     this.services.records.start()
     if (old) this.retire(old)
     return { ok: true, load, diagnostics }

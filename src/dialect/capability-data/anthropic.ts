@@ -28,6 +28,7 @@ export const anthropic: Capabilities = {
   verbosity: false,
   callIds: 'word',
   toolName: 128,
+  prefill: true,
 }
 
 export const converse: Capabilities = {
@@ -78,6 +79,12 @@ export const anthropicRules: readonly Rule[] = [
   },
   {
     dialect: any,
+    model: /^claude-((opus|sonnet|haiku)-4-([6-9]|\d\d)|[a-z]+-([5-9]|\d\d)|mythos)/,
+    can: { prefill: false },
+    source: `${migration}: from 4.6 on a trailing assistant turn is answered with 400 "Prefilling assistant messages is not supported"; opencode#25725`,
+  },
+  {
+    dialect: any,
     model: newest,
     can: { sampling: false, thinkingBudget: false, efforts: ['low', 'medium', 'high', 'xhigh', 'max'] },
     source: `${migration}: sampling and budget_tokens are answered with 400; ${effort}`,
@@ -95,6 +102,8 @@ export const anthropicRules: readonly Rule[] = [
     can: { thinkingOff: false, forcedTools: false },
     source: `${thinking}: they always think, 400 "thinking.type.disabled is not supported"; a forced tool is refused beside that`,
   },
+
+  { dialect: any, model: /^(?!claude)/, can: { prefill: false }, source: 'Not documented for others that speak Messages or are on Bedrock' },
 
   // hosts of Claude
   {

@@ -45,6 +45,7 @@ export const openai: Capabilities = {
   callIds: 'any',
   toolName: 64,
   finishMissing: false,
+  prefill: false,
 }
 
 /** The Responses API has no words for these. */
