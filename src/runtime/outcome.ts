@@ -23,7 +23,7 @@ export function outcomeOf(core: ExchangeCore, delivery: DeliveryEnd, reply: Repl
     end,
     status: gone ? 499 : reply.status,
     code: delivery.code,
-    by: delivery.by,
+    by: delivery.by ?? reply.by,
     message: delivery.message,
     usage: continued.usage ? addUsage(continued.usage, used) : used,
     attempts: core.attempts,

@@ -9,7 +9,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { serveEdge } from '../../src/edge/serve.ts'
-import { definePlugin, type Outcome } from '../../src/plugin/index.ts'
+import { composition } from '../../src/main.ts'
+import { definePlugin, type Outcome, type Plugin } from '../../src/plugin/index.ts'
 import { Gateway } from '../../src/runtime/gateway.ts'
 import { until } from './within.ts'
 
@@ -30,11 +31,13 @@ export interface LocalGateway {
  * @param config text of gateway.yaml; `{ use: probe }` records outcomes
  * @param files more files of its folder, e.g. plugins
  * @param idle seconds after which the listener cuts silent connections, where it may
+ * @param builtins more plugins that the config may name
  */
 export async function startLocalGateway(
   config: string,
   files: Readonly<Record<string, string>> = {},
   idle?: number,
+  builtins: Readonly<Record<string, () => Promise<{ default: Plugin }>>> = {},
 ): Promise<LocalGateway> {
   const dir = mkdtempSync(join(tmpdir(), 'headgate-local-'))
   const configPath = join(dir, 'gateway.yaml')
@@ -57,16 +60,7 @@ export async function startLocalGateway(
     configPath,
     env: {},
     // loaded when a config names them, as in the real one
-    builtins: {
-      audit: () => import('../../plugins/audit/index.ts'),
-      auth: () => import('../../plugins/auth/index.ts'),
-      budget: () => import('../../plugins/budget/index.ts'),
-      catalog: () => import('../../plugins/catalog/index.ts'),
-      deprecation: () => import('../../plugins/deprecation/index.ts'),
-      'rate-limit': () => import('../../plugins/rate-limit/index.ts'),
-      router: () => import('../../plugins/router/index.ts'),
-      probe: () => Promise.resolve({ default: probe }),
-    },
+    builtins: { ...composition.builtins, probe: () => Promise.resolve({ default: probe }), ...builtins },
     startDemo: () => Promise.reject(new Error('no demo here')),
     log: {
       write: (line) => {
