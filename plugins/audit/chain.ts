@@ -4,15 +4,17 @@
  *
  *     hash(n) = SHA-256( hash(n-1) \n JSON of all columns of row n )         hash(0) = SHA-256( "headgate audit 1" \n instance )
  *
+ * A process begins a new chain with each month. That one goes on from the one before: id and hash of its last row are hashed into hash(0).
+ *
  * With a key it is HMAC-SHA-256. Amounts and counts are hashed as decimal texts.
  */
 
 import { createHash, createHmac } from 'node:crypto'
-import { type ChainedRow, type HashedColumn, hashedColumns, type RowBody } from './row.ts'
+import { type ChainedRow, type HashedColumn, hashedColumns, hashedOf, type RowBody } from './row.ts'
 import { rowId } from './tables.ts'
 
 /** Version of the row's form; grows when columns are added. */
-const version = 1
+const version = 2
 
 export interface Chain {
   readonly instance: string
@@ -23,10 +25,16 @@ export interface Chain {
   add(row: RowBody): ChainedRow
 }
 
+/** The last row of the chain that another goes on from. */
+export interface GoesOn {
+  readonly id: string
+  readonly hash: string
+}
+
 /** A chain that begins. */
-export function newChain(instance: string, key: string | undefined): Chain {
+export function newChain(instance: string, key: string | undefined, from?: GoesOn): Chain {
   let seq = 0
-  let hash = genesis(instance, key)
+  let hash = genesis(instance, key, from)
   return {
     instance,
     get seq() {
@@ -45,14 +53,15 @@ export function newChain(instance: string, key: string | undefined): Chain {
 }
 
 /** The hash that stands before the first row. */
-export function genesis(instance: string, key: string | undefined): string {
-  return digest(`headgate audit 1\n${instance}`, key)
+export function genesis(instance: string, key: string | undefined, from?: GoesOn): string {
+  return digest(`headgate audit 1\n${instance}${from ? `\n${from.id}\n${from.hash}` : ''}`, key)
 }
 
 /** The hash of a row that follows `before`. */
 export function hashOf(row: Readonly<Record<HashedColumn, unknown>>, before: string, key: string | undefined): string {
-  const values = new Array<unknown>(hashedColumns.length)
-  for (let i = 0; i < hashedColumns.length; i++) {
+  const columns = hashedOf[Number(row.v)] ?? hashedColumns.length
+  const values = new Array<unknown>(columns)
+  for (let i = 0; i < columns; i++) {
     const value = row[hashedColumns[i]!]
     values[i] = typeof value === 'bigint' ? value.toString() : value
   }

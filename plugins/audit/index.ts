@@ -6,7 +6,7 @@
  * refuse; a destination that fails shows in the log, in `/ready` and in a counter.
  */
 
-import { definePlugin, type Exchange, type Outcome, Principal, Session } from 'headgate/plugin'
+import { definePlugin, type Exchange, type Outcome, Principal, PromptCache, Session, Trim } from 'headgate/plugin'
 import { type AuditConfig, config } from './config.ts'
 import { editsOf } from './edits.ts'
 import { type LinesSink, linesSink } from './lines-sink.ts'
@@ -15,14 +15,14 @@ import type { RecordsSink, Under } from './records-sink.ts'
 import { redactor } from './redact.ts'
 import { traceIdOf } from './trace-id.ts'
 
-type X = Exchange<never, typeof Principal | typeof Session, never, Under>
+type X = Exchange<never, typeof Principal | typeof Session | typeof Trim | typeof PromptCache, never, Under>
 
 export default definePlugin({
   api: 1,
   name: 'audit',
   summary: 'Keeps one record per exchange: as lines of JSON, in the records, where it can be asked for and verified, or at a webhook',
   config,
-  wants: [Principal, Session],
+  wants: [Principal, Session, Trim, PromptCache],
   failure: 'open',
   shadows: true,
   holdsEnd: (config: AuditConfig) => config.sink === 'records' && config.wait,
@@ -36,6 +36,8 @@ export default definePlugin({
       const about = {
         principal: x.peek(Principal),
         session: x.peek(Session),
+        trim: x.peek(Trim),
+        promptCache: x.peek(PromptCache),
         // a client's own id is to lead to the client's own exchange
         traceId: x.shadowOf === undefined ? traceIdOf(x.headers, config.trace_headers) : undefined,
         edits: editsOf(x, outcome),

@@ -8,11 +8,12 @@
 import { hostname } from 'node:os'
 import type { Host } from 'headgate/plugin'
 import { type Chain, genesis, newChain, newInstanceId } from './chain.ts'
-import { rollUp, unrolled } from './daily.ts'
+import { rollUp } from './daily.ts'
 import { type Begun, type InFlight, inFlightFile, leftBehind } from './in-flight.ts'
 import { deleteBodies, deleteExchanges } from './retention.ts'
 import type { ChainedRow, RowBody } from './row.ts'
 import { migrations } from './tables.ts'
+import { unrolled } from './unrolled.ts'
 import { rowWriter, type Writer } from './writer.ts'
 
 /** Rows that may wait in memory: some 20 MB. */
@@ -94,8 +95,12 @@ export async function openKeeper(
   }
   const rollAll = async (signal: AbortSignal): Promise<void> => {
     if (!records.available) return
-    for (const { id } of await unrolled(records.sql)) {
-      while (!signal.aborted && (await rollUp(records, id, host.now())) > 0) await Bun.sleep(1)
+    for (const { id, rolled } of await unrolled(records.sql)) {
+      for (let from = rolled; !signal.aborted; await Bun.sleep(1)) {
+        const rows = await rollUp(records, id, from, host.now())
+        if (rows === 0) break
+        from += BigInt(rows)
+      }
     }
   }
 

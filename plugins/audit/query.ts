@@ -6,6 +6,8 @@
 
 import type { SqlQuery, SqlValue } from 'headgate/plugin'
 import type { ExchangeRow } from './row.ts'
+import { type Condition, statement } from './statement.ts'
+import { type Facet, type ZoneFilter, zoneRanges } from './zones.ts'
 
 /** All of what is named must hold. */
 export interface Filter {
@@ -34,10 +36,74 @@ const pageSize = 500
 
 /** The exchanges that a filter leaves, the newest first, at most `limit`. */
 export async function* exchanges(sql: SqlQuery, filter: Filter, limit = Number.POSITIVE_INFINITY): AsyncGenerator<ExchangeRow> {
+  const { account, caller } = filter
+  if (account !== undefined && caller === undefined) {
+    // most keys pay for themselves; the others have an index of their own
+    const own = { ...filter, caller: account }
+    yield* newestOf([matching(sql, own, limit, []), matching(sql, filter, limit, [[['account <> caller'], []]])], limit)
+  } else yield* matching(sql, filter, limit, [])
+}
+
+/** Looks where an index leads; else in the zones that may have some. */
+async function* matching(sql: SqlQuery, filter: Filter, limit: number, more: readonly Condition[]): AsyncGenerator<ExchangeRow> {
+  const zones = more.length === 0 ? zonesFor(filter) : undefined
+  if (!zones) {
+    yield* pages(sql, filter, limit, more)
+    return
+  }
+  let left = limit
+  for await (const range of zoneRanges(sql, zones)) {
+    for await (const row of pages(sql, { ...filter, ...range }, left, more)) {
+      yield row
+      left--
+    }
+    if (left <= 0) return
+  }
+}
+
+const facets: Readonly<Partial<Record<keyof Filter, Facet>>> = {
+  tier: 'tier',
+  upstream: 'upstream',
+  operation: 'operation',
+  thread: 'thread',
+  model: 'model_asked',
+}
+
+/** What zones are asked for; undefined where an index leads straight there, or nothing is named that zones know. */
+function zonesFor(f: Filter): ZoneFilter | undefined {
+  const straight = [f.caller, f.account, f.user, f.session, f.traceId, f.code].some((value) => value !== undefined)
+  const bad = (f.status !== undefined && f.status !== 200) || (f.end !== undefined && f.end !== 'finished')
+  if (straight || bad) return undefined
+  const named = Object.entries(facets).flatMap(([name, column]) => {
+    const value = f[name as keyof Filter]
+    return value === undefined ? [] : [[column, String(value)] as const]
+  })
+  // a model alone has its index
+  if (f.minCost === undefined && named.every(([column]) => column === 'model_asked')) return undefined
+  return { facets: named, minCost: f.minCost, from: f.from, to: f.to }
+}
+
+/** The newest of several lists, each the newest first and nothing in two of them. */
+async function* newestOf(lists: readonly AsyncGenerator<ExchangeRow>[], limit: number): AsyncGenerator<ExchangeRow> {
+  const heads = await Promise.all(lists.map(async (list) => ({ list, next: await list.next() })))
+  for (let left = limit; left > 0; left--) {
+    const live = heads.filter((head) => !head.next.done)
+    if (live.length === 0) return
+    const newest = live.reduce((a, b) => (isNewer(b.next.value, a.next.value) ? b : a))
+    yield newest.next.value
+    newest.next = await newest.list.next()
+  }
+}
+
+function isNewer(a: ExchangeRow, b: ExchangeRow): boolean {
+  return a.at === b.at ? a.id > b.id : a.at > b.at
+}
+
+async function* pages(sql: SqlQuery, filter: Filter, limit: number, more: readonly Condition[]): AsyncGenerator<ExchangeRow> {
   let after: { at: bigint; id: string } | undefined
   for (let left = limit; left > 0; ) {
     const size = Math.min(pageSize, left)
-    const rows = await page(sql, filter, after, size)
+    const rows = await page(sql, filter, more, after, size)
     yield* rows
     left -= rows.length
     if (rows.length < size) return
@@ -46,8 +112,14 @@ export async function* exchanges(sql: SqlQuery, filter: Filter, limit = Number.P
   }
 }
 
-async function page(sql: SqlQuery, f: Filter, after: { at: bigint; id: string } | undefined, size: number): Promise<ExchangeRow[]> {
-  const conditions = conditionsOf(f)
+async function page(
+  sql: SqlQuery,
+  f: Filter,
+  more: readonly Condition[],
+  after: { at: bigint; id: string } | undefined,
+  size: number,
+): Promise<ExchangeRow[]> {
+  const conditions = [...conditionsOf(f), ...more]
   if (after)
     conditions.push([
       ['at <= ', ' AND (at < ', ' OR id < ', ')'],
@@ -55,9 +127,6 @@ async function page(sql: SqlQuery, f: Filter, after: { at: bigint; id: string } 
     ])
   return await sql<ExchangeRow>(...statement('SELECT * FROM audit_exchange', conditions, 'ORDER BY at DESC, id DESC LIMIT ', BigInt(size)))
 }
-
-/** A piece of a statement: texts, and the values between them. */
-export type Condition = readonly [texts: readonly string[], values: readonly SqlValue[]]
 
 /** What a filter says in SQL. */
 export function conditionsOf(f: Filter): Condition[] {
@@ -79,39 +148,12 @@ export function conditionsOf(f: Filter): Condition[] {
   is('ending', f.end)
   // says to the database that the index of what did not go well has them all
   if (f.end !== undefined && f.end !== 'finished') list.push([["ending <> 'finished'"], []])
+  if (f.status !== undefined && f.status !== 200) list.push([['status <> 200'], []])
   is('code', f.code)
   is('operation', f.operation)
   is('trace_id', f.traceId)
   if (f.minCost !== undefined) list.push([['cost >= ', ''], [f.minCost]])
   return list
-}
-
-const templates = new Map<string, TemplateStringsArray>()
-
-/** A statement of these conditions, as a template for `sql`. The texts are few, so each is made once. */
-export function statement(
-  head: string,
-  conditions: readonly Condition[],
-  tail: string,
-  ...last: readonly SqlValue[]
-): [TemplateStringsArray, ...SqlValue[]] {
-  const texts = [head]
-  const values: SqlValue[] = []
-  for (const [i, [parts, own]] of conditions.entries()) {
-    texts[texts.length - 1] += `${i === 0 ? ' WHERE ' : ' AND '}${parts[0]}`
-    texts.push(...parts.slice(1))
-    values.push(...own)
-  }
-  texts[texts.length - 1] += ` ${tail}`
-  for (const _ of last) texts.push('')
-  const key = texts.join('\0')
-  let template = templates.get(key)
-  if (!template) {
-    if (templates.size > 500) templates.clear()
-    template = Object.assign([...texts], { raw: texts }) as unknown as TemplateStringsArray
-    templates.set(key, template)
-  }
-  return [template, ...values, ...last]
 }
 
 /** The exchange that an id means: that of the request, of the reply, or of the row. The newest, where it means several. */

@@ -9,7 +9,6 @@ import {
   type Attempt,
   attemptCost,
   type Cost,
-  cacheSavings,
   formatUsd,
   noCost,
   type Operation,
@@ -18,13 +17,16 @@ import {
   type Price,
   type PricesAt,
   type PrincipalValue,
+  type PromptCacheValue,
   perMillion,
   priceClasses,
   type SessionValue,
   type Timings,
+  type TrimValue,
   type Usage,
 } from 'headgate/plugin'
 import { isoTime } from './iso-time.ts'
+import { type Savings, savingsOf } from './savings.ts'
 
 /** What the record takes from an exchange. */
 export interface Settled {
@@ -42,6 +44,8 @@ export interface Settled {
 export interface About {
   readonly principal?: PrincipalValue | undefined
   readonly session?: SessionValue | undefined
+  readonly trim?: TrimValue | undefined
+  readonly promptCache?: PromptCacheValue | undefined
   /** The client's own id of the call, or of the trace that it belongs to. */
   readonly traceId?: string | undefined
   readonly edits?: EditsMade | undefined
@@ -54,6 +58,11 @@ export interface EditsMade {
   readonly count: number
   /** Offset in bytes of the first difference from what was received; absent when only the model's name was changed. */
   readonly first_byte?: number
+  /** Bytes that did not leave, and those that left instead; absent like `first_byte`. */
+  readonly removed?: number
+  readonly added?: number
+  /** Where: offset and length in what was received, and length of what left instead. At most 20 of them. */
+  readonly spans?: readonly (readonly [at: number, bytes: number, instead: number])[]
   /** At most 20 of them. */
   readonly list: readonly { readonly plugin: string; readonly what: string; readonly where: string }[]
 }
@@ -91,7 +100,12 @@ export const fieldNames = [
   'cost_usd',
   'cost_missing',
   'cost_at_least_usd',
-  'cache_saved_usd',
+  'cache_savings_usd',
+  'cache_savings_gross_usd',
+  'trim_savings_usd',
+  'trimmed_tokens',
+  'cache_attribution',
+  'cache_status',
   'price',
   'attempts',
   'timings',
@@ -103,7 +117,7 @@ export const fieldNames = [
 export type FieldName = (typeof fieldNames)[number]
 
 /** Amounts in picodollars; the rest is what JSON can hold. Fields that do not apply are undefined. */
-export interface AuditRecord {
+export interface AuditRecord extends Savings {
   readonly time: number
   readonly id: string
   /** Id of the exchange that it is a copy of. */
@@ -134,7 +148,6 @@ export interface AuditRecord {
   readonly usage: Usage
   /** Undefined where no provider is called. */
   readonly cost: Cost | undefined
-  readonly cache_saved: bigint | undefined
   readonly price: object | undefined
   readonly attempts: readonly object[]
   readonly timings: TimesTold
@@ -187,7 +200,7 @@ export function recordOf(x: Settled, o: Outcome, about: About, catalog: PricesAt
     stream_state: o.streamState,
     usage: o.usage,
     cost: costOfExchange(x.operation, o, prices),
-    cache_saved: served?.usage && cacheSavings(served.usage, served.price)?.net,
+    ...savingsOf(o, about.trim, about.promptCache),
     price: served?.price && priceTold(served.price),
     attempts: o.attempts.map((attempt) => attemptOf(attempt, prices)),
     timings: timingsOf(o.timings),
@@ -199,7 +212,7 @@ export function recordOf(x: Settled, o: Outcome, about: About, catalog: PricesAt
 
 /** A record as JSON tells it: times as text, amounts in USD. */
 export function toldRecord(r: AuditRecord, thread: string | undefined): Record<FieldName, unknown> {
-  const { cost, cache_saved: saved, usage, ...rest } = r
+  const { cost, cache_savings: saved, cache_savings_gross: gross, trim_savings: trim, usage, ...rest } = r
   return {
     ...rest,
     time: isoTime(r.time),
@@ -208,9 +221,16 @@ export function toldRecord(r: AuditRecord, thread: string | undefined): Record<F
     cost_usd: cost && amount(cost),
     cost_missing: cost?.known === false ? cost.missing.map((what) => short(what)) : undefined,
     cost_at_least_usd: cost?.known === false && cost.atLeast > 0n ? formatUsd(cost.atLeast) : undefined,
-    cache_saved_usd: saved === undefined || saved === 0n ? undefined : formatUsd(saved),
+    cache_savings_usd: usd(saved),
+    cache_savings_gross_usd: usd(gross),
+    trim_savings_usd: usd(trim),
     latency_ms: Math.round(r.timings.end),
   }
+}
+
+/** An amount; what is nothing is not said. */
+function usd(pico: bigint | undefined): string | undefined {
+  return pico ? formatUsd(pico) : undefined
 }
 
 /** One line of JSON with its line break: all fields, or those named, in that order. */

@@ -145,5 +145,10 @@ function interruptedRow(b: Begun, instance: string, thread: string | undefined, 
     first_ms: null,
     total_ms: 0n,
     detail: JSON.stringify({ interrupted_instance: instance }),
+    saved_gross: null,
+    trim_saved: null,
+    trimmed: null,
+    cache_status: null,
+    cache_attribution: null,
   }
 }

@@ -9,7 +9,7 @@ import type { SqlValue } from 'headgate/plugin'
 import type { AuditRecord } from './record.ts'
 import { short, usageOf } from './record.ts'
 
-/** All columns but the hash, in the order in which they are hashed. */
+/** All columns but the hash, in the order in which they are hashed. New ones stand at the end: rows of an earlier version are hashed without them. */
 export const hashedColumns = [
   'id',
   'v',
@@ -51,7 +51,14 @@ export const hashedColumns = [
   'first_ms',
   'total_ms',
   'detail',
+  'saved_gross',
+  'trim_saved',
+  'trimmed',
+  'cache_status',
+  'cache_attribution',
 ] as const
+/** How many of them rows of each version are hashed with. */
+export const hashedOf: Readonly<Record<number, number>> = { 1: 40, 2: hashedColumns.length }
 export type HashedColumn = (typeof hashedColumns)[number]
 
 /** What a row says before it has its place in a chain. */
@@ -100,6 +107,11 @@ export interface ExchangeRow {
   readonly first_ms: bigint | null
   readonly total_ms: bigint
   readonly detail: string
+  readonly saved_gross: bigint | null
+  readonly trim_saved: bigint | null
+  readonly trimmed: bigint | null
+  readonly cache_status: string | null
+  readonly cache_attribution: string | null
   readonly hash: string
 }
 
@@ -149,11 +161,16 @@ export function rowOf(r: AuditRecord, options: RowOptions): RowBody {
     reasoning: tokens(usage.reasoning),
     cost: cost?.known ? cost.pico : null,
     cost_least: cost && !cost.known ? cost.atLeast : null,
-    saved: r.cache_saved ?? null,
+    saved: r.cache_savings ?? null,
     attempts: BigInt(r.attempts.length),
     first_ms: r.timings.first_content === undefined ? null : whole(r.timings.first_content),
     total_ms: whole(r.timings.end),
     detail: text(JSON.stringify(detailOf(r, options)))!,
+    saved_gross: r.cache_savings_gross ?? null,
+    trim_saved: r.trim_savings ?? null,
+    trimmed: r.trimmed_tokens === undefined ? null : whole(r.trimmed_tokens),
+    cache_status: r.cache_status ?? null,
+    cache_attribution: text(r.cache_attribution),
   }
 }
 

@@ -3,9 +3,13 @@
  *
  * `audit_exchange` is append-only: its rows form one hash chain per instance, a process of a gateway. `audit_daily` holds sums over them, and
  * `audit_head.rolled` says up to which row of an instance they are in. Rows leave from the beginning of a chain only (`from_seq`, `from_hash`).
+ *
+ * An instance begins in a month and ends with it at the latest, and its id begins with its time: so ids lie in the order of months, and where the
+ * database can (PostgreSQL) a month is a partition by ranges of `id`, which stays the one primary key. See `months.ts`.
  */
 
 import type { Migration } from 'headgate/plugin'
+import { savingsAndSums } from './tables-sums.ts'
 
 export const migrations: readonly Migration[] = [
   {
@@ -48,6 +52,7 @@ export const migrations: readonly Migration[] = [
       'CREATE INDEX audit_outbox_sink ON audit_outbox (sink, id)',
     ],
   },
+  savingsAndSums,
 ]
 
 /** Ids of rows sort as their numbers do: `<instance>.<seq>`. */

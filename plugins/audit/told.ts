@@ -2,6 +2,7 @@
 
 import { formatUsd } from 'headgate/plugin'
 import { isoTime } from './iso-time.ts'
+import type { EditsMade } from './record.ts'
 import type { ExchangeRow } from './row.ts'
 
 /** What `detail` may hold. */
@@ -11,7 +12,7 @@ export interface Detail {
   readonly path?: string
   readonly upstream_dialect?: string
   readonly dropped?: readonly string[]
-  readonly edits?: { readonly count: number; readonly first_byte?: number; readonly list: readonly EditTold[] }
+  readonly edits?: EditsMade
   readonly usage?: object
   readonly cost_missing?: readonly string[]
   readonly cost_estimated?: true
@@ -30,11 +31,6 @@ export interface Detail {
   readonly bodies?: object
   readonly lost_before?: number
   readonly interrupted_instance?: string
-}
-export interface EditTold {
-  readonly plugin: string
-  readonly what: string
-  readonly where: string
 }
 export interface AttemptTold {
   readonly upstream: string
@@ -100,7 +96,12 @@ export function rowTold(row: ExchangeRow): Record<string, unknown> {
     usage_source: row.usage_source,
     cost_usd: costTold(row),
     cost_at_least_usd: row.cost_least ? formatUsd(row.cost_least) : undefined,
-    cache_saved_usd: row.saved ? formatUsd(row.saved) : undefined,
+    cache_savings_usd: row.saved ? formatUsd(row.saved) : undefined,
+    cache_savings_gross_usd: row.saved_gross ? formatUsd(row.saved_gross) : undefined,
+    trim_savings_usd: row.trim_saved ? formatUsd(row.trim_saved) : undefined,
+    trimmed_tokens: row.trimmed ? Number(row.trimmed) : undefined,
+    cache_attribution: row.cache_attribution ?? undefined,
+    cache_status: row.cache_status ?? undefined,
     latency_ms: Number(row.total_ms),
     first_content_ms: number(row.first_ms),
     upstream_ms: attempts?.reduce((sum, a) => sum + (a.ms ?? 0), 0),
@@ -138,7 +139,10 @@ export function generationTold(row: ExchangeRow): Record<string, unknown> {
     tokens_reasoning: all.tokens_reasoning ?? null,
     usage_source: row.usage_source,
     cost_usd: all.cost_usd ?? null,
-    cache_saved_usd: all.cache_saved_usd ?? '0',
+    cache_savings_usd: all.cache_savings_usd ?? '0',
+    trim_savings_usd: all.trim_savings_usd ?? '0',
+    trimmed_tokens: all.trimmed_tokens ?? 0,
+    cache_status: row.cache_status,
     latency_ms: all.latency_ms,
     first_content_ms: all.first_content_ms ?? null,
     generation_ms: timings?.first_content === undefined ? null : Math.round(timings.end - timings.first_content),

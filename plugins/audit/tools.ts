@@ -3,8 +3,8 @@
 import type { Records, SqlQuery } from 'headgate/plugin'
 import { migrations } from './tables.ts'
 
-export { sumNames } from './daily.ts'
 export { exchanges, findExchange } from './query.ts'
+export { sumNames } from './sums.ts'
 export { detailOf, rowTold } from './told.ts'
 export { groupings, usageBy } from './usage.ts'
 export { verifyChains } from './verify.ts'

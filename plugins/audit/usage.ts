@@ -1,14 +1,17 @@
 /**
- * Sums over exchanges by day, month, key, account, tier, model, upstream or session: exact, and fast where the daily sums can tell.
+ * Sums over exchanges by day, month, key, account, tier, model, upstream, thread or session: exact, and fast where the sums that are kept can tell.
  *
- * What is asked by session, or for a part of a day, is summed up from the exchanges themselves. Else the daily sums are read, and the
- * exchanges added that are not in them yet. Amounts are added up as bigints here: no database rounds them or overflows.
+ * Of a time that begins or ends within a day, that day's part is summed up from the exchanges themselves, and so is all of one session. Else the kept
+ * sums are read, and the exchanges added that are not in them yet. Amounts are bigints here: no database rounds them or overflows.
  */
 
-import type { SqlQuery } from 'headgate/plugin'
-import { addRow, addSums, cuts, type DayKey, dayOf, keyOf, noSums, type Summed, type Sums, sumNames, unrolled } from './daily.ts'
-import { type Condition, conditionsOf, type Filter, statement } from './query.ts'
+import type { SqlQuery, SqlValue } from 'headgate/plugin'
+import { cuts, dayLength, dayOf } from './daily.ts'
+import { conditionsOf, type Filter } from './query.ts'
+import { type Condition, statement } from './statement.ts'
+import { addSums, type Key, keys, type Sums, selectSums, sumsFrom } from './sums.ts'
 import { endOfInstance, rowId } from './tables.ts'
+import { unrolled } from './unrolled.ts'
 
 export const groupings = ['day', 'month', 'key', 'account', 'tier', 'model', 'upstream', 'thread', 'session'] as const
 export type Grouping = (typeof groupings)[number]
@@ -22,149 +25,132 @@ export interface UsageLine {
   readonly sums: Readonly<Sums>
 }
 
-const pageSize = 2000
-const dayLength = 86_400_000
 /** Readings of sums that change meanwhile. */
 const mostTries = 20
+const filters = ['caller', 'account', 'tier', 'model', 'upstream', 'thread'] as const
 
 /** Sums per group, sorted by group. */
 export async function usageBy(sql: SqlQuery, by: readonly Grouping[], filter: UsageFilter): Promise<UsageLine[]> {
-  const groups = new Map<string, { group: string[]; sums: Sums }>()
-  const groupOf = (key: DayKey, session: string | null) => {
-    const group = by.map((name) => groupValue(name, key, session))
-    const id = JSON.stringify(group)
-    let found = groups.get(id)
-    if (!found) groups.set(id, (found = { group, sums: noSums() }))
-    return found.sums
-  }
-  const wholeDays = (filter.from ?? 0) % dayLength === 0 && (filter.to ?? 0) % dayLength === 0
-  if (!wholeDays || by.includes('session') || filter.session !== undefined) {
-    await fromRows(sql, undefined, filter, (row) => addRow(groupOf(keyOf(row), row.session), row))
+  const lines: UsageLine[] = []
+  const { from, to } = filter
+  const first = from === undefined ? undefined : Math.ceil(from / dayLength) * dayLength
+  const last = to === undefined ? undefined : Math.floor(to / dayLength) * dayLength
+  if (filter.session !== undefined || (first !== undefined && last !== undefined && first > last)) {
+    lines.push(...(await fromRows(sql, by, filter, [])))
   } else {
-    await fromSums(sql, by, filter, groupOf)
+    if (first !== undefined && first > from!) lines.push(...(await fromRows(sql, by, { ...filter, to: first }, [])))
+    if (last !== undefined && last < to!) lines.push(...(await fromRows(sql, by, { ...filter, from: last }, [])))
+    const whole = { ...filter, from: first, to: last }
+    if (first === undefined || last === undefined || first < last) lines.push(...(await fromSums(sql, by, whole)))
+  }
+  return merged(lines)
+}
+
+/** One line for each group. */
+function merged(lines: readonly UsageLine[]): UsageLine[] {
+  const groups = new Map<string, UsageLine>()
+  for (const line of lines) {
+    const id = line.group.join('\0')
+    const found = groups.get(id)
+    if (found) addSums(found.sums, line.sums)
+    else groups.set(id, line)
   }
   return [...groups.values()].sort((a, b) => compare(a.group, b.group))
 }
 
-function groupValue(name: Grouping, key: DayKey, session: string | null): string {
-  switch (name) {
-    case 'month':
-      return key.day.slice(0, 7)
-    case 'key':
-      return key.caller
-    case 'session':
-      return session ?? ''
-    default:
-      return key[name]
-  }
+/** Sums of the exchanges that a filter and further conditions leave. */
+async function fromRows(sql: SqlQuery, by: readonly Grouping[], filter: UsageFilter, more: readonly Condition[]): Promise<UsageLine[]> {
+  const { model, ...rest } = filter
+  const conditions = [...conditionsOf(rest), ...more]
+  // names that no upstream was asked for are not counted as models, neither here nor in the sums
+  if (model === '') conditions.push([[`${keys.model} = ''`], []])
+  else if (model !== undefined) conditions.push([['model_asked = ', ` AND (attempts > 0 OR ending = 'finished')`], [model]])
+  const dated = by.some((name) => name === 'day' || name === 'month')
+  const told = keysOf(by)
+  const groups = [...(dated ? ['at / 86400000'] : []), ...told.map((key) => keys[key])]
+  const columns = [...(dated ? ['at / 86400000 AS day'] : []), ...told.map((key) => `${keys[key]} AS ${key}_`)]
+  const head = `SELECT ${[...columns, selectSums('rows')].join(', ')} FROM audit_exchange`
+  const rows = await sql(...statement(head, conditions, groups.length === 0 ? '' : `GROUP BY ${groups.join(', ')}`))
+  return linesOf(rows, by, (row) => dayOf(Number(row.day) * dayLength))
 }
 
-type Row = Summed & { readonly id: string; readonly session: string | null }
-
-/** A range of exchanges: those of a time, or the end of an instance's chain. */
-type Range = { readonly instance: string; readonly after: bigint } | undefined
-
-async function fromRows(sql: SqlQuery, range: Range, filter: UsageFilter, take: (row: Row) => void): Promise<void> {
-  const head = `SELECT id, at, account, caller, tier, model_asked, upstream, thread, session, ending, attempts, input, cache_read, cache_write, output,
-    reasoning, cost, cost_least, saved FROM audit_exchange`
-  for (let last: Row | undefined; ; ) {
-    const conditions = conditionsOf(filter)
-    if (range)
-      conditions.push([
-        ['id > ', ' AND id < ', ''],
-        [last?.id ?? rowId(range.instance, range.after), endOfInstance(range.instance)],
-      ])
-    else if (last)
-      conditions.push([
-        ['at >= ', ' AND (at > ', ' OR id > ', ')'],
-        [last.at, last.at, last.id],
-      ])
-    const order = range ? 'ORDER BY id LIMIT ' : 'ORDER BY at, id LIMIT '
-    const rows = await sql<Row>(...statement(head, conditions, order, BigInt(pageSize)))
-    // names that no upstream was asked for are not counted as models, neither here nor in the sums
-    for (const row of rows) if (filter.model === undefined || keyOf(row).model === filter.model) take(row)
-    if (rows.length < pageSize) return
-    last = rows.at(-1)!
-  }
-}
-
-/** Reads the sums and what is not in them; again when something was rolled up meanwhile. */
-async function fromSums(
-  sql: SqlQuery,
-  by: readonly Grouping[],
-  filter: UsageFilter,
-  groupOf: (key: DayKey, session: null) => Sums,
-): Promise<void> {
+/** Reads kept sums and what is not in them; again when something was rolled up meanwhile. */
+async function fromSums(sql: SqlQuery, by: readonly Grouping[], filter: UsageFilter): Promise<UsageLine[]> {
   for (let tries = 0; ; tries++) {
     const heads = await unrolled(sql)
-    const taken = await dailySums(sql, by, filter)
+    const lines = await (by.includes('session') ? sessionSums(sql, by, filter) : dailySums(sql, by, filter))
     for (const { id, rolled } of heads) {
-      await fromRows(sql, { instance: id, after: rolled }, filter, (row) => {
-        const sums = noSums()
-        addRow(sums, row)
-        taken.push({ key: keyOf(row), sums })
-      })
+      const rest: Condition = [
+        ['id > ', ' AND id < ', ''],
+        [rowId(id, rolled), endOfInstance(id)],
+      ]
+      lines.push(...(await fromRows(sql, by, filter, [rest])))
     }
     const told = (list: typeof heads) => list.map((h) => `${h.id} ${h.rolled}`).join()
-    if (told(heads) !== told(await unrolled(sql)) && tries < mostTries) continue
-    for (const { key, sums } of taken) addSums(groupOf(key, null), sums)
-    return
+    if (tries >= mostTries || told(heads) === told(await unrolled(sql))) return lines
   }
 }
 
-const keyColumns: Readonly<Partial<Record<Grouping, keyof DayKey>>> = {
-  day: 'day',
-  month: 'day',
-  key: 'caller',
-  account: 'account',
-  tier: 'tier',
-  model: 'model',
-  upstream: 'upstream',
-  thread: 'thread',
+async function dailySums(sql: SqlQuery, by: readonly Grouping[], filter: UsageFilter): Promise<UsageLine[]> {
+  const cut = cutFor(by, filter)
+  const name = (ms: number) => (cut === 'month' ? dayOf(ms).slice(0, 7) : dayOf(ms))
+  const conditions: Condition[] = [[['cut = ', ''], [cut]], ...equal(filter)]
+  if (filter.from !== undefined) conditions.push([['day >= ', ''], [name(filter.from)]])
+  if (filter.to !== undefined) conditions.push([['day < ', ''], [name(filter.to)]])
+  const columns = [...(by.some((g) => g === 'day' || g === 'month') ? ['day'] : []), ...keysOf(by)]
+  return linesOf(await sql(...grouped('audit_daily', columns, conditions)), by, (row) => row.day as string)
 }
-/** Amounts are added up in two parts: a sum that overflows 64 bits is an error in both databases. */
-const part = 1_000_000n
-const money = ['cost', 'cost_least', 'saved'] as const
 
-async function dailySums(sql: SqlQuery, by: readonly Grouping[], f: UsageFilter): Promise<{ key: DayKey; sums: Sums }[]> {
-  const columns = [...new Set(by.flatMap((name) => keyColumns[name] ?? []))]
-  const conditions: Condition[] = [[['cut = ', ''], [cutFor(columns, f)]]]
-  const is = (column: string, value: string | undefined) => {
-    if (value !== undefined) conditions.push([[`${column} = `, ''], [value]])
+async function sessionSums(sql: SqlQuery, by: readonly Grouping[], filter: UsageFilter): Promise<UsageLine[]> {
+  const conditions: Condition[] = equal(filter)
+  if (filter.from !== undefined) conditions.push([['day >= ', ''], [BigInt(filter.from / dayLength)]])
+  if (filter.to !== undefined) conditions.push([['day < ', ''], [BigInt(filter.to / dayLength)]])
+  const columns = [...(by.some((g) => g === 'day' || g === 'month') ? ['day'] : []), ...keysOf(by)]
+  return linesOf(await sql(...grouped('audit_session', columns, conditions)), by, (row) => dayOf(Number(row.day) * dayLength))
+}
+
+function grouped(table: string, columns: readonly string[], conditions: readonly Condition[]): [TemplateStringsArray, ...SqlValue[]] {
+  const told = columns.map((column) => (column === 'day' ? 'day' : `${column} AS ${column}_`))
+  const head = `SELECT ${[...told, selectSums('sums')].join(', ')} FROM ${table}`
+  return statement(head, conditions, columns.length === 0 ? '' : `GROUP BY ${columns.join(', ')}`)
+}
+
+function equal(filter: UsageFilter): Condition[] {
+  return filters.flatMap((name) => (filter[name] === undefined ? [] : [[[`${name} = `, ''], [filter[name]]] as const]))
+}
+
+/** Columns of sums that a grouping is told from; times stand apart. */
+function keysOf(by: readonly Grouping[]): Key[] {
+  const all = by.flatMap((name) => (name === 'day' || name === 'month' ? [] : [name === 'key' ? 'caller' : name]))
+  return [...new Set(all)] as Key[]
+}
+
+/** Lines of a result. Columns bear a `_` behind their names, so that none is taken for a column of the table. */
+function linesOf(
+  rows: readonly Readonly<Record<string, SqlValue>>[],
+  by: readonly Grouping[],
+  day: (row: (typeof rows)[number]) => string,
+) {
+  const lines: UsageLine[] = []
+  for (const row of rows) {
+    const sums = sumsFrom(row)
+    if (!sums) continue
+    const group = by.map((name) => {
+      if (name === 'day') return day(row)
+      if (name === 'month') return day(row).slice(0, 7)
+      return row[name === 'key' ? 'caller_' : `${name}_`] as string
+    })
+    lines.push({ group, sums })
   }
-  if (f.from !== undefined) conditions.push([['day >= ', ''], [dayOf(f.from)]])
-  if (f.to !== undefined) conditions.push([['day < ', ''], [dayOf(f.to)]])
-  is('caller', f.caller)
-  is('account', f.account)
-  is('tier', f.tier)
-  is('model', f.model)
-  is('upstream', f.upstream)
-  is('thread', f.thread)
-  const list = columns.join(', ')
-  const counts = sumNames.filter((name) => !(money as readonly string[]).includes(name))
-  const sums = [
-    ...counts.map((name) => `sum(${name}) AS ${name}`),
-    ...money.flatMap((name) => [`sum(${name} / ${part}) AS ${name}_high`, `sum(${name} % ${part}) AS ${name}_low`]),
-  ].join(', ')
-  const text = `SELECT ${list === '' ? '' : `${list}, `}${sums} FROM audit_daily`
-  const rows = await sql<Readonly<Record<string, bigint | string | null>>>(
-    ...statement(text, conditions, list === '' ? '' : `GROUP BY ${list}`),
-  )
-  return rows.flatMap((row) => {
-    if (row.requests === null) return [] // the sum of nothing
-    const made = noSums()
-    for (const name of counts) made[name] = row[name] as bigint
-    for (const name of money) made[name] = (row[`${name}_high`] as bigint) * part + (row[`${name}_low`] as bigint)
-    const key = { day: '', account: '', caller: '', tier: '', model: '', upstream: '', thread: '', ...row } as unknown as DayKey
-    return [{ key, sums: made }]
-  })
+  return lines
 }
 
 /** The shortest cut that tells apart all that is asked for. */
-function cutFor(columns: readonly (keyof DayKey)[], f: UsageFilter): string {
-  const needed: (keyof DayKey)[] = [...columns]
-  for (const name of ['caller', 'account', 'tier', 'model', 'upstream', 'thread'] as const) if (f[name] !== undefined) needed.push(name)
-  return cuts.find(([, told]) => needed.every((column) => told.includes(column)))![0]
+function cutFor(by: readonly Grouping[], f: UsageFilter): string {
+  const needed = [...keysOf(by), ...filters.filter((name) => f[name] !== undefined)]
+  const [name] = cuts.find(([, told]) => needed.every((key) => told.includes(key)))!
+  const whole = (ms: number | undefined) => ms === undefined || dayOf(ms).endsWith('-01')
+  return name === 'all' && !by.includes('day') && whole(f.from) && whole(f.to) ? 'month' : name
 }
 
 function compare(a: readonly string[], b: readonly string[]): number {

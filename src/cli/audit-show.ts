@@ -11,6 +11,16 @@ interface Span {
   readonly remark: string
 }
 
+/** What was changed in the body, as the audit plugin tells it. */
+interface Edits {
+  readonly count: number
+  readonly first_byte?: number
+  readonly removed?: number
+  readonly added?: number
+  readonly spans?: readonly (readonly [at: number, bytes: number, instead: number])[]
+  readonly list: readonly { readonly plugin: string; readonly what: string; readonly where: string }[]
+}
+
 const width = 44
 
 /** @param told what the audit plugin tells of a row */
@@ -51,14 +61,19 @@ export function story(told: Told, paint: Paint, bodies?: { readonly request: str
   )
   field('missing', ...list<string>(told.cost_missing))
   field('price', told.price === undefined ? '' : `${JSON.stringify(told.price)} USD per million tokens`)
-  field('saved', told.cache_saved_usd === undefined ? '' : `${told.cache_saved_usd} USD by the provider's cache`)
+  field('cache', told.cache_status, told.cache_attribution === undefined ? '' : `thanks to ${told.cache_attribution}`)
+  const gross = told.cache_savings_gross_usd === undefined ? '' : `(${told.cache_savings_gross_usd} by reading alone)`
+  field('saved', told.cache_savings_usd === undefined ? '' : `${told.cache_savings_usd} USD by the provider's cache`, gross)
+  if (told.trimmed_tokens !== undefined || told.trim_savings_usd !== undefined) {
+    field('', `${told.trim_savings_usd ?? 'unknown'} USD by trimming`, `${told.trimmed_tokens ?? 0} tokens`)
+  }
 
   const verdicts = list<{ plugin: string; hook?: string; did: string; detail?: string }>(told.verdicts)
   if (verdicts.length > 0) {
     title('Plugins')
     for (const v of verdicts) field(oneLine(v.plugin, 40), v.hook, v.did, v.detail)
   }
-  const edits = told.edits as { count: number; first_byte?: number; list: { plugin: string; what: string; where: string }[] } | undefined
+  const edits = told.edits as Edits | undefined
   const dropped = list<string>(told.dropped)
   if (edits || dropped.length > 0) {
     title('Changes of the body')
@@ -66,6 +81,8 @@ export function story(told: Told, paint: Paint, bodies?: { readonly request: str
       const where =
         edits.first_byte === undefined ? 'nothing but the name of the model' : `from byte ${edits.first_byte} of ${told.bytes_in ?? '?'} on`
       field('edits', edits.count, where)
+      if (edits.removed !== undefined) field('bytes', `${edits.removed} taken out, ${edits.added} put in`)
+      for (const [at, bytes, instead] of edits.spans ?? []) field('', `at byte ${at}: ${bytes} became ${instead}`)
       for (const e of edits.list) field('', e.plugin, e.what, e.where)
     }
     if (dropped.length > 0) field('dropped', ...dropped)

@@ -141,6 +141,12 @@ const exported = [
   'tokens_reasoning',
   'usage_source',
   'first_content_ms',
+  'cache_status',
+  'cache_attribution',
+  'cache_savings_usd',
+  'cache_savings_gross_usd',
+  'trim_savings_usd',
+  'trimmed_tokens',
 ] as const
 
 async function query(context: CommandContext): Promise<number> {

@@ -55,6 +55,11 @@ function rowAt(seconds: number, more: Partial<RowBody> = {}): RowBody {
     attempts: 1n,
     first_ms: null,
     total_ms: 5n,
+    saved_gross: null,
+    trim_saved: null,
+    trimmed: null,
+    cache_status: null,
+    cache_attribution: null,
     detail: JSON.stringify({
       path: '/v1/chat/completions',
       attempts: [{ upstream: 'real', model: 'one', status: 200, at: 0, ms: 5 }],

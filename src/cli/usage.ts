@@ -83,7 +83,10 @@ const names = [
   'cost_usd',
   'cost_unknown',
   'cost_unknown_at_least_usd',
-  'cache_saved_usd',
+  'cache_savings_usd',
+  'cache_savings_gross_usd',
+  'trim_savings_usd',
+  'trimmed_tokens',
 ] as const
 
 /** Sums as they are told. Counts that are no safe numbers are texts. */
@@ -102,7 +105,10 @@ function figures(s: Readonly<Record<string, bigint>>): Record<(typeof names)[num
     cost_usd: formatUsd(of('cost')),
     cost_unknown: count(of('unknown')),
     cost_unknown_at_least_usd: formatUsd(of('cost_least')),
-    cache_saved_usd: formatUsd(of('saved')),
+    cache_savings_usd: formatUsd(of('saved')),
+    cache_savings_gross_usd: formatUsd(of('saved_gross')),
+    trim_savings_usd: formatUsd(of('trim_saved')),
+    trimmed_tokens: count(of('trimmed')),
   }
 }
 

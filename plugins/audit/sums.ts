@@ -1,0 +1,94 @@
+/**
+ * What is summed up over exchanges, and by what: the columns of the sums, and how a row of `audit_exchange` counts in each. Texts of SQL only.
+ *
+ * Money is summed up in two parts, because a sum that overflows 64 bits is an error in both databases; they are put together here, as bigints.
+ */
+
+import type { SqlValue } from 'headgate/plugin'
+
+/** What is summed up. Amounts in picodollars. */
+export interface Sums {
+  requests: bigint
+  refused: bigint
+  failed: bigint
+  input: bigint
+  cache_read: bigint
+  cache_write: bigint
+  output: bigint
+  reasoning: bigint
+  /** Of known costs, and what unknown ones are at least. */
+  cost: bigint
+  cost_least: bigint
+  /** Exchanges whose cost is not known. */
+  unknown: bigint
+  /** By the providers' prompt caches: less what writing them cost, and by reading alone. */
+  saved: bigint
+  saved_gross: bigint
+  trim_saved: bigint
+  trimmed: bigint
+}
+
+/** How a row counts. */
+const counted: Readonly<Record<keyof Sums, string>> = {
+  requests: '1',
+  refused: "CASE WHEN ending = 'refused' THEN 1 ELSE 0 END",
+  failed: "CASE WHEN ending = 'refused' OR ending = 'finished' OR ending = 'abandoned' THEN 0 ELSE 1 END",
+  input: 'coalesce(input, 0)',
+  cache_read: 'coalesce(cache_read, 0)',
+  cache_write: 'coalesce(cache_write, 0)',
+  output: 'coalesce(output, 0)',
+  reasoning: 'coalesce(reasoning, 0)',
+  cost: 'coalesce(cost, 0)',
+  cost_least: 'coalesce(cost_least, 0)',
+  unknown: 'CASE WHEN cost_least IS NULL THEN 0 ELSE 1 END',
+  saved: 'coalesce(saved, 0)',
+  saved_gross: 'coalesce(saved_gross, 0)',
+  trim_saved: 'coalesce(trim_saved, 0)',
+  trimmed: 'coalesce(trimmed, 0)',
+}
+export const sumNames = Object.keys(counted) as readonly (keyof Sums)[]
+
+/** By what exchanges are told apart, and the value of a row; empty where it has none. */
+export const keys = {
+  account: "coalesce(account, '')",
+  caller: "coalesce(caller, '')",
+  tier: "coalesce(tier, '')",
+  // names that no upstream was asked for are not told apart: clients may make up as many as they like
+  model: "CASE WHEN attempts > 0 OR ending = 'finished' THEN coalesce(model_asked, '') ELSE '' END",
+  upstream: "coalesce(upstream, '')",
+  thread: "coalesce(thread, '')",
+  session: "coalesce(session, '')",
+} as const
+export type Key = keyof typeof keys
+
+/** `sum(…), sum(…)`: of rows, in the order of {@link sumNames}. */
+export const rowSums = sumNames.map((name) => `sum(${counted[name]})`).join(', ')
+
+const part = 1_000_000n
+const money: ReadonlySet<keyof Sums> = new Set(['cost', 'cost_least', 'saved', 'saved_gross', 'trim_saved'])
+
+/** A list of sums that {@link sumsFrom} reads: over rows of exchanges, or over sums. */
+export function selectSums(from: 'rows' | 'sums'): string {
+  const value = (name: keyof Sums) => (from === 'rows' ? counted[name] : name)
+  return sumNames
+    .map((name) =>
+      money.has(name)
+        ? `sum((${value(name)}) / ${part}) AS ${name}_high, sum((${value(name)}) % ${part}) AS ${name}_low`
+        : `sum(${value(name)}) AS ${name}`,
+    )
+    .join(', ')
+}
+
+/** The sums of a result's row; undefined for the sum of nothing. */
+export function sumsFrom(row: Readonly<Record<string, SqlValue>>): Sums | undefined {
+  if (row.requests === null) return undefined
+  const made = {} as Sums
+  for (const name of sumNames) {
+    made[name] = money.has(name) ? (row[`${name}_high`] as bigint) * part + (row[`${name}_low`] as bigint) : (row[name] as bigint)
+  }
+  return made
+}
+
+export function addSums(sums: Sums, more: Readonly<Sums>): void {
+  for (const name of sumNames) sums[name] += more[name]
+}
