@@ -26,13 +26,14 @@ const onlyText: Modalities = { input: ['text'], output: ['text'] }
 
 /**
  * Builds the catalogue. `dialectOf` names the API family that an upstream speaks; `list` is the price list; `known` says what is known of what a
- * target's model takes and gives.
+ * target's model takes and gives, `promptCache` what is known of its provider's cache.
  */
 export function createCatalog(
   models: readonly Model[],
   dialectOf: (upstream: string) => string | undefined,
   list: readonly ListedModel[] = [],
   known: (target: Target) => Modalities | undefined = () => undefined,
+  promptCache: Catalog['promptCache'] = () => undefined,
 ): Catalog {
   const book = createPriceBook(list)
   const exact = new Map<string, Model>()
@@ -73,6 +74,7 @@ export function createCatalog(
       const list = own.get(upstream)?.get(model) ?? globPrice(globs, upstream, model) ?? book.find(model)?.price
       return list && priceAt(list, at)
     },
+    promptCache,
   }
 }
 

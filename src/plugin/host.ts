@@ -2,6 +2,7 @@
  * What the host does for a plugin. Built-ins get no more than this.
  */
 
+import type { CacheFacts } from './cache-facts.ts'
 import type { Price, PriceList } from './price.ts'
 import type { RefusalCode } from './refusal.ts'
 import type { Refusal, RefusalOptions } from './reply.ts'
@@ -92,6 +93,8 @@ export interface Catalog {
   similar(id: string): readonly string[]
   /** The price in force at a time (milliseconds since the epoch) of what an upstream calls `model`; undefined when it is not known. */
   price(upstream: string, model: string, at: number): Price | undefined
+  /** What is known of the prompt cache of what an upstream calls `model`; undefined when the upstream is unknown. A call says it of itself (`call.cache`). */
+  promptCache(upstream: string, model: string): CacheFacts | undefined
 }
 
 export interface Logger {

@@ -82,7 +82,7 @@ function defineUpstream(u: UpstreamConfig, { apis, demoUrl }: UpstreamWorld, hos
 }
 
 /** The config's names are snake_case, those of the code camelCase. */
-function capabilityEdit(given: UpstreamConfig['capabilities'] = {}): CapabilityEdit {
+export function capabilityEdit(given: UpstreamConfig['capabilities'] = {}): CapabilityEdit {
   const edit: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(given)) edit[name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase())] = value
   return edit as CapabilityEdit

@@ -26,6 +26,7 @@ import { defineUpstreams, demoBase } from './define-upstream.ts'
 import { type Rehearsal, realLater, type SharedServices } from './host.ts'
 import { buildInstances, closeInstances, closeUnused, type LiveInstance, setupTimeout } from './instances.ts'
 import { type KeptStores, keptStores } from './kept-stores.ts'
+import { knownCaches } from './known-caches.ts'
 import { knownModalities } from './known-modalities.ts'
 import type { Builtins } from './load-plugin.ts'
 import { ownMetrics } from './own-metrics.ts'
@@ -264,7 +265,8 @@ export class Gateway {
 function catalogOf({ config }: LoadResult): Catalog {
   const families = new Map(config?.upstreams.map((u) => [u.name, u.dialect]))
   const known = knownModalities(config?.upstreams ?? [])
-  return createCatalog(config?.models ?? [], (name) => families.get(name), config?.priceList?.models, known)
+  const caches = knownCaches(config?.upstreams ?? [])
+  return createCatalog(config?.models ?? [], (name) => families.get(name), config?.priceList?.models, known, caches)
 }
 
 /** Calls `ready` of new instances; the first failure, if any. */

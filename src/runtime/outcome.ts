@@ -43,7 +43,10 @@ export function outcomeOf(core: ExchangeCore, delivery: DeliveryEnd, reply: Repl
       firstContentAt: core.firstContentAt,
       endAt: core.elapsed(),
     },
-    verdicts: core.verdicts,
+    // what settle hooks note stands in it for those above them
+    get verdicts() {
+      return core.verdicts
+    },
     dropped: core.dropped,
     edits: core.body && core.body.notes.length > 0 ? core.body.notes : undefined,
   }
