@@ -63,6 +63,13 @@ export const config = Type.Object({
       { description: 'webhook: where records are posted to' },
     ),
   ),
+  markup: Type.Number({
+    default: 0,
+    minimum: -100,
+    maximum: 1_000_000,
+    description:
+      'Percent added to the costs and savings of records, so that they say what callers pay: that of `budget`. Single attempts keep what providers charge',
+  }),
   in_flight: Type.String({
     default: './data/audit-in-flight',
     minLength: 1,

@@ -10,6 +10,7 @@ import { definePlugin, type Exchange, type Outcome, Principal, PromptCache, Sess
 import { type AuditConfig, config } from './config.ts'
 import { editsOf } from './edits.ts'
 import { type LinesSink, linesSink } from './lines-sink.ts'
+import { markedUp, mustBeExact } from './markup.ts'
 import { type AuditRecord, recordOf } from './record.ts'
 import type { RecordsSink, Under } from './records-sink.ts'
 import { redactor } from './redact.ts'
@@ -31,6 +32,8 @@ export default definePlugin({
 
   async setup(host, config) {
     const redact = redactor()
+    const markup = String(config.markup)
+    if (config.markup) mustBeExact(markup)
     const unpriced = host.counter('audit_cost_unknown', 'Exchanges whose cost is not known')
     const recordFrom = (x: X, outcome: Outcome): AuditRecord => {
       const about = {
@@ -43,7 +46,8 @@ export default definePlugin({
         edits: editsOf(x, outcome),
         redact,
       }
-      const record = recordOf(x, outcome, about, host.catalog)
+      const made = recordOf(x, outcome, about, host.catalog)
+      const record = config.markup ? markedUp(made, markup) : made
       if (record.cost?.known === false) unpriced.add(1, { upstream: outcome.upstream ?? '' })
       return record
     }

@@ -104,6 +104,13 @@ describe('body', () => {
       list: [1],
     })
   })
+  test('what is said of one code stands in the place of what is said of all', () => {
+    const body = { error: { kind: 'any', message: '<message>' } }
+    expect(told({ body, codes: { conflict: { extra: { kind: 'own' } } } }, { ...limited, code: 'conflict' })).toMatchObject({
+      error: { kind: 'own' },
+    })
+    expect(told({ body }, { ...limited, extra: { kind: 'of a plugin' } })).toMatchObject({ error: { kind: 'any' } })
+  })
   test('is that of OpenAI, or of the style', () => {
     expect(told({ body }, limited, anthropic)).toMatchObject({ type: 'error' })
     expect(told({ body, style: 'openai' }, limited, anthropic)).toMatchObject({ ok: false })

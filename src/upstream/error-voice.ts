@@ -74,7 +74,7 @@ export function errorVoice({ style, body, codes }: Spelling): ErrorVoice {
       words,
       ...(own?.extra && { extra: { ...(own.extra as Record<string, Json>), ...error.extra } }),
     }
-    if (speaks && body !== undefined) return { ...made, body: JSON.stringify(filled(body, made, envelope, status)) }
+    if (speaks && body !== undefined) return { ...made, body: JSON.stringify(filled(body, made, envelope, status, own?.extra)) }
     return other ? { ...made, body: families[envelope].operations[0]!.dialect.errorBody(made) } : made
   }
   return {
@@ -91,7 +91,13 @@ export function errorVoice({ style, body, codes }: Spelling): ErrorVoice {
 }
 
 /** The template with what is known of an error. */
-function filled(body: Readonly<Record<string, unknown>>, error: WireError, envelope: Family, status: number): unknown {
+function filled(
+  body: Readonly<Record<string, unknown>>,
+  error: WireError,
+  envelope: Family,
+  status: number,
+  own: Readonly<Record<string, unknown>> = {},
+): unknown {
   const entry = errorCatalogue[error.code]
   const { words, upstreamType, upstreamCode, extra } = error
   const usualCode = upstreamType === undefined ? entry.openai[1] : null
@@ -114,7 +120,8 @@ function filled(body: Readonly<Record<string, unknown>>, error: WireError, envel
       const one = fill(inner)
       if (one !== undefined) made[key] = one
     }
-    if (extra && Object.values(value).includes('<message>')) for (const key in extra) if (!(key in made)) made[key] = extra[key]
+    if (extra && Object.values(value).includes('<message>'))
+      for (const key in extra) if (key in own || !(key in made)) made[key] = extra[key]
     return made
   }
   return fill(body)

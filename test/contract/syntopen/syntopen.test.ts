@@ -4,7 +4,8 @@ import { Database } from 'bun:sqlite'
 import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from 'bun:test'
 import { join } from 'node:path'
 import OpenAI from 'openai'
-import { framesOf, type Stand, startStand } from '../stand.ts'
+import { type Stand, startStand } from '../stand.ts'
+import { beginningOfMinute, eventually, framesOf } from '../support.ts'
 
 setDefaultTimeout(30_000)
 let stand: Stand
@@ -155,18 +156,14 @@ test('SYNT-4: 429 rate_limit_exceeded', async () => {
 test('SYNT-4: 500 internal_error', async () => {
   // a fault of the gateway's own, seen from outside: its tables are gone
   const broken = await startStand('syntopen', { usd: '1' })
-  const database = new Database(join(broken.data, 'headgate.db'))
-  database.run('PRAGMA busy_timeout = 2000')
-  const tables = database.query<{ name: string }, []>("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'budget%'").all()
-  for (const { name } of tables) database.run(`ALTER TABLE "${name}" RENAME TO "gone_${name}"`)
-  database.close()
+  broken.breakTables('budget')
   expect(codeOf(await broken.ask(chat, { body: curl }))).toEqual([500, 'internal_error'])
   await broken.stop()
 })
 
 test('SYNT-5: 60 requests a minute per key, with headers when limited', async () => {
   const { key } = await stand.newKey({}, '10')
-  await untilMinute()
+  await beginningOfMinute()
   const answers = await Promise.all(Array.from({ length: 62 }, () => stand.ask('/api/v1/models', { key })))
   const limited = answers.filter(({ status }) => status === 429)
   expect(limited).toHaveLength(2)
@@ -182,7 +179,7 @@ test('SYNT-5: 60 requests a minute per key, with headers when limited', async ()
 test('SYNT-5: the limit of a key is changed at once, without a restart', async () => {
   const { key, id } = await stand.newKey()
   const models = () => stand.ask('/api/v1/models', { key })
-  await untilMinute()
+  await beginningOfMinute()
   expect((await models()).status).toBe(200)
   expect((await stand.admin(`/keys/${id}`, { limits: [{ window: '1m', requests: 1 }] }, 'PATCH')).status).toBe(200)
   expect((await models()).status).toBe(429)
@@ -228,7 +225,7 @@ test('SYNT-6: they are what is charged; a free model costs 0', async () => {
   const balance = async () => (await stand.ask('/api/v1/credits', { key })).json
   expect((await stand.ask(chat, { body: curl, key })).status).toBe(200)
   // 12 × 0.15 + 7 × 0.60 per million
-  await settled(async () => JSON.stringify(await balance()).includes('0.999994'))
+  await eventually(balance, (now) => JSON.stringify(now).includes('0.999994'))
   stand.model.instead = undefined
   const poor = await stand.newKey()
   const free = await stand.ask(chat, { body: { ...curl, model: 'google/gemini-2.0-flash-exp' }, key: poor.key })
@@ -257,17 +254,3 @@ test('SYNT-7: concurrent calls never overdraw it', async () => {
   const account = await stand.admin('/budget/accounts/crowd')
   expect(Number(account.json.balance_usd ?? account.json.balance)).toBeGreaterThanOrEqual(0)
 })
-
-/** Tests of a window of a minute begin in its first 55 seconds. */
-async function untilMinute(): Promise<void> {
-  const left = 60_000 - (Date.now() % 60_000)
-  if (left < 5000) await Bun.sleep(left + 50)
-}
-
-async function settled(condition: () => Promise<boolean>): Promise<void> {
-  const until = Date.now() + 5000
-  while (!(await condition())) {
-    if (Date.now() > until) throw new Error('it never came true')
-    await Bun.sleep(20)
-  }
-}

@@ -1,0 +1,25 @@
+/** What contract tests do to wait and to look. Knows no gateway. */
+
+/** The data lines of a stream: its events, and `[DONE]`, as texts. */
+export function framesOf(text: string): string[] {
+  return text
+    .split('\n\n')
+    .flatMap((frame) => frame.split('\n').filter((line) => line.startsWith('data: ')))
+    .map((line) => line.slice('data: '.length))
+}
+
+/** Tests that count in windows of a minute begin in its first 50 seconds. */
+export async function beginningOfMinute(): Promise<void> {
+  const left = 60_000 - (Date.now() % 60_000)
+  if (left < 10_000) await Bun.sleep(left + 20)
+}
+
+/** Looks until what is seen is as it should be. @throws after 5 seconds */
+export async function eventually<T>(look: () => Promise<T>, good: (seen: T) => boolean): Promise<T> {
+  for (const until = Date.now() + 5000; ; ) {
+    const seen = await look()
+    if (good(seen)) return seen
+    if (Date.now() > until) throw new Error(`it never came true: ${JSON.stringify(seen)}`)
+    await Bun.sleep(20)
+  }
+}
