@@ -161,6 +161,11 @@ export const config = Type.Object({
     description:
       'When a request has no content after so long, the next target is called beside the first; whoever gives content first is served and the other call ended. It may be charged all the same. 0 = never',
   }),
+  stitch: Type.Boolean({
+    default: false,
+    description:
+      'A stream that breaks off after its first content goes on with another target, as one stream: that is asked to go on with the text so far. Not within or after a tool call, after a signed thought, or where a format, several answers or log probabilities were asked for',
+  }),
   shadow: Type.Optional(shadow),
   breaker,
   affinity,

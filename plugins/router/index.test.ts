@@ -33,6 +33,7 @@ const defaults: RouterConfig = {
   max_wait: 1,
   max_time: 0,
   hedge: 0,
+  stitch: false,
   breaker: { enabled: true, consecutive: 5, error_rate: 0.5, minimum: 20, window: 1000, cooldown: 1000, max_cooldown: 1000 },
   affinity: { enabled: true, ttl: 1000 },
   concurrency: { upstreams: {}, queue: 1, wait: 1 },

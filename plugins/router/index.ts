@@ -15,6 +15,7 @@ import { createPlanner, type Routing } from './plan.ts'
 import { providerOf, resolveModel } from './resolve.ts'
 import { createShadows } from './shadow.ts'
 import { adminStatus, publicStatus } from './status.ts'
+import { createStitches } from './stitch.ts'
 import { createTracks } from './track.ts'
 
 export default definePlugin({
@@ -24,7 +25,7 @@ export default definePlugin({
   config,
   wants: [Principal, Session],
   failure: 'closed',
-  state: (): Routing => ({ plan: undefined, serving: undefined, shadow: undefined }),
+  state: (): Routing => ({ plan: undefined, serving: undefined, shadow: undefined, said: undefined, tried: [], prepare: undefined }),
 
   setup(host, config) {
     const { aliases, breaker, concurrency, default_model, fallback_models } = config
@@ -101,6 +102,8 @@ export default definePlugin({
       return limit === undefined ? undefined : new Gate({ limit, queue, wait })
     }
 
+    const stitches = config.stitch ? createStitches(host, attempts) : undefined
+
     return {
       request(x) {
         const family = familyOf(x.operation, x.dialect)
@@ -122,10 +125,13 @@ export default definePlugin({
         return plan ? tryAll(x, next, plan, attempts) : next()
       },
 
+      ...(stitches && { event: stitches.event, resume: stitches.resume }),
+
       settle(x, outcome) {
         const { plan, serving, shadow } = x.state
         if (!plan) return
-        const { end, served } = outcome
+        const { continued, end } = outcome
+        const served = continued?.at(-1) ?? outcome.served
         if (serving) {
           x.state.serving = undefined
           serving.done()

@@ -52,10 +52,12 @@ export async function callOne(
   const aim = (): void => {
     x.setTarget(target)
     if (x.request.model !== target.model) x.request.setModel(target.model)
+    x.state.prepare?.(candidate)
   }
   const begin = (): void => {
     inside = true
     track.calls++
+    x.state.tried.push(track)
     track.inflight++
     probe = track.health.begin(now())
     aim() // another call may have been made meanwhile

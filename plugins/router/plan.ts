@@ -11,8 +11,9 @@ import type { RouterConfig } from './config.ts'
 import type { CallUnderWay } from './one-call.ts'
 import { type Candidate, type OrderContext, order, type Strategy } from './order.ts'
 import { providerOf, type Resolved, resolveModel } from './resolve.ts'
+import type { Said } from './said.ts'
 import type { ShadowTarget } from './shadow.ts'
-import type { Tracks } from './track.ts'
+import type { Track, Tracks } from './track.ts'
 import { type ProviderWishes, readWishes, type Wishes } from './wishes.ts'
 
 export interface Plan {
@@ -42,6 +43,12 @@ export interface Routing {
   serving: CallUnderWay | undefined
   /** Where a copy goes, too. */
   shadow: ShadowTarget | undefined
+  /** What the reply has said so far, where another target may have to go on with it. */
+  said: Said | undefined
+  /** Who was called, in order. */
+  readonly tried: Track[]
+  /** Makes the request fit for one target, before it is called. */
+  prepare: ((candidate: Candidate) => void) | undefined
 }
 
 export type X = RouterExchange<Routing>
