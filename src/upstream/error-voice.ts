@@ -100,9 +100,8 @@ function filled(
 ): unknown {
   const entry = errorCatalogue[error.code]
   const { words, upstreamType, upstreamCode, extra } = error
-  const usualCode = upstreamType === undefined ? entry.openai[1] : null
   const figures: Readonly<Record<string, string | number | undefined>> = {
-    code: words?.code ?? upstreamCode ?? usualCode ?? undefined,
+    code: words?.code ?? upstreamCode ?? entry.openai[1] ?? undefined,
     type: words?.type ?? upstreamType ?? (envelope === 'openai' ? entry.openai[0] : entry[envelope]),
     message: error.message,
     param: error.param,
