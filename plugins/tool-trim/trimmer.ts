@@ -8,8 +8,10 @@ export type { SeenText, ToolResultFacts, ToolResultText, TrimClass, TrimHistory,
 export interface Trimmed {
   /** As the model is to see it; the client's own text when nothing was gained. */
   readonly text: string
-  /** Tokens less, as estimated, by class; only classes that took part. */
-  readonly saved: Readonly<Partial<Record<TrimClass, number>>>
+  /** Names of the trimmers that took part, in their order. */
+  readonly by: readonly string[]
+  /** Tokens less, as estimated, by class; only classes that took part. Estimates anew each time: call it once, off the way of the request. */
+  saved(): Readonly<Partial<Record<TrimClass, number>>>
   /** Names of trimmers whose inverse did not give the input back: they were left out. */
   readonly refused: readonly string[]
   /** To be added to the history, for the results after it. */

@@ -6,12 +6,12 @@
  */
 
 /**
- * What a class promises, weakest losses first; each is switched on and off by this name.
+ * What a class promises, in the order in which they run; each is switched on and off by this name.
  * - `byte`: the inverse gives back each byte. `value`: an equal value, for results that are data. `ref`: each byte, from what stands earlier in the prompt.
  * - `void`: takes out text that says nothing; its output stays as it is, there is no inverse.
  * - `derivable`: each byte, but a reader has to count or reckon. `lossy-entry`: takes out text that says something.
  */
-export const trimClasses = ['void', 'value', 'ref', 'byte', 'derivable', 'lossy-entry'] as const
+export const trimClasses = ['void', 'lossy-entry', 'value', 'ref', 'byte', 'derivable'] as const
 export type TrimClass = (typeof trimClasses)[number]
 
 /** What is known of a tool result besides its text. */
@@ -26,6 +26,8 @@ export interface ToolResultFacts {
   readonly path?: string
   /** The command that the call names. */
   readonly command?: string
+  /** Set when the result shows a file: which, and which part of it; an empty `part` is all of it. Edits have to match its lines. */
+  readonly read?: { readonly path: string; readonly part: string }
 }
 
 /** A tool result at its first sight. */
@@ -37,10 +39,12 @@ export interface ToolResultText extends ToolResultFacts {
 export interface SeenText extends ToolResultFacts {
   /** `result` of a tool; `call`: what the model wrote into the call whose result has this ordinal; `message`: other text, `ordinal` is that of the next result. */
   readonly from: 'result' | 'call' | 'message'
-  /** As the client sent it, less void text. */
+  /** Of a call: the argument that holds this text. Of a message: its role. */
+  readonly part?: string
+  /** What the model can read, or make out of what it reads: for a result, the text before references and what came after them were put in. */
   readonly text: string
-  /** As the model sees it. */
-  readonly sent: string
+  /** Lines of `text` (the first is 0, ends not included) that stand there themselves rather than by reference. Absent = all. */
+  readonly shown?: readonly (readonly [from: number, to: number])[]
 }
 
 /** What stands in the prompt before a tool result: bounded, oldest first. The same array and items come back while nothing is added: an index may hang on them. */

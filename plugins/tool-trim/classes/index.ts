@@ -1,0 +1,14 @@
+/** The built-in classes of trimming, in the order in which those of one kind run. */
+
+import type { Trimmer } from '../trimmer.ts'
+import { beginnings } from './beginnings.ts'
+import { codexHead, repeatedReminders } from './harness.ts'
+import { lineNumbers } from './line-numbers.ts'
+import { matchHeadings } from './match-headings.ts'
+import { references } from './references.ts'
+
+export { composeTrim } from './compose.ts'
+export { growingHistory, type HistoryBounds, seenOfCall, usualBounds } from './history.ts'
+export { parseReference } from './reference-text.ts'
+
+export const builtInTrimmers: readonly Trimmer[] = [codexHead, repeatedReminders, references, lineNumbers, matchHeadings, beginnings]
