@@ -1,8 +1,8 @@
 /**
- * Where a conversation belongs: what it is known by, where it was served last, and what in it only its origin understands (F07, D03).
+ * Where a conversation belongs: what it is known by, and what in it only its origin understands (F07, D03).
  *
- * A provider's prompt cache is warm where the last turn was. Proofs that the gateway has tagged name their maker. Kept in this process, bounded; another
- * instance finds the same place by hashing, unless health moved the conversation.
+ * A provider's prompt cache is warm where the last turn was. Proofs that the gateway has tagged name their maker. Who speaks is no conversation: the end
+ * user that a body or a credential names is never taken for one.
  */
 
 import type { Exchange, PrincipalValue, SessionValue, Slot } from 'headgate/plugin'
@@ -19,7 +19,8 @@ const longest = 256
 /** What the conversation of an exchange is known by, apart for each account; undefined when nothing tells. The body is parsed only where it must be. */
 export function sessionOf<S>(x: RouterExchange<S>): string | undefined {
   const principal = x.peek(Principal)
-  const own = x.peek(Session)?.id ?? headerOf(x.headers) ?? bodyOf(x) ?? principal?.user
+  const session = x.peek(Session)
+  const own = session?.lane ?? session?.id ?? headerOf(x.headers) ?? bodyOf(x)
   if (own === undefined || own === '') return undefined
   return `${principal?.account ?? ''}\n${own.slice(0, longest)}`
 }
@@ -39,7 +40,18 @@ function bodyOf<S>({ request }: RouterExchange<S>): string | undefined {
     if (typeof key === 'string') return key
   }
   const user = bytes.includes(metadata) ? request.at('/metadata/user_id') : undefined
-  return typeof user === 'string' ? user : undefined
+  return typeof user === 'string' ? sessionIn(user) : undefined
+}
+
+/** The conversation in what Claude Code calls the user: `user_…_account_…_session_<id>`, or JSON with a `session_id`. Others name a person there. */
+function sessionIn(user: string): string | undefined {
+  return /_session_([\w-]{8,})$/.exec(user)?.[1] ?? /"session_id"\s*:\s*"([^"]+)"/.exec(user)?.[1]
+}
+
+/** The place where a session plugin above says that the conversation was served last, as `Track.key` has it. */
+export function lastPlaceOf<S>(x: RouterExchange<S>): string | undefined {
+  const last = x.peek(Session)?.last
+  return last?.upstream === undefined || last.model === undefined ? undefined : `${last.upstream} ${last.model}`
 }
 
 export function asBuffer(bytes: Uint8Array): Buffer {
@@ -59,29 +71,4 @@ export function makerOf(body: Uint8Array, upstreams: readonly string[]): string 
   let found: string | undefined
   for (const name of upstreams) if (rest.startsWith(`${name}.`) && name.length > (found?.length ?? 0)) found = name
   return found
-}
-
-/** Where conversations were served last. */
-export interface Homes {
-  /** What was set. */
-  of(session: string, now: number): string | undefined
-  set(session: string, place: string, now: number): void
-}
-
-const maxHomes = 20_000
-
-/** @param ttl milliseconds since the last turn after which a conversation is at home nowhere */
-export function createHomes(ttl: number): Homes {
-  const homes = new Map<string, { place: string; until: number }>()
-  return {
-    of(session, now) {
-      const home = homes.get(session)
-      return home && home.until > now ? home.place : undefined
-    },
-    set(session, place, now) {
-      homes.delete(session)
-      if (homes.size >= maxHomes) homes.delete(homes.keys().next().value!)
-      homes.set(session, { place, until: now + ttl })
-    },
-  }
 }

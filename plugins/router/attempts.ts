@@ -26,6 +26,8 @@ export interface AttemptOptions {
   readonly max_time: number
   /** 0 = never. */
   readonly hedge: number
+  /** How long a conversation waits for its home. */
+  readonly patience: number
   /** How long a key rests that was refused. */
   readonly keyRest: number
   readonly now: () => number
@@ -74,6 +76,9 @@ async function run(x: X, next: Next, plan: Plan, options: AttemptOptions, signal
   /** Models must hold more than this: so much did not fit. */
   let tooSmall: number | undefined
   let noRoom: NoRoom | undefined
+  /** The home of the conversation asks for a moment. */
+  let patient: Pick<Later, 'candidate' | 'from'> | undefined
+  let waited = false
   /** No target would answer otherwise. */
   let final = false
 
@@ -83,9 +88,15 @@ async function run(x: X, next: Next, plan: Plan, options: AttemptOptions, signal
   }
 
   while (!final && tries < max_attempts && !signal?.aborted) {
-    let candidate = pick(waiting, tries, tooSmall, now())
+    let candidate: Candidate | undefined
     let left = retries
     let pause = 0
+    const stays = patient ?? (tries === 0 ? atHome(waiting, plan, options) : undefined)
+    patient = undefined
+    if (stays) {
+      candidate = stays.candidate
+      pause = Math.max(0, stays.from - now())
+    } else candidate = pick(waiting, tries, tooSmall, now())
     if (!candidate) {
       const again = soonest(later)
       if (!again || tries === 0) break
@@ -112,7 +123,8 @@ async function run(x: X, next: Next, plan: Plan, options: AttemptOptions, signal
       if (signal?.aborted) break // the time is over
       if (!(error instanceof NoRoom)) throw error
       noRoom = error
-      if (error.waited) break
+      // others may have room where its home has none
+      if (error.waited && candidate.track !== plan.home) break
       continue
     }
     tries += all.length
@@ -130,10 +142,15 @@ async function run(x: X, next: Next, plan: Plan, options: AttemptOptions, signal
       if (reply.attempt && (plan.pinned || made.call.called !== made.call.track)) waiting.length = 0
       if (isAway(reply)) aside(waiting, made.candidate.provider)
       if (judged.step === 'larger') {
+        if (made.call.track === plan.home) x.state.outgrown = true
         if (made.candidate.context === undefined) final = true
         else tooSmall = Math.max(tooSmall ?? 0, made.candidate.context)
       }
-      if (judged.step === 'retry' && left > 0) {
+      const asks = (reply.attempt?.retryAfter ?? Number.POSITIVE_INFINITY) * 1000
+      if (judged.blame === 'limit' && made.call.track === plan.home && asks <= options.patience && !waited) {
+        waited = true
+        patient = { candidate: made.candidate, from: now() + asks }
+      } else if (judged.step === 'retry' && left > 0) {
         later.push({ candidate: made.candidate, from: now() + (reply.attempt?.retryAfter ?? 0) * 1000, left })
       }
     }
@@ -226,6 +243,24 @@ function pick(waiting: Candidate[], tries: number, tooSmall: number | undefined,
     }
   }
   return found < 0 ? undefined : waiting.splice(found, 1)[0]
+}
+
+/**
+ * The home of a conversation, taken out of `waiting`, as long as it is worth staying: it has no room, or asks for a moment. Not while its circuit is open or
+ * its key refused.
+ */
+function atHome(
+  waiting: Candidate[],
+  { home }: Plan,
+  { now, patience }: AttemptOptions,
+): { readonly candidate: Candidate; readonly from: number } | undefined {
+  const candidate = waiting[0]
+  if (!home || candidate?.track !== home || home.upstream.restUntil > now()) return undefined
+  if (!home.usable(now()) && !(home.health.state(now()) === 'closed' && home.until - now() <= patience)) return undefined
+  const { gate } = home.upstream
+  if (gate && gate.waiting >= gate.options.queue && gate.full) return undefined
+  waiting.shift()
+  return { candidate, from: home.until }
 }
 
 /** Takes out who may be called again first. */

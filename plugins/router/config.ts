@@ -30,6 +30,20 @@ const affinity = Type.Object(
   {
     enabled: Type.Boolean({ default: true, description: 'false: each request is routed on its own' }),
     ttl: Duration({ default: '1h', description: 'How long after its last turn a conversation keeps its place' }),
+    warm: Duration({
+      default: '5m',
+      description:
+        "How long a place is taken for warm that a conversation had to leave: until then it goes back as soon as that is well. The lifetime of the providers' caches",
+    }),
+    patience: Duration({
+      default: '10s',
+      description:
+        'How long a conversation waits for its place when that asks for it (429 with Retry-After, or no room); for more it is served elsewhere. 0 = it does not wait',
+    }),
+    shared: Type.Boolean({
+      default: false,
+      description: 'Instances tell each other where conversations are, through `state`; without it each finds the same place by hashing',
+    }),
   },
   {
     ...strict,

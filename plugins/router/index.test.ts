@@ -35,7 +35,7 @@ const defaults: RouterConfig = {
   hedge: 0,
   stitch: false,
   breaker: { enabled: true, consecutive: 5, error_rate: 0.5, minimum: 20, window: 1000, cooldown: 1000, max_cooldown: 1000 },
-  affinity: { enabled: true, ttl: 1000 },
+  affinity: { enabled: true, ttl: 1000, warm: 1000, patience: 0, shared: false },
   concurrency: { upstreams: {}, queue: 1, wait: 1 },
   client: { models: false, provider: false },
 }

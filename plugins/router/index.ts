@@ -5,15 +5,17 @@
  * (hazard F01). Tracks and homes are of this process; limits and money have no place here.
  */
 
-import { definePlugin, Principal, Session } from 'headgate/plugin'
-import { createHomes } from './affinity.ts'
+import { definePlugin, Principal, type Refusal, Session } from 'headgate/plugin'
+import { sessionOf } from './affinity.ts'
 import { type AttemptOptions, countLone, countServed, isLone, tryAll } from './attempts.ts'
-import { familyOf, unknownModelMessage } from './choose.ts'
+import { type Family, familyOf, unknownModelMessage } from './choose.ts'
 import { config } from './config.ts'
 import { Gate } from './gate.ts'
-import { createPlanner, type Routing } from './plan.ts'
+import { createHomes } from './homes.ts'
+import { createPlanner, type Plan, type Routing, type X } from './plan.ts'
 import { providerOf, resolveModel } from './resolve.ts'
 import { createShadows } from './shadow.ts'
+import { sharedPlaces } from './shared-places.ts'
 import { adminStatus, publicStatus } from './status.ts'
 import { createStitches } from './stitch.ts'
 import { createTracks } from './track.ts'
@@ -25,7 +27,15 @@ export default definePlugin({
   config,
   wants: [Principal, Session],
   failure: 'closed',
-  state: (): Routing => ({ plan: undefined, serving: undefined, shadow: undefined, said: undefined, tried: [], prepare: undefined }),
+  state: (): Routing => ({
+    plan: undefined,
+    serving: undefined,
+    shadow: undefined,
+    said: undefined,
+    tried: [],
+    prepare: undefined,
+    outgrown: false,
+  }),
 
   setup(host, config) {
     const { aliases, breaker, concurrency, default_model, fallback_models } = config
@@ -37,7 +47,7 @@ export default definePlugin({
     if (config.shadow?.upstream !== undefined) mustBeUpstream('shadow.upstream', config.shadow.upstream)
     const now = () => host.now()
     const tracks = createTracks(breaker.enabled ? breaker : undefined, gateOf)
-    const homes = createHomes(config.affinity.ttl)
+    const homes = createHomes(config.affinity)
     const plan = createPlanner({
       config,
       tracks,
@@ -52,6 +62,7 @@ export default definePlugin({
     const hedges = host.counter('router_hedges', 'Requests that a second call beside the first one answered, by its upstream')
     const attempts: AttemptOptions = {
       ...config,
+      patience: config.affinity.patience,
       keyRest: breaker.enabled ? breaker.max_cooldown : 0,
       now,
       random: Math.random,
@@ -102,21 +113,34 @@ export default definePlugin({
       return limit === undefined ? undefined : new Gate({ limit, queue, wait })
     }
 
+    const places = sharedPlaces(host, config.affinity.ttl, homes)
+
+    function choose(x: X, family: Family): Refusal | undefined {
+      const made: Plan | Refusal = plan(x, family)
+      if ('type' in made) return made
+      const { target } = made.candidates[0]!
+      x.state.plan = made
+      x.setTarget(target)
+      if (x.request.model !== target.model) x.request.setModel(target.model)
+      if (shadows) x.state.shadow = shadows.of(x, made)
+      return undefined
+    }
+
+    function noteHome(session: string, place: string, forGood: boolean): void {
+      const moved = homes.served(session, place, now(), forGood)
+      if (config.affinity.shared) places.tell(session, homes.of(session, now()) ?? place, moved)
+    }
+
     const stitches = config.stitch ? createStitches(host, attempts) : undefined
 
     return {
       request(x) {
         const family = familyOf(x.operation, x.dialect)
         if (family === undefined || x.target !== undefined) return
-        const made = plan(x, family)
-        if ('type' in made) return made
-        const { target } = made.candidates[0]!
-        x.state.plan = made
-        x.setTarget(target)
-        if (x.request.model !== target.model) x.request.setModel(target.model)
-        if (shadows) x.state.shadow = shadows.of(x, made)
+        const session = config.affinity.enabled && config.affinity.shared ? sessionOf(x) : undefined
+        if (session === undefined || homes.of(session, now()) !== undefined) return choose(x, family)
+        return places.find(session).then(() => choose(x, family))
       },
-
       wraps: ({ state }) => state.plan !== undefined && (state.shadow !== undefined || !isLone(state.plan, attempts)),
 
       around(x, next) {
@@ -136,7 +160,7 @@ export default definePlugin({
           x.state.serving = undefined
           serving.done()
           if (served) countServed(serving.called, served, attempts)
-          if (plan.session !== undefined && served && end === 'finished') homes.set(plan.session, serving.called.key, now())
+          if (plan.session !== undefined && served && end === 'finished') noteHome(plan.session, serving.called.key, x.state.outgrown)
         } else if (shadow === undefined && isLone(plan, attempts)) countLone(plan, outcome, attempts, x.operation !== 'count_tokens')
       },
 

@@ -95,9 +95,10 @@ function leastBusy(pool: readonly Candidate[], random: () => number): readonly C
   return sorted(pool, (c) => c.track.inflight / weightOf(c) + random() * 1e-6)
 }
 
-/** By what input and output cost, output counted once and input three times; unknown prices last. */
-function cheapest(pool: readonly Candidate[], { now }: OrderContext): readonly Candidate[] {
-  return sorted(pool, ({ target }) => costOf(target.price, now))
+/** By what input and output cost, output counted once and input three times; unknown prices last. A session has its own order among equal ones. */
+function cheapest(pool: readonly Candidate[], context: OrderContext): readonly Candidate[] {
+  const even = context.session === undefined ? pool : spread(pool, context)
+  return sorted(even, ({ target }) => costOf(target.price, context.now))
 }
 
 function costOf(list: PriceList | undefined, now: number): number {
@@ -106,15 +107,28 @@ function costOf(list: PriceList | undefined, now: number): number {
   return Number(price.input * 3n + price.output)
 }
 
-/** Power of two choices: of two drawn at random the quicker one goes first, so that not all run to the one that is quickest now. */
-function quickest(pool: readonly Candidate[], { now, random }: OrderContext): readonly Candidate[] {
-  const rest = sorted(pool, (c) => c.track.load(now) / weightOf(c))
+/**
+ * Power of two choices: of two drawn at random the quicker one goes first, so that not all run to the one that is quickest now. A session that is at home
+ * nowhere goes by its hash instead, among those that are not far slower than the best: another instance finds it there.
+ */
+function quickest(pool: readonly Candidate[], context: OrderContext): readonly Candidate[] {
+  const { now, random, session } = context
+  const load = (c: Candidate): number => c.track.load(now) / weightOf(c)
+  const rest = sorted(pool, load)
+  if (session !== undefined) {
+    const most = load(rest[0]!) * farSlower
+    const near = rest.filter((c) => load(c) <= most || c.track.load(now) === 0)
+    return [...spread(near, context), ...rest.filter((c) => !near.includes(c))]
+  }
   const one = Math.floor(random() * pool.length)
   let other = Math.floor(random() * (pool.length - 1))
   if (other >= one) other++
   const first = rest[Math.min(one, other)]!
   return [first, ...rest.filter((c) => c !== first)]
 }
+
+/** So many times the time of the quickest. */
+const farSlower = 3
 
 function weightOf({ target }: Candidate): number {
   return target.weight ?? 1

@@ -5,9 +5,10 @@
  */
 
 import { type Catalog, globMatcher, type Model, Principal, type PrincipalValue, type Refusal } from 'headgate/plugin'
-import { asBuffer, type Homes, makerOf, type RouterExchange, sessionOf } from './affinity.ts'
+import { asBuffer, lastPlaceOf, makerOf, type RouterExchange, sessionOf } from './affinity.ts'
 import { type Family, unknownModelMessage, unservedMessage } from './choose.ts'
 import type { RouterConfig } from './config.ts'
+import type { Homes } from './homes.ts'
 import type { CallUnderWay } from './one-call.ts'
 import { type Candidate, type OrderContext, order, type Strategy } from './order.ts'
 import { providerOf, type Resolved, resolveModel } from './resolve.ts'
@@ -23,6 +24,8 @@ export interface Plan {
   readonly session: string | undefined
   /** It goes on from an earlier response, which only one upstream holds: the gateway sends it there, whatever target is set. */
   readonly pinned: boolean
+  /** Where the conversation is at home, when that comes first: left only for a reason. */
+  readonly home: Track | undefined
 }
 
 interface Known {
@@ -49,6 +52,8 @@ export interface Routing {
   readonly tried: Track[]
   /** Makes the request fit for one target, before it is called. */
   prepare: ((candidate: Candidate) => void) | undefined
+  /** The conversation no longer fits where it was. */
+  outgrown: boolean
 }
 
 export type X = RouterExchange<Routing>
@@ -106,7 +111,7 @@ export function createPlanner(options: PlannerOptions): (x: X, family: Family) =
       candidates,
       sticky,
       fixed: config.fallback && candidates.length > 1 ? fixed : undefined,
-      alone: single?.length === 1 ? { candidates: single, session: undefined, pinned: false } : undefined,
+      alone: single?.length === 1 ? { candidates: single, session: undefined, pinned: false, home: undefined } : undefined,
     }
     families.set(family, found)
     return found
@@ -141,7 +146,7 @@ export function createPlanner(options: PlannerOptions): (x: X, family: Family) =
     if (simple(first, wishes, forced)) {
       const { alone, fixed } = knownOf(first.model, family)
       if (alone) return alone
-      if (fixed) return { candidates: atMaker(x, fixed), session: undefined, pinned: isPinned(x) }
+      if (fixed) return { candidates: atMaker(x, fixed), session: undefined, pinned: isPinned(x), home: undefined }
     }
     const provider = wishes?.provider ?? {}
     if (forced === undefined && provider.allowFallbacks !== false) {
@@ -197,22 +202,27 @@ export function createPlanner(options: PlannerOptions): (x: X, family: Family) =
       sticky && (wishes.sort !== undefined || models.some(({ model }) => knownOf(model, family).sticky)) ? sessionOf(x) : undefined
     const context = contextOf(session, strategyOf(wishes.sort) ?? strategy)
     let candidates: readonly Candidate[] = all.flatMap((list) => ranked(order(list, context), wishes.order))
-    if (several && sticky) candidates = atHome(x, candidates, session, context.strategy)
+    let home: Track | undefined
+    // what the client says of the order is the order
+    if (several && sticky && wishes.order === undefined) {
+      const first = homeOf(x, candidates, session, context.strategy)
+      candidates = atMaker(x, first ? [first, ...candidates.filter((candidate) => candidate !== first)] : candidates)
+      if (candidates[0] === first) home = first?.track
+    }
     if (!config.fallback || wishes.allowFallbacks === false) candidates = candidates.slice(0, 1)
-    return { candidates, session, pinned: isPinned(x) }
+    return { candidates, session, pinned: isPinned(x), home }
   }
 
-  /** The conversation's last place first; before that, who made the proofs in it; and nobody but who holds the reply that it goes on from. */
-  function atHome(x: X, candidates: readonly Candidate[], session: string | undefined, strategy: Strategy): readonly Candidate[] {
-    const home = session === undefined ? undefined : homes.of(session, now())
-    let sorted = candidates
-    if (home !== undefined) {
-      const at = candidates.find((candidate) => candidate.track.key === home && candidate.model === candidates[0]!.model)
-      // `ordered` is the operator's word; only the keys of one upstream share a place
-      const peer = strategy === 'ordered' ? sameButKey : samePlace
-      if (at && peer(at, candidates[0]!)) sorted = [at, ...candidates.filter((candidate) => candidate !== at)]
-    }
-    return atMaker(x, sorted)
+  /** Where the conversation is at home, where it may be served first. */
+  function homeOf(x: X, candidates: readonly Candidate[], session: string | undefined, strategy: Strategy): Candidate | undefined {
+    if (session === undefined) return undefined
+    const place = homes.of(session, now()) ?? lastPlaceOf(x)
+    if (place === undefined) return undefined
+    if (homes.outgrown(session)) return candidates.find((candidate) => candidate.track.key === place)
+    const at = candidates.find((candidate) => candidate.track.key === place && candidate.model === candidates[0]!.model)
+    // `ordered` is the operator's word; only the keys of one upstream share a place
+    const peer = strategy === 'ordered' ? sameButKey : samePlace
+    return at && peer(at, candidates[0]!) ? at : undefined
   }
 
   /** Who made the proofs in a conversation first. */
