@@ -10,6 +10,7 @@
  */
 
 import { createHash, createHmac } from 'node:crypto'
+import { boundOf } from './months.ts'
 import { type ChainedRow, type HashedColumn, hashedColumns, hashedOf, type RowBody } from './row.ts'
 import { rowId } from './tables.ts'
 
@@ -76,5 +77,5 @@ function digest(text: string, key: string | undefined): string {
 export function newInstanceId(now: number): string {
   const random = crypto.getRandomValues(new Uint32Array(2))
   const tail = `${random[0]!.toString(36)}${random[1]!.toString(36)}`.padStart(8, '0').slice(0, 8)
-  return `${Math.max(0, Math.floor(now)).toString(36).padStart(9, '0')}${tail}`
+  return `${boundOf(now)}${tail}`
 }

@@ -5,12 +5,12 @@
  *          └▶ killed: the next process of this host lists what was under way
  */
 
-import { hostname } from 'node:os'
 import type { Host } from 'headgate/plugin'
-import { type Chain, genesis, newChain, newInstanceId } from './chain.ts'
+import { openChains } from './chains.ts'
 import { rollUp } from './daily.ts'
 import { type Begun, type InFlight, inFlightFile, leftBehind } from './in-flight.ts'
-import { deleteBodies, deleteExchanges } from './retention.ts'
+import { boundsFrom } from './months.ts'
+import { deleteOld } from './retention.ts'
 import type { ChainedRow, RowBody } from './row.ts'
 import { migrations } from './tables.ts'
 import { unrolled } from './unrolled.ts'
@@ -22,6 +22,7 @@ const limit = 10_000
 const headEvery = 2000
 const rollEvery = 5000
 const deleteEvery = 60_000
+const monthsEvery = 3_600_000
 /** Milliseconds that closing waits for rows. */
 const patience = 5000
 
@@ -35,8 +36,6 @@ export interface KeeperOptions {
 }
 
 export interface Keeper {
-  readonly instance: string
-  readonly chain: Chain
   readonly writer: Writer<ChainedRow>
   readonly inFlight: InFlight
   /** Gives a row its place and takes it on its way; its id. `done`: it is on the disk, or nobody knows when. */
@@ -52,47 +51,34 @@ export async function openKeeper(
 ): Promise<Keeper> {
   const { records, log } = host
   await records.migrate(migrations)
-  const instance = newInstanceId(host.now())
+  const chains = openChains(host, options.chainKey)
+  const instance = chains.first
   const inFlight = inFlightFile(options.inFlight, instance)
-  const chain = newChain(instance, options.chainKey)
-  const first = genesis(instance, options.chainKey)
-  /** The last row that is on the disk, and the last that was noted as head. */
-  let durable = { seq: 0, hash: first }
-  let noted = -1
 
   const writer = rowWriter<ChainedRow>({
     append: (rows) => records.append('audit_exchange', rows),
     limit,
     onDurable(entries) {
-      const { seq, hash } = entries.at(-1)!.row
-      durable = { seq: Number(seq), hash }
+      chains.durable(entries.map((entry) => entry.row))
       for (const { slot } of entries) inFlight.end(slot)
     },
     onFailure: (error) =>
       log.error('audit records can not be kept: neither store nor spool takes them; they wait', { error: String(error) }),
     onRecovery: () => log.info('audit records are kept again'),
   })
-  const registration = records
-    .append('audit_instance', [
-      { id: instance, plugin: host.id, host: hostname(), pid: BigInt(process.pid), started_at: BigInt(Math.floor(host.now())) },
-    ])
-    .catch((error: unknown) => log.error('the audit instance could not be registered', { error: String(error) }))
-
-  const noteHead = async (closed: boolean): Promise<void> => {
+  const noteHeads = async (closed: boolean): Promise<void> => {
     inFlight.sign()
-    if (!records.available) return
-    const { seq, hash } = durable
-    const now = BigInt(Math.floor(host.now()))
-    const closedAt = closed ? now : null
-    if (seq === noted && !closed) {
-      await records.sql`UPDATE audit_head SET beat_at = ${now} WHERE id = ${instance}`
-      return
-    }
-    await records.sql`INSERT INTO audit_head (id, seq, hash, beat_at, closed_at, from_seq, from_hash, rolled, done)
-      VALUES (${instance}, ${seq}, ${hash}, ${now}, ${closedAt}, ${0n}, ${first}, ${0n}, ${false})
-      ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, hash = excluded.hash, beat_at = excluded.beat_at, closed_at = excluded.closed_at`
-    noted = seq
+    if (records.available) await chains.note(closed)
   }
+  /** A part for this month and the next ones. Of a large table of an earlier version that takes a while, and nobody waits for it. */
+  let divided = Number.NEGATIVE_INFINITY
+  const divide = async (): Promise<void> => {
+    const now = host.now()
+    if (!records.available || now - divided < monthsEvery) return
+    for (const table of ['audit_exchange', 'audit_body']) await records.divide(table, boundsFrom(now))
+    divided = now
+  }
+  void divide().catch((error: unknown) => log.warn('the audit records could not be divided by month yet', { error: String(error) }))
   const rollAll = async (signal: AbortSignal): Promise<void> => {
     if (!records.available) return
     for (const { id, rolled } of await unrolled(records.sql)) {
@@ -128,35 +114,30 @@ export async function openKeeper(
   }
 
   const add = (row: RowBody, slot: number, done?: () => void): string => {
-    const chained = chain.add(row)
+    const chained = chains.add(row)
     writer.add({ row: chained, slot, done })
     return chained.id
   }
 
-  host.task('head', headEvery, () => noteHead(false))
+  host.task('head', headEvery, () => noteHeads(false))
+  host.task('months', deleteEvery, divide)
   host.task('left', headEvery, listLeft)
   host.task('daily', rollEvery, rollAll)
   host.task('retention', deleteEvery, async (signal) => {
     if (!records.available) return
-    const { keep, keepBodies } = options
-    if (keepBodies !== undefined) await deleteBodies(records, host.now() - keepBodies, signal)
-    if (keep === undefined) return
-    const deleted = await deleteExchanges(records, host.now() - keep, signal)
-    if (deleted > 0) log.info('old audit records were deleted', { records: deleted })
+    const deleted = await deleteOld(records, { keep: options.keep, keepBodies: options.keepBodies }, host.now(), signal)
+    if (deleted.records > 0 || deleted.months > 0) log.info('old audit records were deleted', deleted)
   })
 
   return {
-    instance,
-    chain,
     writer,
     inFlight,
     add,
     async close() {
-      await registration
       const all = await writer.flush(patience)
       if (!all) log.error('audit records could not be kept before the end', { records: writer.waiting })
       writer.close()
-      await noteHead(true).catch((error: unknown) => log.warn('the head of the audit chain was not noted', { error: String(error) }))
+      await noteHeads(true).catch((error: unknown) => log.warn('the head of the audit chain was not noted', { error: String(error) }))
       inFlight.close()
     },
   }

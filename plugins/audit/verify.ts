@@ -6,7 +6,7 @@
  */
 
 import type { SqlQuery } from 'headgate/plugin'
-import { genesis, hashOf } from './chain.ts'
+import { type GoesOn, genesis, hashOf } from './chain.ts'
 import type { ExchangeRow } from './row.ts'
 import { endOfInstance, rowId } from './tables.ts'
 
@@ -43,6 +43,11 @@ interface Head {
   readonly from_hash: string
 }
 
+interface Registered {
+  readonly goes_on: string | null
+  readonly goes_on_hash: string | null
+}
+
 /** Verifies all chains, or that of one instance; a report as each is done. */
 export async function* verifyChains(sql: SqlQuery, key: string | undefined, only?: string): AsyncGenerator<ChainReport> {
   if (only !== undefined) {
@@ -68,7 +73,8 @@ async function nextInstance(sql: SqlQuery, after: string): Promise<string | unde
 
 async function verifyChain(sql: SqlQuery, instance: string, key: string | undefined): Promise<ChainReport> {
   const [head] = await sql<Head>`SELECT seq, hash, closed_at, from_seq, from_hash FROM audit_head WHERE id = ${instance}`
-  const [registered] = await sql<{ id: string }>`SELECT id FROM audit_instance WHERE id = ${instance}`
+  const [registered] = await sql<Registered>`SELECT goes_on, goes_on_hash FROM audit_instance WHERE id = ${instance}`
+  const from = registered?.goes_on == null ? undefined : { id: registered.goes_on, hash: registered.goes_on_hash ?? '' }
   const problems: Problem[] = []
   let more = 0
   const tell = (seq: number, kind: Problem['kind'], message: string, requestId?: string) => {
@@ -76,11 +82,15 @@ async function verifyChain(sql: SqlQuery, instance: string, key: string | undefi
     else problems.push({ instance, seq, kind, message, ...(requestId !== undefined && { requestId }) })
   }
   let seq = Number(head?.from_seq ?? 0n)
-  let before = head && head.from_seq > 0n ? head.from_hash : genesis(instance, key)
+  let before = head && head.from_seq > 0n ? head.from_hash : genesis(instance, key, from)
   const begin = seq
   let rows = 0
   let headSeen = head === undefined || head.seq === BigInt(seq)
   if (!registered && !head) tell(0, 'unregistered', 'no gateway has registered this chain')
+  if (from) {
+    const broken = await brokenLink(sql, from)
+    if (broken !== undefined) tell(0, 'cut', broken)
+  }
   for (let after = rowId(instance, 0); ; ) {
     const page = await sql<ExchangeRow>`SELECT * FROM audit_exchange
       WHERE id > ${after} AND id < ${endOfInstance(instance)} ORDER BY id LIMIT ${pageSize}`
@@ -116,4 +126,17 @@ async function verifyChain(sql: SqlQuery, instance: string, key: string | undefi
   else if (head && head.closed_at !== null && BigInt(seq) > head.seq)
     tell(Number(head.seq) + 1, 'misplaced', `rows were added after the gateway had closed this chain at ${head.seq}`)
   return { instance, rows, first: begin + 1, last: seq, head: before, closed: head?.closed_at != null, problems, more }
+}
+
+/** What is wrong with the end of a chain that another goes on from; undefined when nothing is. */
+async function brokenLink(sql: SqlQuery, { id, hash }: GoesOn): Promise<string | undefined> {
+  const instance = id.slice(0, id.lastIndexOf('.'))
+  const seq = BigInt(id.slice(instance.length + 1))
+  const [row] = await sql<{ hash: string }>`SELECT hash FROM audit_exchange WHERE id = ${id}`
+  const [head] = await sql<Head>`SELECT seq, hash, closed_at, from_seq, from_hash FROM audit_head WHERE id = ${instance}`
+  // deleted as too old: its hash was noted
+  const last = row?.hash ?? (head?.from_seq === seq && seq > 0n ? head.from_hash : seq === 0n ? hash : undefined)
+  if (last === undefined) return `this chain goes on from row ${seq} of ${instance}, which is not there`
+  if (last !== hash) return `this chain goes on from row ${seq} of ${instance}, which is not as it was`
+  return undefined
 }

@@ -200,6 +200,16 @@ export interface Records {
   append(table: string, rows: readonly (Readonly<Record<string, SqlValue>> & { readonly id: string })[]): Promise<void>
   /** Makes the plugin's tables: each migration runs once per database, under a lock, in order. Call it in `setup`. Table names carry the plugin's own prefix. */
   migrate(migrations: readonly Migration[]): Promise<void>
+  /**
+   * Divides a table of `append` by ranges of `id`, where the database can (PostgreSQL; elsewhere nothing happens): a part reaches from each of these ids
+   * to the next, the rest lies apart. Call it again for further parts. Of a table that has rows, those become one part, which ends at the second id.
+   */
+  divide(table: string, bounds: readonly string[]): Promise<void>
+  /**
+   * Removes, all at once, the parts of a divided table that end at or before an id, and does `also` before, in the same transaction (`until`: where the
+   * last of them ends); how many it were. Undefined when the table is not divided: then delete its rows a few at a time.
+   */
+  dropParts(table: string, before: string, also?: (sql: SqlQuery, until: string) => Promise<void>): Promise<number | undefined>
   /** False while the store can't be reached. */
   readonly available: boolean
 }

@@ -28,6 +28,10 @@ export interface RecordsDriver {
   insert(batch: readonly TableRows[]): Promise<void>
   /** Runs those of a plugin's migrations that this database has not seen. Safe when several instances do it at once. */
   migrate(plugin: string, migrations: readonly Migration[]): Promise<void>
+  /** Divides a table by ranges of `id`, where it can. Safe when several instances do it at once. @throws StoreBusy */
+  divide(table: string, bounds: readonly string[]): Promise<void>
+  /** Drops the parts that end at or before an id; undefined when the table is not divided. @throws StoreBusy */
+  dropParts(table: string, before: string, also?: (sql: SqlQuery, until: string) => Promise<void>): Promise<number | undefined>
   close(): Promise<void>
 }
 

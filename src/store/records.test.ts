@@ -29,6 +29,8 @@ function shaky(options: { readonly spoolLimit?: number; readonly late?: boolean 
       return through(() => driver.insert(batch))
     },
     migrate: (plugin, migrations) => through(() => driver.migrate(plugin, migrations)),
+    divide: (table, bounds) => through(() => driver.divide(table, bounds)),
+    dropParts: (table, before, also) => through(() => driver.dropParts(table, before, also)),
     close: () => driver.close(),
   }
   const store: RecordsStore = createRecordsStore({

@@ -19,6 +19,7 @@ import {
 import { createAppender } from './records-append.ts'
 import { type RecordsDriver, StoreBusy } from './records-driver.ts'
 import { checkMigrations } from './records-migrations.ts'
+import { checkName } from './records-text.ts'
 import { checkRows } from './records-values.ts'
 import type { Spool } from './spool.ts'
 
@@ -83,6 +84,8 @@ export function createRecordsStore(options: RecordsStoreOptions): RecordsStore {
       transaction: (run, options) => use().transaction(run, options),
       insert: (batch) => use().insert(batch),
       migrate: (plugin, migrations) => use().migrate(plugin, migrations),
+      divide: (table, bounds) => use().divide(table, bounds),
+      dropParts: (table, before, also) => use().dropParts(table, before, also),
       close: () => use().close(),
     },
     spool: lazily,
@@ -220,6 +223,8 @@ export function createRecordsStore(options: RecordsStoreOptions): RecordsStore {
           await appender.append(checkRows(table, rows))
         },
         migrate: (migrations) => migrate(plugin, migrations),
+        divide: (table, bounds) => reached(plugin, (d) => d.divide(checkedTable(table), checkedBounds(bounds))),
+        dropParts: (table, before, also) => reached(plugin, (d) => d.dropParts(checkedTable(table), before, also)),
         get available() {
           return state === 'up' || state === 'idle'
         },
@@ -250,6 +255,18 @@ export function createRecordsStore(options: RecordsStoreOptions): RecordsStore {
       await driver?.close()
     },
   }
+}
+
+function checkedTable(table: string): string {
+  checkName(table)
+  return table
+}
+
+/** @throws RangeError when they are no bounds of parts */
+function checkedBounds(bounds: readonly string[]): readonly string[] {
+  const ascending = bounds.every((id, i) => i === 0 || id > bounds[i - 1]!)
+  if (bounds.length < 2 || !ascending) throw new RangeError('parts need two or more ids as bounds, ascending')
+  return bounds
 }
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {

@@ -17,8 +17,8 @@ type Later = (run: () => void | Promise<void>, ms: number) => () => void
 /** 2026-01-01T00:00:00Z: the start of every usual window, so that windows are easy to reckon with. */
 const start = Date.UTC(2026, 0, 1)
 
-export function fakeClock(): Clock & { readonly later: Later } {
-  let now = start
+export function fakeClock(begin: number = start): Clock & { readonly later: Later } {
+  let now = begin
   const waiting = new Set<{ readonly at: number; readonly run: () => void | Promise<void> }>()
   return {
     get now() {

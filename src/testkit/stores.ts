@@ -108,6 +108,14 @@ export function switchedRecords(log: Logger, available: boolean): { readonly sto
         check()
         await driver.migrate(plugin, migrations)
       },
+      async divide(table, bounds) {
+        check()
+        await driver.divide(table, bounds)
+      },
+      async dropParts(table, before, also) {
+        check()
+        return await driver.dropParts(table, before, also)
+      },
       close: () => driver.close(),
     }
   })

@@ -42,6 +42,8 @@ export interface TestPluginOptions extends Omit<Entry, 'plugin'> {
   upstream?: UpstreamScript | { readonly url: string }
   /** What happens upstream when a client leaves; `cancel` by default. */
   on_disconnect?: 'cancel' | 'drain'
+  /** What the fake clock shows at first, in milliseconds since the epoch; by default 2026-01-01, UTC. */
+  startsAt?: number
   /** Folder that `host.file` is relative to. By default one that does not exist, so that nothing is written by accident. */
   folder?: string
   /** `down`: shared state can't be reached until `kit.stores.up()`. */
@@ -114,7 +116,7 @@ const patience = 10_000
  * @throws Error with all diagnostics when its config is wrong or its setup fails.
  */
 export async function testPlugin(plugin: Plugin, options: TestPluginOptions = {}): Promise<PluginKit> {
-  const clock = fakeClock()
+  const clock = fakeClock(options.startsAt)
   const logs: LogLine[] = []
   const stores = storeSwitch(options.state !== 'down')
   const write = (line: string) => void logs.push(JSON.parse(line) as LogLine)

@@ -17,6 +17,7 @@ import { runMigrations } from '../records-migrations.ts'
 import { insertText, textOf } from '../records-text.ts'
 import { bindable, type InsertGroup, insertGroups } from '../records-values.ts'
 import { isConflict, meaning } from './errors.ts'
+import { divide, dropParts, type PartitionSession, type Run } from './partitions.ts'
 import { plainRows, types } from './rows.ts'
 import { translate } from './translate.ts'
 
@@ -40,7 +41,9 @@ export interface PostgresLimits {
   readonly transaction: number
 }
 
-const usual: PostgresLimits = { connect: 3000, statement: 5000, conflicts: 5000, migration: 25_000, transaction: transactionLimit }
+const usual: PostgresLimits = { connect: 3000, statement: 5000, conflicts: 5000, migration: 600_000, transaction: transactionLimit }
+/** Milliseconds for which a table is asked for again and again, a moment each time. */
+const tablePatience = 10_000
 /** What the server gets on top before it counts as hung. */
 const grace = 1000
 /** Prepared statements of one connection. */
@@ -169,6 +172,50 @@ export function postgresDriver(options: PostgresOptions): RecordsDriver {
     }
   }
 
+  /** Work that may take minutes; a server that says nothing at all meanwhile is given up as ever. */
+  const atLength = async <T>(work: (tx: TransactionSql) => Promise<T>): Promise<T> => {
+    const of = current()
+    const alive = setInterval(() => {
+      within(of.statements.unsafe('SELECT 1').execute() as Promise<unknown>, limits.connect + grace, of).catch(() => {})
+    }, limits.connect)
+    try {
+      return await transaction('read committed', limits.migration + grace, async (tx) => {
+        await tx.unsafe(`SET LOCAL statement_timeout = ${limits.migration}`)
+        await tx.unsafe(`SELECT pg_advisory_xact_lock(${migrationLock})`)
+        return await work(tx)
+      })
+    } finally {
+      clearInterval(alive)
+    }
+  }
+  /** Work that needs a table to itself for a moment, tried again while others have it. */
+  const atAQuietMoment = async <T>(work: () => Promise<T>): Promise<T> => {
+    for (const end = Date.now() + tablePatience; ; ) {
+      try {
+        return await again(work)
+      } catch (error) {
+        if (!(error instanceof StoreBusy) || Date.now() > end) throw error
+        await Bun.sleep(100 + Math.random() * 200)
+      }
+    }
+  }
+  const partitions: PartitionSession = {
+    exclusively: (patience, work) =>
+      atLength(async (tx) => {
+        await tx.unsafe(`SET LOCAL lock_timeout = ${patience}`)
+        return await work(runOf(tx))
+      }),
+    together: (patience, work) =>
+      transaction('read committed', limits.transaction + 2 * grace, async (tx) => {
+        await tx.unsafe(`SET LOCAL lock_timeout = ${patience}`)
+        return await work(runOf(tx), queryOf(tx))
+      }),
+  }
+  const runOf =
+    (tx: TransactionSql): Run =>
+    (text, values = []) =>
+      run(tx, text, values, false)
+
   return {
     kind: 'postgres',
     async open() {
@@ -216,9 +263,7 @@ export function postgresDriver(options: PostgresOptions): RecordsDriver {
     migrate: (plugin, migrations) =>
       // read committed: what another instance did while this one waited for the lock must be seen
       again(() =>
-        transaction('read committed', limits.migration + grace, async (tx) => {
-          await tx.unsafe(`SET LOCAL statement_timeout = ${limits.migration}`)
-          await tx.unsafe(`SELECT pg_advisory_xact_lock(${migrationLock})`)
+        atLength(async (tx) => {
           const session = {
             run: (text: string, values: readonly (string | number)[] = []) => run(tx, text, values, false),
             placeholder: (n: number) => `$${n}`,
@@ -227,6 +272,8 @@ export function postgresDriver(options: PostgresOptions): RecordsDriver {
           await runMigrations(session, plugin, migrations, now())
         }),
       ),
+    divide: (table, bounds) => atAQuietMoment(() => divide(partitions, table, bounds)),
+    dropParts: (table, before, also) => atAQuietMoment(() => dropParts(partitions, table, before, also)),
     async close() {
       closed = true
       const old = pool

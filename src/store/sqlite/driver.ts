@@ -144,6 +144,9 @@ export function sqliteDriver(options: SqliteOptions): RecordsDriver {
           now(),
         ),
       ),
+    // rows are deleted a few at a time
+    divide: () => Promise.resolve(),
+    dropParts: () => Promise.resolve(undefined),
     async close() {
       await lane.run(() => {
         sync?.close()
