@@ -10,6 +10,7 @@ export const composition: Composition = {
   builtins: {
     audit: () => import('../plugins/audit/index.ts'),
     auth: () => import('../plugins/auth/index.ts'),
+    batch: () => import('../plugins/batch/index.ts'),
     budget: () => import('../plugins/budget/index.ts'),
     catalog: () => import('../plugins/catalog/index.ts'),
     'cost-headers': () => import('../plugins/cost-headers/index.ts'),
