@@ -330,3 +330,21 @@ describe('a stream without its own end', () => {
     expect(r.outcome).toMatchObject({ end: 'failed', code: 'internal_error' })
   })
 })
+
+test('hears says for which replies a plugin wants the events; one that throws does', async () => {
+  const heard: string[] = []
+  const kit = await testPlugin(
+    plug('listener', {
+      hears(x) {
+        if (x.request.at('/how') === 'throw') throw new Error('boom')
+        return x.request.at('/how') === 'yes'
+      },
+      event: (x, event) => {
+        if (event.type === 'end') heard.push(String(x.request.at('/how')))
+      },
+    }),
+  )
+  for (const how of ['yes', 'no', 'throw']) expect((await kit.chat({ how, stream: true })).text).toBe('Hello from upstream')
+  expect(heard).toEqual(['yes', 'throw'])
+  await kit.close()
+})

@@ -34,7 +34,7 @@ export class EventPass {
     const pass = new EventPass()
     for (const instance of core.plan.events) {
       if (instance.index >= origin || !core.isActive(instance)) continue
-      if (instance.hooks.event) pass.stages.push(eventStage(core, instance, pass))
+      if (instance.hooks.event && hears(core, instance)) pass.stages.push(eventStage(core, instance, pass))
       if (instance.hooks.inspect) pass.stages.push(inspectStage(core, instance, instance.hooks.inspect, pass))
     }
     return pass.stages.length > 0 || always ? pass : undefined
@@ -61,6 +61,17 @@ export class EventPass {
     }
     this.stages[stage]!(event, (e) => this.run(e, stage + 1, out))
     if (stage === 0) this.tell(out)
+  }
+}
+
+/** Whether an instance wants the events of this reply. One that can't say so does, and is fenced there. */
+function hears(core: ExchangeCore, instance: Instance): boolean {
+  const { hooks } = instance
+  if (!hooks.hears) return true
+  try {
+    return hooks.hears(core.view(instance)) !== false
+  } catch {
+    return true
   }
 }
 

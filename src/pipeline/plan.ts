@@ -22,6 +22,7 @@ export interface ErasedHooks {
   attempt?(x: PluginView, call: UpstreamCall): unknown
   reply?(x: PluginView, reply: ReplyHead): unknown
   event?(x: PluginView, event: StreamEvent): StreamEvent | readonly StreamEvent[] | null | undefined
+  hears?(x: PluginView): boolean
   inspect?: Inspection<PluginView>
   resume?(x: PluginView, broken: BrokenStream, next: Next): Promise<Reply | undefined>
   settle?(x: PluginView, outcome: Outcome): unknown

@@ -108,6 +108,11 @@ export interface Hooks<N extends AnySlot = never, W extends AnySlot = never, P e
    * the upstream call of a stream is cancelled.
    */
   event?(x: Exchange<N, W, P, S>, event: StreamEvent): Nothing | StreamEvent | readonly StreamEvent[] | null
+  /**
+   * Whether `event` is wanted for the reply of this exchange; absent = always. Asked once, when the reply begins. Synchronous and cheap: a stream whose events
+   * nobody wants passes without being read.
+   */
+  hears?(x: Exchange<N, W, P, S>): boolean
   /** Text in windows with a declared hold-back. */
   inspect?: Inspection<Exchange<N, W, P, S>>
   /**
@@ -130,4 +135,4 @@ export interface Hooks<N extends AnySlot = never, W extends AnySlot = never, P e
 export const exchangeHooks = ['admit', 'request', 'around', 'attempt', 'reply', 'event', 'inspect', 'resume', 'settle'] as const
 export type HookName = (typeof exchangeHooks)[number]
 /** Every name that a `setup` may return. */
-export const allHooks = [...exchangeHooks, 'wraps', 'ready', 'health', 'close'] as const
+export const allHooks = [...exchangeHooks, 'wraps', 'hears', 'ready', 'health', 'close'] as const
