@@ -1,6 +1,6 @@
 /** `GET <path>/:id` and `GET <path>?id=`: what became of an exchange, for the key that made it and for nobody else. */
 
-import type { Host, RouteCall } from 'headgate/plugin'
+import type { Host, Refusal, RouteCall } from 'headgate/plugin'
 import type { ExchangeRow } from './row.ts'
 import { generationTold } from './told.ts'
 
@@ -8,8 +8,11 @@ const longest = 256
 
 export function addGeneration(host: Host, path: string): void {
   const { sql } = host.records
-  const answer = async (id: string | null | undefined, { principal }: RouteCall): Promise<Response> => {
-    if (!id || id.length > longest) return mistake(400, `name the request: ${path}/<id>, or ${path}?id=<id>`)
+  const answer = async (id: string | null | undefined, { principal, refuse }: RouteCall): Promise<Response | Refusal> => {
+    if (!id || id.length > longest) return refuse('invalid_request', `name the request: ${path}/<id>, or ${path}?id=<id>`)
+    // the same for what is not there and for what is another's
+    const unknown = () =>
+      refuse('not_found', 'There is no such request of this key. A record may take a moment after the end of its reply.')
     if (!principal) return unknown()
     // of the one who asks, whatever others may have named the same
     const [row] = await sql<ExchangeRow>`SELECT * FROM audit_exchange
@@ -31,14 +34,4 @@ export function addGeneration(host: Host, path: string): void {
 
 function told(row: ExchangeRow): Response {
   return Response.json({ data: generationTold(row) }, { headers: { 'cache-control': 'no-store' } })
-}
-
-/** The same for what is not there and for what is another's. */
-function unknown(): Response {
-  return mistake(404, 'There is no such request of this key. A record may take a moment after the end of its reply.')
-}
-
-function mistake(status: number, message: string): Response {
-  const type = status === 404 ? 'not_found_error' : 'invalid_request_error'
-  return Response.json({ error: { message, type, code: status === 404 ? 'not_found' : 'invalid_request' } }, { status })
 }

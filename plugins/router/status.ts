@@ -14,10 +14,23 @@ export interface ProviderStatus {
 }
 
 /** The state of each upstream, in the order of the file. */
-export function publicStatus(tracks: Tracks, upstreams: readonly string[], now: number): { data: ProviderStatus[] } {
+export function publicStatus(tracks: Tracks, upstreams: readonly string[], now: number): { status: Word; data: ProviderStatus[] } {
   const words = new Map<string, Word[]>(upstreams.map((name) => [providerOf(name), []]))
   for (const track of tracks.list()) words.get(providerOf(track.upstream.name))?.push(wordOf(track, now))
-  return { data: [...words].map(([name, all]) => ({ name, status: together(all) })) }
+  // what was never called is known by its checks alone
+  for (const name of upstreams) {
+    const { checked, down } = tracks.upstream(name)
+    const list = words.get(providerOf(name))!
+    if (checked && (down || list.every((word) => word === 'unknown'))) list.push(down ? 'down' : 'operational')
+  }
+  const data = [...words].map(([name, all]) => ({ name, status: together(all) }))
+  return { status: whole(data), data }
+}
+
+/** Of the gateway, which answers: operational unless upstreams that were called are not. */
+function whole(data: readonly ProviderStatus[]): Word {
+  if (data.every(({ status }) => status === 'operational' || status === 'unknown')) return 'operational'
+  return data.every(({ status }) => status === 'down') ? 'down' : 'degraded'
 }
 
 /** Down when all of it is, degraded when some of it is. */
@@ -29,7 +42,7 @@ function together(words: readonly Word[]): Word {
 }
 
 function wordOf(track: Track, now: number): Word {
-  if (track.calls === 0) return 'unknown'
+  if (track.calls === 0) return track.upstream.down ? 'down' : 'unknown'
   if (!track.usable(now)) return track.health.state(now) === 'half-open' ? 'degraded' : 'down'
   const { calls, failures, row } = track.health.counts(now)
   return track.health.state(now) !== 'closed' || row > 1 || (failures > 0 && failures * 10 >= calls) ? 'degraded' : 'operational'
@@ -46,7 +59,17 @@ export function adminStatus(tracks: Tracks, upstreams: readonly string[], now: n
     list.push(detailOf(track, now))
     byProvider.set(name, list)
   }
-  return { data: data.map((provider) => ({ ...provider, targets: byProvider.get(provider.name) ?? [] })) }
+  const checksOf = (provider: string) =>
+    upstreams.flatMap((name) => {
+      const { checked, down } = tracks.upstream(name)
+      return checked && providerOf(name) === provider ? [{ upstream: name, down, ...checked, at: new Date(checked.at).toISOString() }] : []
+    })
+  return {
+    data: data.map((provider) => {
+      const checks = checksOf(provider.name)
+      return { ...provider, ...(checks.length > 0 && { checks }), targets: byProvider.get(provider.name) ?? [] }
+    }),
+  }
 }
 
 function detailOf(track: Track, now: number): object {
@@ -58,7 +81,8 @@ function detailOf(track: Track, now: number): object {
     model,
     status: wordOf(track, now),
     circuit: health.state(now),
-    ...(until > now && { resting_ms: until - now }),
+    ...(until > now && !upstream.down && { resting_ms: until - now }),
+    ...(track.ejectedUntil > now && { left_out_ms: track.ejectedUntil - now }),
     ...(health.lastFailure !== undefined && { last_failure: health.lastFailure }),
     inflight,
     calls,

@@ -43,7 +43,7 @@ export const errorSpelling = Type.Object(
     style: Type.Enum(['client', 'openai', 'anthropic', 'gemini'], {
       default: 'client',
       description:
-        'Whose errors clients get: those of the API that they call (client), or those of one API for all. What `body` and the `code` and `type` of `codes` say is said of that one; with client of OpenAI.',
+        'Whose errors clients get: those of the API that they call (client; an upstream of the same API is passed on as it speaks), or those of one API for all, whoever made them. What `body` and the `code` and `type` of `codes` say is said of that one; with client of OpenAI.',
     }),
     body: Type.Optional(
       Type.Record(Type.String(), Type.Unknown(), {

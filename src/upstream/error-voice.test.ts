@@ -63,7 +63,8 @@ describe('style', () => {
     expect(told({ style: 'anthropic' }, limited, openai)).toMatchObject({ type: 'error', error: { type: 'rate_limit_error' } })
     expect(errorVoice({ style: 'openai', codes: {} }).status({ code: 'overloaded' }, 'anthropic')).toBe(503)
     expect(errorVoice({ style: 'openai', codes: {} }).restated('overloaded', 529, 'anthropic')).toBe(503)
-    expect(errorVoice({ style: 'openai', codes: {} }).respells('conflict', 'anthropic')).toBe(true)
+    for (const family of ['anthropic', 'openai'] as const)
+      expect(errorVoice({ style: 'openai', codes: {} }).respells('conflict', family)).toBe(true)
   })
   test('in a stream too', () => {
     const voice = errorVoice({ style: 'openai', codes: { rate_limited: { code: 'slow_down' } } })

@@ -86,7 +86,7 @@ export function errorVoice({ style, body, codes }: Spelling): ErrorVoice {
       return made.body ?? dialect.errorBody(made)
     },
     respells: (code, family) =>
-      envelopeFor(family) !== family || (spoken === family && body !== undefined) || (code !== undefined && codes[code] !== undefined),
+      style !== 'client' || (spoken === family && body !== undefined) || (code !== undefined && codes[code] !== undefined),
   }
 }
 
