@@ -2,13 +2,28 @@
 
 import type { Trimmer } from '../trimmer.ts'
 import { beginnings } from './beginnings.ts'
+import { diffHeads } from './diff-heads.ts'
+import { equalLines } from './equal-lines.ts'
 import { codexHead, repeatedReminders } from './harness.ts'
 import { lineNumbers } from './line-numbers.ts'
 import { matchHeadings } from './match-headings.ts'
+import { plainJson } from './plain-json.ts'
 import { references } from './references.ts'
+import { terminal } from './terminal.ts'
 
 export { composeTrim } from './compose.ts'
 export { growingHistory, type HistoryBounds, seenOfCall, usualBounds } from './history.ts'
 export { parseReference } from './reference-text.ts'
 
-export const builtInTrimmers: readonly Trimmer[] = [codexHead, repeatedReminders, references, lineNumbers, matchHeadings, beginnings]
+export const builtInTrimmers: readonly Trimmer[] = [
+  codexHead,
+  repeatedReminders,
+  terminal,
+  diffHeads,
+  plainJson,
+  references,
+  equalLines,
+  lineNumbers,
+  matchHeadings,
+  beginnings,
+]
