@@ -1,0 +1,209 @@
+/**
+ * `session`: which conversation a request belongs to, for all plugins below it, and what that conversation came to, for operators.
+ *
+ * This file joins the parts to hooks. Fails open: a request whose session is not known is served without one.
+ */
+
+import {
+  definePlugin,
+  inputTokens,
+  type LaneState,
+  type Outcome,
+  type PricesAt,
+  Principal,
+  PromptCache,
+  Session,
+  type SessionValue,
+  Trim,
+} from 'headgate/plugin'
+import { type Chain, chainOf } from './chain.ts'
+import { clientIdOf, previousReply } from './client-id.ts'
+import { config } from './config.ts'
+import { type Envelope, envelopeOf } from './envelope.ts'
+import { type Asked, type Found, identifier, openingOf, placeOfReply } from './identify.ts'
+import { type Caller, callers } from './ids.ts'
+import { knownSessions } from './known.ts'
+import { sessionLedger } from './ledger.ts'
+import { sessionRoutes } from './routes.ts'
+import { isShared, keptSecret } from './secret.ts'
+import { settleSession } from './settle.ts'
+import { sharedSessions } from './shared.ts'
+import { type TokensAsked, tokenEstimator } from './tokens.ts'
+import { addOutcome } from './totals.ts'
+
+/** What the hooks of one exchange share. */
+interface Turn {
+  caller: Caller | undefined
+  chain: Chain | undefined
+  found: Found | undefined
+  asked: TokensAsked | undefined
+  /** Input tokens of the request before, while its prefix was warm when this one came. */
+  warmInput: number | undefined
+}
+
+/** Operations that are turns of a conversation. */
+const conversations: ReadonlySet<string> = new Set(['chat', 'messages', 'responses', 'generate', 'converse', 'completions'])
+/** How long the provider keeps what it wrote, at least: five minutes where it does not say an hour. */
+const short = 5 * 60_000
+const long = 60 * 60_000
+const announceEvery = 15_000
+const secretEvery = 5000
+
+export default definePlugin({
+  api: 1,
+  name: 'session',
+  summary: 'Which conversation a request belongs to: named by the client, or found by the messages that it goes on from',
+  config,
+  wants: [Principal, Trim, PromptCache],
+  provides: [Session],
+  failure: 'open',
+  usage: true,
+  state: (): Turn => ({ caller: undefined, chain: undefined, found: undefined, asked: undefined, warmInput: undefined }),
+
+  async setup(host, config) {
+    const { idle } = config
+    const now = () => host.now()
+    const known = knownSessions(config.sessions, idle)
+    const sharing = await isShared(host)
+    const shared = sharing
+      ? sharedSessions({
+          state: host.state,
+          known,
+          log: host.log,
+          now,
+          idle,
+          opening: openingOf,
+          replyPlace: ({ caller, previous }: Asked) => (previous === undefined ? undefined : placeOfReply(caller, previous)),
+        })
+      : undefined
+    const ledger = sharing ? sessionLedger(host.state, host.log, idle, now) : undefined
+    const ids = identifier(known, shared)
+    const tokens = tokenEstimator()
+    const names = config.headers.map((name) => name.toLowerCase())
+    const header = config.header === false ? undefined : config.header.toLowerCase()
+    const sources = host.counter('session_requests', 'Requests by how their session was found')
+    const estimates = host.histogram('session_token_estimate_ratio', 'Estimated input tokens by those that were billed')
+    host.gauge('sessions', 'Sessions known to this instance', () => [{ value: known.size }])
+
+    let secret = config.secret ?? (await keptSecret(host, sharing))
+    let callerOf = callers(secret ?? crypto.randomUUID())
+    if (secret === undefined) {
+      host.task('secret', secretEvery, async () => {
+        if (secret !== undefined) return
+        secret = await keptSecret(host, sharing)
+        if (secret !== undefined) callerOf = callers(secret)
+      })
+    }
+    if (ledger) {
+      host.task('announce', announceEvery, () => ledger.announce(known.list()).catch(() => {})) // the store is away: again in a while
+    }
+    sessionRoutes(host, known, ledger)
+
+    const slotOf = (found: Found, asked: TokensAsked): SessionValue => {
+      const { session, lane, source, turn } = found
+      let estimate: number | undefined
+      return {
+        id: session.id,
+        turn,
+        lane: lane.id,
+        source,
+        ...(session.parent !== undefined && { parent: session.parent }),
+        ...(lane.last && { last: lane.last }),
+        inputTokens: () => (estimate ??= tokens.estimate(asked)),
+      }
+    }
+
+    return {
+      request(x) {
+        if (!conversations.has(x.operation)) return
+        const { bytes, units, model } = x.request
+        let read: Envelope | undefined
+        const envelope = () => (read ??= envelopeOf(bytes, units))
+        const client = clientIdOf(x.headers, () => (config.body ? envelope() : {}), names)
+        const previous = x.operation === 'responses' || x.dialect === 'anthropic-messages' ? previousReply(envelope()) : undefined
+        const hasMessages = units.length > 0 && units.at(-1)!.kind === 'message'
+        if (client === undefined && (!config.prefix || (!hasMessages && previous === undefined))) return
+        const principal = x.peek(Principal)
+        // callers without a key of their own are told apart by their address
+        const named = principal !== undefined && principal.kind !== 'anonymous'
+        const owner = named ? { key: principal.id, account: principal.account } : { key: 'anonymous', account: `address ${x.ip}` }
+        const caller = callerOf(owner.account, owner.key)
+        const chain = chainOf(bytes, units, caller.seed)
+        const retry = Number(x.headers.get('x-stainless-retry-count') ?? 0) > 0
+        const asked: Asked = { caller, owner, chain, model, client, previous, retry, now: x.receivedAt }
+        const put = (found: Found) => {
+          const { last } = found.lane
+          const kept = previous === undefined ? 0 : (last?.input ?? 0)
+          const { state } = x
+          state.caller = caller
+          state.chain = chain
+          state.found = found
+          state.asked = { model, bytes, units, chain, anchor: found.anchor, kept }
+          state.warmInput = last?.warmUntil !== undefined && last.warmUntil > x.receivedAt ? last.input : undefined
+          sources.add(1, { source: found.source })
+          x.put(Session, slotOf(found, state.asked))
+        }
+        const found = ids.identify(asked)
+        if (found instanceof Promise) return found.then(put)
+        put(found)
+      },
+
+      ...(header !== undefined && {
+        reply(x, reply) {
+          const { found } = x.state
+          if (found) reply.headers.set(header, found.session.id)
+        },
+      }),
+
+      async settle(x, outcome) {
+        const { found, chain, caller, asked, warmInput } = x.state
+        if (!found || !chain || !caller || !asked) return
+        const { session, lane } = found
+        const { served } = outcome
+        const usage = served?.usage ?? (served ? outcome.usage : undefined)
+        const billed = usage?.source === 'reported' ? usage : undefined
+        const input = billed && inputTokens(billed)
+        const at = x.receivedAt + outcome.timings.endAt
+        const trim = x.peek(Trim)
+        const prices: PricesAt = { catalog: host.catalog, at: x.receivedAt }
+        const fromCache = x.peek(PromptCache)?.response !== undefined
+        addOutcome(session.totals, outcome, { prices, trim, fromCache, warmInput })
+        if (input !== undefined && input > 0) {
+          estimates.observe(tokens.estimate(asked) / input)
+          tokens.learn(asked, input, trim?.newTokens ?? 0)
+        }
+        settleSession(found, {
+          chain,
+          now: at,
+          answered: outcome.end === 'finished',
+          input: input === 0 ? undefined : input,
+          ...(served && { state: laneStateOf(outcome, lane.last, at) }),
+        })
+        const places = placesOf(x.operation, x.dialect, caller, served?.replyId)
+        for (const place of places) known.mark(place, session)
+        if (shared && ledger) await Promise.all([shared.settled(session, lane, places), ledger.write(session)])
+      },
+    }
+  },
+})
+
+/** Where others will look for the session by the id of the reply. */
+function placesOf(operation: string, dialect: string, caller: Caller, replyId: string | undefined): bigint[] {
+  if (replyId === undefined || (operation !== 'responses' && dialect !== 'anthropic-messages')) return []
+  return [placeOfReply(caller, replyId)]
+}
+
+function laneStateOf(
+  { served, usage: all }: Outcome,
+  before: LaneState | undefined,
+  at: number,
+): Omit<LaneState, 'at' | 'units' | 'input'> {
+  const usage = served?.usage ?? all
+  const base = { ...(served && { upstream: served.upstream, model: served.model }) }
+  if (usage.source !== 'reported') return base
+  const written = usage.cacheWrite5m + usage.cacheWrite1h + usage.cacheWriteOther
+  // what is read is refreshed for as long as it was written for
+  const wasLong = before?.warmUntil !== undefined && before.warmUntil - before.at > short
+  const lasts = usage.cacheWrite1h > 0 || (usage.cacheRead > 0 && wasLong) ? long : short
+  return { ...base, cacheRead: usage.cacheRead, cacheWrite: written, ...(usage.cacheRead + written > 0 && { warmUntil: at + lasts }) }
+}
