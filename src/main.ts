@@ -19,6 +19,7 @@ export const composition: Composition = {
     normalize: () => import('../plugins/normalize/index.ts'),
     'rate-limit': () => import('../plugins/rate-limit/index.ts'),
     router: () => import('../plugins/router/index.ts'),
+    session: () => import('../plugins/session/index.ts'),
     traces: () => import('../plugins/traces/index.ts'),
     validate: () => import('../plugins/validate/index.ts'),
   },
