@@ -255,7 +255,8 @@ function atHome(
   { now, patience }: AttemptOptions,
 ): { readonly candidate: Candidate; readonly from: number } | undefined {
   const candidate = waiting[0]
-  if (!home || candidate?.track !== home || home.upstream.restUntil > now()) return undefined
+  if (!home || candidate?.track !== home || home.upstream.restUntil > now() || home.upstream.down) return undefined
+  if (home.ejectedUntil > now()) return undefined
   if (!home.usable(now()) && !(home.health.state(now()) === 'closed' && home.until - now() <= patience)) return undefined
   const { gate } = home.upstream
   if (gate && gate.waiting >= gate.options.queue && gate.full) return undefined

@@ -96,6 +96,54 @@ const client = Type.Object(
   },
 )
 
+const check = Type.Object(
+  {
+    path: Type.String({
+      pattern: '^/',
+      description: 'Absolute path on the host of the upstream, asked with its own credential: /v1/models',
+    }),
+    interval: Duration({ default: '10s', description: 'Between two looks; up to a fifth more by chance' }),
+    timeout: Duration({ default: '2s', description: 'How long one may take' }),
+    status: Type.Array(Type.Integer({ minimum: 100, maximum: 599 }), {
+      default: [],
+      description: 'Statuses that say it is well; any of 2xx when empty',
+    }),
+    fails: Type.Integer({ default: 3, minimum: 1, description: 'Bad answers in a row after which it is down' }),
+    passes: Type.Integer({ default: 1, minimum: 1, description: 'Good answers in a row after which it is up again' }),
+  },
+  strict,
+)
+export type CheckConfig = Static<typeof check>
+
+const outliers = Type.Object(
+  {
+    enabled: Type.Boolean({ default: false, description: 'true: the targets of a model are compared with each other' }),
+    interval: Duration({ default: '5s', description: 'How often' }),
+    minimum: Type.Integer({ default: 10, minimum: 1, description: 'Calls of a target in `breaker.window` before it is compared' }),
+    errors: Type.Number({
+      default: 0.25,
+      minimum: 0.01,
+      maximum: 1,
+      description: 'So much larger than that of its peers (their median) the share of failures must be',
+    }),
+    latency: Type.Number({ default: 4, minimum: 1.1, description: 'So many times longer the time to the first content must be' }),
+    time: Duration({ default: '30s', description: 'How long it is left out the first time; doubled each time' }),
+    max_time: Duration({ default: '5m', description: 'How long at most' }),
+    max_share: Type.Number({
+      default: 0.5,
+      minimum: 0,
+      maximum: 1,
+      description: 'Share of the targets of a model that may be left out at the same time, rounded down',
+    }),
+  },
+  {
+    ...strict,
+    default: {},
+    description: 'Leaves out the target of a model that fails or lags far beyond its peers, for a while',
+  },
+)
+export type OutlierConfig = Static<typeof outliers>
+
 const shadow = Type.Object(
   {
     to: Type.String({ minLength: 1, description: 'Model of the catalogue that gets the copies' }),
@@ -182,6 +230,12 @@ export const config = Type.Object({
   }),
   shadow: Type.Optional(shadow),
   breaker,
+  checks: Type.Record(Type.String(), check, {
+    default: {},
+    description:
+      'Upstreams that are asked now and then how they are, by name. One that does not answer well is left out like one with an open circuit',
+  }),
+  outliers,
   affinity,
   concurrency,
   client,

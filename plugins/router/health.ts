@@ -110,6 +110,11 @@ export class Health {
     return true
   }
 
+  /** There is reason to think that it is well again: an open circuit may be probed now. */
+  relent(now: number): void {
+    this.openUntil = Math.min(this.openUntil, now)
+  }
+
   /** It asked to be left alone for so many milliseconds. */
   rest(now: number, ms: number, why: string): void {
     this.lastFailure = why

@@ -36,6 +36,8 @@ const defaults: RouterConfig = {
   stitch: false,
   breaker: { enabled: true, consecutive: 5, error_rate: 0.5, minimum: 20, window: 1000, cooldown: 1000, max_cooldown: 1000 },
   affinity: { enabled: true, ttl: 1000, warm: 1000, patience: 0, shared: false },
+  checks: {},
+  outliers: { enabled: false, interval: 1, minimum: 1, errors: 1, latency: 2, time: 1, max_time: 1, max_share: 1 },
   concurrency: { upstreams: {}, queue: 1, wait: 1 },
   client: { models: false, provider: false },
 }
@@ -54,6 +56,8 @@ async function route(model: string, operation: Operation, options: { default_mod
     now: () => 0,
     counter: nothing,
     admin: () => {},
+    health: () => {},
+    gauge: () => {},
     catalog: {
       list: () => [],
       find: (id: string) => models.find((m) => m.id === id || (m.id === 'claude-*' && id.startsWith('claude-'))),

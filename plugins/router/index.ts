@@ -8,10 +8,12 @@
 import { definePlugin, Principal, type Refusal, Session } from 'headgate/plugin'
 import { sessionOf } from './affinity.ts'
 import { type AttemptOptions, countLone, countServed, isLone, tryAll } from './attempts.ts'
+import { startChecks } from './checks.ts'
 import { type Family, familyOf, unknownModelMessage } from './choose.ts'
 import { config } from './config.ts'
 import { Gate } from './gate.ts'
 import { createHomes } from './homes.ts'
+import { ejectOutliers } from './outliers.ts'
 import { createPlanner, type Plan, type Routing, type X } from './plan.ts'
 import { providerOf, resolveModel } from './resolve.ts'
 import { createShadows } from './shadow.ts'
@@ -43,6 +45,7 @@ export default definePlugin({
     mustExist('aliases', Object.values(aliases))
     for (const [glob, models] of Object.entries(fallback_models)) mustExist(`fallback_models.${glob}`, models)
     for (const name of Object.keys(concurrency.upstreams)) mustBeUpstream('concurrency.upstreams', name)
+    for (const name of Object.keys(config.checks)) mustBeUpstream('checks', name)
     if (config.shadow) mustExist('shadow.to', [config.shadow.to])
     if (config.shadow?.upstream !== undefined) mustBeUpstream('shadow.upstream', config.shadow.upstream)
     const now = () => host.now()
@@ -77,9 +80,30 @@ export default definePlugin({
         },
       },
     }
+    startChecks(host, config.checks, tracks, Math.random)
+    const { outliers } = config
+    if (outliers.enabled) {
+      const ejections = host.counter('router_ejected', 'Targets left out because their peers do far better, by upstream and why')
+      host.task('outliers', outliers.interval, () => {
+        for (const peers of tracks.peers()) {
+          for (const { track, why } of ejectOutliers(peers, now(), outliers)) {
+            const { upstream, model, ejectedUntil } = track
+            ejections.add(1, { upstream: upstream.name, why })
+            host.log.warn('target left out', { upstream: upstream.name, model, why, ms: ejectedUntil - now() })
+          }
+        }
+      })
+    }
+    const words = () => publicStatus(tracks, host.upstreams, now())
+    // several routers in one list know of their own calls only
+    host.health(host.id === 'router' ? 'upstreams' : `upstreams of ${host.id}`, () =>
+      Object.fromEntries(words().data.map(({ name, status }) => [name, status])),
+    )
+    host.gauge('router_upstream_status', 'How each upstream is: 1 for the word that holds', () =>
+      words().data.map(({ name, status }) => ({ value: 1, labels: { upstream: name, status } })),
+    )
     host.admin({
       method: 'GET',
-      // several routers in one list know of their own calls only
       path: host.id === 'router' ? '/providers' : `/providers/${host.id}`,
       summary: 'How each upstream is: circuits, failures, calls under way',
       handler: () => Response.json(adminStatus(tracks, host.upstreams, now())),
@@ -89,7 +113,7 @@ export default definePlugin({
         method: 'GET',
         path: config.providers_path,
         summary: 'The upstreams, and how they are',
-        handler: () => Response.json(publicStatus(tracks, host.upstreams, now())),
+        handler: () => Response.json(words()),
       })
     }
 

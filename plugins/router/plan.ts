@@ -103,6 +103,11 @@ export function createPlanner(options: PlannerOptions): (x: X, family: Family) =
       provider: providerOf(target.upstream),
       native: target.dialect === undefined || target.dialect === family,
     }))
+    if (candidates.length > 1)
+      tracks.join(
+        model.id,
+        candidates.map(({ track }) => track),
+      )
     // as listed there is nothing to choose but a key
     const sticky = config.strategy !== 'ordered' || candidates.some((one, i) => i > 0 && sameButKey(one, candidates[i - 1]!))
     const fixed = sticky ? undefined : order(candidates, contextOf(undefined, config.strategy))

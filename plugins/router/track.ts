@@ -5,6 +5,7 @@
  */
 
 import type { Target } from 'headgate/plugin'
+import type { Checked } from './checks.ts'
 import type { Gate } from './gate.ts'
 import { Health, type HealthOptions } from './health.ts'
 
@@ -18,6 +19,10 @@ export interface UpstreamTrack {
   restUntil: number
   lastFailure: string | undefined
   readonly gate: Gate | undefined
+  /** Active checks say that it is away. */
+  down: boolean
+  /** What the last one said. */
+  checked: Checked | undefined
 }
 
 /** One model of an upstream. */
@@ -27,6 +32,10 @@ export class Track {
   firstContent = 0
   private observedAt = 0
   readonly health: Health
+  /** Milliseconds since the epoch until which it is left out because its peers do far better. */
+  ejectedUntil = 0
+  /** How often it was since it was last well for long. */
+  ejections = 0
   /** For the operator. */
   calls = 0
   failures = 0
@@ -42,12 +51,13 @@ export class Track {
   }
 
   usable(now: number): boolean {
-    return now >= this.upstream.restUntil && this.health.usable(now)
+    return !this.upstream.down && now >= this.upstream.restUntil && now >= this.ejectedUntil && this.health.usable(now)
   }
 
   /** Milliseconds since the epoch from which on it is usable again. */
   get until(): number {
-    return Math.max(this.upstream.restUntil, this.health.until)
+    if (this.upstream.down) return Number.MAX_SAFE_INTEGER
+    return Math.max(this.upstream.restUntil, this.ejectedUntil, this.health.until)
   }
 
   observe(ms: number, now: number): void {
@@ -72,6 +82,10 @@ export interface Tracks {
   /** In the order in which they were first called. */
   list(): Iterable<Track>
   upstream(name: string): UpstreamTrack
+  /** Notes which targets serve one model, for comparison. */
+  join(model: string, peers: readonly Track[]): void
+  /** The targets of each model. */
+  peers(): Iterable<readonly Track[]>
 }
 
 const maxTracks = 2000
@@ -82,11 +96,18 @@ export function createTracks(options: HealthOptions | undefined, gateOf: (upstre
   const upstreams = new Map<string, UpstreamTrack>()
   const upstream = (name: string): UpstreamTrack => {
     let found = upstreams.get(name)
-    if (!found) upstreams.set(name, (found = { name, restUntil: 0, lastFailure: undefined, gate: gateOf(name) }))
+    if (!found)
+      upstreams.set(name, (found = { name, restUntil: 0, lastFailure: undefined, gate: gateOf(name), down: false, checked: undefined }))
     return found
   }
+  const models = new Map<string, readonly Track[]>()
   return {
     upstream,
+    join(model, peers) {
+      if (models.size >= maxTracks) models.clear()
+      models.set(model, peers)
+    },
+    peers: () => models.values(),
     list: () => tracks.values(),
     of(target) {
       const key = `${target.upstream} ${target.model}`
