@@ -45,6 +45,8 @@ export interface Runner {
 /** Milliseconds between tries of what failed: the first wait, and the longest. */
 const firstWait = 1000
 const longestWait = 60_000
+/** Milliseconds until a gateway that takes no calls is asked again. */
+const rest = 1000
 
 export function createRunner(options: RunnerOptions): Runner {
   const { host, jobs, items } = options
@@ -67,6 +69,8 @@ export function createRunner(options: RunnerOptions): Runner {
   /** There is room for more. */
   let hungry = true
   let closed = false
+  /** Nothing is begun until then: the gateway is ending, or has not begun. */
+  let restsUntil = 0
   let ticking: Promise<void> | undefined
 
   const count = (of: Map<string, number>, key: string, by: number) => {
@@ -116,7 +120,10 @@ export function createRunner(options: RunnerOptions): Runner {
       const request = new Request(`http://gateway${item.path}`, { method: 'POST', headers, body: item.body })
       verdict = await verdictOf(await host.call(request, { ...(principal && { principal }), once: item.id }))
     } catch (error) {
-      if (error instanceof ShuttingDown) return await written(() => items.release(item, now(), false))
+      if (error instanceof ShuttingDown) {
+        restsUntil = now() + rest
+        return await written(() => items.release(item, now(), false))
+      }
       host.log.error('a request of a batch failed', { item: item.id, error: error instanceof Error ? error.message : String(error) })
       const failed: Settlement = { outcome: 'errored', status: 500, requestId: undefined, reply: errorText('The gateway failed.') }
       verdict = { again: failed, counts: true, wait: undefined }
@@ -140,12 +147,13 @@ export function createRunner(options: RunnerOptions): Runner {
   }
   /** Takes and begins as many as may run, in turns: no batch waits for another one to end. */
   const fill = async (): Promise<void> => {
+    if (now() < restsUntil) return
     let left = known.filter(({ status }) => status === 'in_progress')
     while (left.length > 0 && !closed) {
       const next: JobRow[] = []
       for (const job of left) {
         const free = options.concurrency - running.size
-        if (free <= 0 || closed) return
+        if (free <= 0 || closed || now() < restsUntil) return
         const until = paused.get(job.id)
         if (until !== undefined && until > now()) continue
         paused.delete(job.id)
