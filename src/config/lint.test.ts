@@ -5,6 +5,7 @@ import { type LintEntry, lintOrder } from './lint.ts'
 
 const entry = (id: string, hooks: string, more: Partial<LintEntry> = {}): Omit<LintEntry, 'index' | 'line' | 'column'> => ({
   id,
+  plugin: id,
   hooks: hooks.split(' '),
   needs: [],
   wants: [],
@@ -81,3 +82,12 @@ test('held-back text adds up', () => {
   expect(advice(auth, guard('a', 1500), guard('b', 900), router)[0]).toContain('`a` and `b` hold back 2400 characters')
 })
 test('an empty list is the loader’s business', () => expect(advice()).toEqual([]))
+
+test('who reads a slot when all is over may stand above what fills it', () => {
+  expect(advice(entry('audit', 'admit request settle', { wants: ['principal'], open: true }), auth, router)).toEqual([])
+  expect(advice(entry('audit', 'request settle', { wants: ['principal'] }), auth, router)).toHaveLength(1)
+})
+test('a second instance below what fills the slot shows that the first is meant for strangers', () => {
+  expect(advice({ ...limit, id: 'strangers' }, auth, limit, router)).toEqual([])
+  expect(advice({ ...limit, id: 'strangers' }, auth, router)).toHaveLength(1)
+})

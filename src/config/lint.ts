@@ -10,6 +10,8 @@ import { type Diagnostic, type Path, type Position, pathText, type Severity } fr
 /** What the rules need to know of one entry of the list. */
 export interface LintEntry extends Position {
   readonly id: string
+  /** Name of the plugin. */
+  readonly plugin: string
   /** Position in the list of the file. */
   readonly index: number
   /** Names of the hooks that the instance has. */
@@ -22,6 +24,8 @@ export interface LintEntry extends Position {
   readonly holds?: number
   /** It runs only for some exchanges (`when`). */
   readonly conditional?: boolean
+  /** Exchanges go on without it when it fails. */
+  readonly open?: boolean
   /** It accounts for usage. */
   readonly counts?: boolean
 }
@@ -82,14 +86,16 @@ function lateObserver(entries: readonly LintEntry[], i: number, entry: LintEntry
   say(entry, 'advice', message, `move it above \`${first.id}\` (line ${first.line}) unless that is meant`)
 }
 
-/** A wanted slot is empty when only a plugin below fills it. */
+/** A wanted slot is empty when only a plugin below fills it. Who settles, and is one that may be missed, reads it when all is over. */
 function lateProvider(entries: readonly LintEntry[], i: number, entry: LintEntry, say: Say): void {
-  if (!actsDown(entry)) return
+  if (!actsDown(entry) || (has(entry, 'settle') && entry.open)) return
   for (const name of entry.wants) {
     const fills = (one: LintEntry): boolean => one.provides.includes(name)
     if (entries.slice(0, i).some(fills)) continue
     const below = entries.slice(i + 1).find(fills)
     if (!below) continue
+    // another instance of it stands where the slot is filled: this one is meant for what comes before
+    if (entries.some((one) => one.plugin === entry.plugin && one.index > below.index)) continue
     const message = `\`${entry.id}\` uses \`${name}\`, which only \`${below.id}\` below it (line ${below.line}) provides: it will find none`
     say(entry, 'advice', message, `move \`${below.id}\` above it`)
   }

@@ -240,6 +240,7 @@ function lintEntries(o: BuildOptions, live: readonly LiveInstance[]): Parameters
     const entry = o.load.plugins.find((p) => p.id === l.id)!
     return {
       id: l.id,
+      plugin: l.plugin.name,
       index: entry.index,
       ...o.load.locate(['plugins', entry.index]),
       hooks: exchangeHooks.filter((name) => l.hooks[name] !== undefined),
@@ -248,6 +249,7 @@ function lintEntries(o: BuildOptions, live: readonly LiveInstance[]): Parameters
       provides: l.plugin.provides.map((s) => s.name),
       ...(l.hooks.inspect && { holds: l.hooks.inspect.hold }),
       conditional: entry.when !== undefined,
+      open: l.plugin.failure === 'open',
       counts: l.usage,
     }
   })
