@@ -104,6 +104,8 @@ export interface SessionValue {
   readonly last?: LaneState
   /** Input tokens that this request will have, estimated from what the lane's last one was billed and from what is new in this one. */
   inputTokens?(): number
+  /** Tokens that the model is billed for, per token of `estimateText`: learned from its bills. Absent = not known. */
+  readonly tokenRatio?: number
 }
 
 /** The last settled exchange of a lane. Times are milliseconds since the epoch. */
