@@ -18,8 +18,6 @@ export interface Billed {
 
 export interface SimulatedProvider {
   readonly url: string
-  /** The last call. */
-  last(): Billed | undefined
   stop(): Promise<void>
 }
 
@@ -34,11 +32,11 @@ const perPicture = 1500
 
 /**
  * @param now milliseconds of the replay
+ * @param bill is told of every call
  * @param minimum tokens below which the model caches nothing
  */
-export function simulateProvider(now: () => number, minimum = 1024): SimulatedProvider {
+export function simulateProvider(now: () => number, bill: (billed: Billed) => void, minimum = 1024): SimulatedProvider {
   const cache = new PrefixCache(minimum)
-  let last: Billed | undefined
   const server = Bun.serve({
     hostname: '127.0.0.1',
     port: 0,
@@ -68,7 +66,7 @@ export function simulateProvider(now: () => number, minimum = 1024): SimulatedPr
             results.push({ block: blocks.length - 1, ...(typeof block.content === 'string' && { text: block.content }) })
         }
       const use = cache.use(blocks, now(), now() + 1)
-      last = { use, blocks, results, bodyHash: Bun.hash.wyhash(text) as bigint }
+      bill({ use, blocks, results, bodyHash: Bun.hash.wyhash(text) as bigint })
       return Response.json({
         id: 'msg_replay',
         type: 'message',
@@ -89,7 +87,6 @@ export function simulateProvider(now: () => number, minimum = 1024): SimulatedPr
   })
   return {
     url: server.url.origin,
-    last: () => last,
     stop: () => server.stop(true),
   }
 }

@@ -25,6 +25,8 @@ const model = 'claude-sonnet-4-6'
 export interface Policy {
   readonly name: string
   readonly plugins: string
+  /** How many providers serve the model, each with a cache of its own; one when absent. */
+  readonly deployments?: number
 }
 
 export interface SessionResult {
@@ -58,19 +60,20 @@ export interface ReplayResult {
   readonly seconds: number
 }
 
-const configOf = (upstream: string, plugins: string) => `version: 1
+const configOf = (upstreams: readonly string[], plugins: string) => `version: 1
 server: { listen: 127.0.0.1:0, admin: 127.0.0.1:0, body_limit: 64mb }
 mounts: [{ path: /, api: anthropic }]
 upstreams:
-  provider: { dialect: anthropic, base_url: ${upstream}, key: none }
+${upstreams.map((url, i) => `  provider${i}: { dialect: anthropic, base_url: ${url}, key: none }`).join('\n')}
 models:
   ${model}:
-    targets: [{ upstream: provider }]
+    targets: [${upstreams.map((_, i) => `{ upstream: provider${i} }`).join(', ')}]
     price: { input: 3, output: 15, cache_read: 0.30, cache_write: 3.75, cache_write_1h: 6 }
 plugins:
   - use: probe
 ${plugins}
   - use: router
+    with: { strategy: weighted }
 `
 
 /** Replays sessions under a policy. @throws when a call fails: then nothing that was measured means anything */
@@ -81,7 +84,15 @@ export async function replay(
 ): Promise<ReplayResult> {
   const started = performance.now()
   let clock = 0
-  const provider = simulateProvider(() => clock)
+  let billed: Billed | undefined
+  const providers = Array.from({ length: policy.deployments ?? 1 }, () =>
+    simulateProvider(
+      () => clock,
+      (bill) => {
+        billed = bill
+      },
+    ),
+  )
   const said: { trim: bigint | undefined; cache: bigint | undefined; tokens: number } = { trim: 0n, cache: 0n, tokens: 0 }
   const probe = definePlugin({
     api: 1,
@@ -103,7 +114,13 @@ export async function replay(
   })
   const dir = mkdtempSync(join(tmpdir(), 'headgate-savings-'))
   const configPath = join(dir, 'gateway.yaml')
-  writeFileSync(configPath, configOf(provider.url, policy.plugins))
+  writeFileSync(
+    configPath,
+    configOf(
+      providers.map(({ url }) => url),
+      policy.plugins,
+    ),
+  )
   const gateway = new Gateway({
     configPath,
     env: {},
@@ -135,7 +152,6 @@ export async function replay(
         body: session.bodies.body(session.trajectory.turns[turn]!.n),
       })
       const text = await response.text()
-      const billed = provider.last()
       if (response.status !== 200 || !billed)
         throw new Error(`${session.trajectory.file} call ${turn}: ${response.status} ${text.slice(0, 500)}`)
       account(session, turn, clock, billed, said)
@@ -148,7 +164,7 @@ export async function replay(
     return { policy: policy.name, sessions: sessions.map((session) => session.result), seconds: (performance.now() - started) / 1000 }
   } finally {
     await edge.stop(1000)
-    await provider.stop()
+    await Promise.all(providers.map((provider) => provider.stop()))
     rmSync(dir, { recursive: true, force: true })
   }
 }
@@ -160,7 +176,7 @@ interface OpenSession {
   readonly originals: readonly (string | undefined)[]
   readonly result: SessionResult
   bodies: ReturnType<typeof sessionBodies> | undefined
-  /** Tokens of the last prompt, and until when its entry lives. */
+  /** Tokens of the last prompt that its entry holds, and until when it lives. */
   last: { readonly prompt: number; readonly until: number } | undefined
 }
 
@@ -210,7 +226,7 @@ function account(
   result.trimmedTokens = said.tokens
 
   if (session.last && now < session.last.until && use.read < session.last.prompt / 2) result.warmMisses++
-  session.last = { prompt: tokens, until: now + (use.write1h > 0 ? 3_600_000 : 300_000) }
+  session.last = { prompt: use.read + use.write5m + use.write1h, until: now + (use.write1h > 0 ? 3_600_000 : 300_000) }
 
   let trim = 0
   let original = tokens
