@@ -10,7 +10,7 @@ import { descend, type Stop } from '../pipeline/descend.ts'
 import { messageOf } from '../pipeline/fence.ts'
 import { makeRefusal } from '../pipeline/refuse.ts'
 import { ReplyCore, refusalReply } from '../pipeline/reply-core.ts'
-import type { RouteAnswer, RouteCall } from '../plugin/host.ts'
+import { type RouteAnswer, type RouteCall, StoreUnavailable } from '../plugin/host.ts'
 import { unknownUsage } from '../plugin/outcome.ts'
 import type { Refusal } from '../plugin/reply.ts'
 import { statusOf } from '../upstream/failure.ts'
@@ -99,6 +99,9 @@ async function answer(
     const { status } = response
     return { response, reply: new ReplyCore(status < 400, status, new Headers(response.headers), false, { kind: 'completed', events: [] }) }
   } catch (error) {
+    if (error instanceof StoreUnavailable) {
+      return { reply: refused(core, dialect, makeRefusal('store_unavailable', { retryAfter: 1 }), Number.POSITIVE_INFINITY) }
+    }
     services.log.error('a route failed', { path: core.path, error: messageOf(error) })
     const message = 'This endpoint failed. Name the request id to the operator.'
     return { reply: refused(core, dialect, { type: 'refusal', code: 'internal_error', message }, Number.POSITIVE_INFINITY) }
