@@ -20,6 +20,7 @@ export const composition: Composition = {
     'rate-limit': () => import('../plugins/rate-limit/index.ts'),
     router: () => import('../plugins/router/index.ts'),
     session: () => import('../plugins/session/index.ts'),
+    'tool-trim': () => import('../plugins/tool-trim/index.ts'),
     traces: () => import('../plugins/traces/index.ts'),
     validate: () => import('../plugins/validate/index.ts'),
   },

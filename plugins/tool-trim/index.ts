@@ -1,0 +1,201 @@
+/**
+ * `tool-trim`: results of tools in fewer tokens, without loss and without losing the provider's prompt cache.
+ *
+ * This file joins the parts to hooks. Each result is decided once, at its first sight; whoever sends the same conversation again sends the same bytes
+ * (`pass.ts`). What no class could shorten leaves as the client sent it, byte for byte. Fails open: untrimmed is right, only dearer.
+ */
+
+import {
+  definePlugin,
+  type Exchange,
+  globMatcher,
+  type Operation,
+  Principal,
+  Session,
+  type SessionValue,
+  type Slot,
+  Trim,
+  Trimmers,
+  type TrimValue,
+} from 'headgate/plugin'
+import { addRoutes } from './admin.ts'
+import { branches } from './branch.ts'
+import { config } from './config.ts'
+import { yielding } from './decide.ts'
+import { type LeakWatch, leakWatch } from './leaks.ts'
+import { ledger } from './ledger.ts'
+import { type Passed, passing } from './pass.ts'
+import { policyOf } from './policy.ts'
+import { canRead } from './read-unit.ts'
+import { locate } from './record.ts'
+import { rereads } from './rereads.ts'
+import { sessions } from './sessions.ts'
+import { type OwnTrimValue, trimValue, untrimmed } from './value.ts'
+
+/** What the hooks of one exchange share. */
+interface Trimming {
+  passed: Passed | undefined
+  session: string
+  value: OwnTrimValue | undefined
+  watch: LeakWatch | undefined
+}
+
+const conversations: ReadonlySet<Operation> = new Set<Operation>(['chat', 'messages', 'responses', 'generate', 'converse'])
+
+export default definePlugin({
+  api: 1,
+  name: 'tool-trim',
+  summary: 'Tool results in fewer tokens, without loss and without losing the prompt cache',
+  config,
+  needs: [Session],
+  wants: [Principal, Trimmers],
+  provides: [Trim],
+  failure: 'open',
+  usage: true,
+  state: (): Trimming => ({ passed: undefined, session: '', value: undefined, watch: undefined }),
+
+  setup(host, config) {
+    const policy = policyOf(config)
+    const isOn = globMatcher(config.models)
+    const isOff = globMatcher(config.not_models)
+    const tokens = host.counter(
+      'tool_trim_tokens',
+      'Tokens that requests were shorter by (estimates), by class; history counts with each request',
+    )
+    const fresh = host.counter('tool_trim_new_tokens', 'Of those: in results that were sent for the first time, by class')
+    const refusals = host.counter(
+      'tool_trim_decode_refusals',
+      'Results that a trimmer was not used for, because its inverse did not give them back',
+    )
+    const mismatches = host.counter('tool_trim_ledger_mismatches', 'Results that would be trimmed otherwise now than they were sent')
+    const leaks = host.counter('tool_trim_marks_leaked', 'References and masks that a model wrote itself')
+    const failures = host.counter('tool_trim_store_failures', 'Calls to the store that failed')
+    const requests = host.counter('tool_trim_requests', 'Requests, by what was done: trimmed, untouched, control, off')
+    const kept = ledger(host.state, config.keep, () => failures.add())
+    const running = branches(config.memory)
+    const known = sessions(kept)
+    const files = rereads(host.state, (trimmed, control) =>
+      host.log.warn('files are read again more often after references than without: references are made no more', { trimmed, control }),
+    )
+    host.gauge('tool_trim_reread_share', 'Share of files that were read again within two turns of a reference, by arm', () => files.gauge())
+    host.gauge('tool_trim_memory_bytes', 'Memory held for running conversations', () => [{ value: running.size }])
+    const pass = passing({
+      ledger: kept,
+      branches: running,
+      sessions: known,
+      policy: () => (files.harmful ? { ...policy, classes: policy.classes.filter((name) => name !== 'ref') } : policy),
+      margin: config.cold_mask.margin,
+      refresh: config.keep / 2,
+      told: { refused: (trimmer) => refusals.add(1, { trimmer }), mismatch: () => mismatches.add() },
+      rereads: files,
+    })
+    addRoutes(host, { sessions: known, rereads: files, branches: running })
+
+    const pending = new Set<Promise<void>>()
+    /** Work that no request waits for. */
+    const later = (work: () => Promise<void>): void => {
+      const promise = work()
+        .catch((error: unknown) => host.log.warn('what was sent could not be kept', { error: String(error) }))
+        .finally(() => pending.delete(promise))
+      pending.add(promise)
+    }
+    const keep = async ({ claims, writes }: Passed): Promise<void> => {
+      if (claims.length === 0 && writes.length === 0) return
+      await yielding()
+      const there = await kept.claim(claims)
+      if (there.some((value, i) => value !== undefined && JSON.stringify(value) !== JSON.stringify(claims[i]![1]))) mismatches.add()
+      await kept.write(writes)
+    }
+
+    return {
+      async request(x) {
+        if (!conversations.has(x.operation) || !canRead(x.dialect)) return
+        const session = x.peek(Session)
+        if (!session) return // no conversation
+        if (!isOn(x.request.model) || isOff(x.request.model)) {
+          x.put(Trim, untrimmed('off'))
+          requests.add(1, { did: 'off' })
+          return
+        }
+        const passed = await pass({
+          request: x.request,
+          dialect: x.dialect,
+          scope: x.peek(Principal)?.id ?? '',
+          session,
+          more: x.peek(Trimmers) ?? [],
+          now: host.now(),
+        })
+        if (!passed) return
+        x.state.passed = passed
+        x.state.session = session.id
+        if (passed.control) {
+          x.put(Trim, untrimmed('control'))
+          requests.add(1, { did: 'control' })
+          x.note('control group: untrimmed')
+        } else put(x, passed, session)
+        later(() => keep(passed))
+      },
+
+      hears: (x) => (x.state.passed?.marks.size ?? 0) > 0 && !x.state.passed!.control,
+
+      event(x, event) {
+        const { passed } = x.state
+        if (!passed) return undefined
+        x.state.watch ??= leakWatch((reference) => passed.marks.get(reference))
+        return x.state.watch.event(event)
+      },
+
+      async settle(x, outcome) {
+        const { passed, value, watch, session } = x.state
+        if (!passed) return
+        const { state } = passed
+        if (watch && watch.found.references + watch.found.masks > 0) {
+          const { references, masks } = watch.found
+          if (references > 0) state.refsOff = true
+          if (masks > 0) state.masksOff = true
+          if (references > 0) leaks.add(references, { what: 'reference' })
+          if (masks > 0) leaks.add(masks, { what: 'mask' })
+          host.log.warn('a model wrote a reference of ours itself: this session gets no new ones', { session, references, masks })
+          x.note(`the model wrote ${references + masks} of our texts itself`)
+          await kept.write(known.entries(session, state))
+        }
+        if (!value || outcome.served === undefined) return
+        for (const [name, count] of Object.entries(value.classes)) tokens.add(count, { class: name })
+        for (const [name, count] of Object.entries(value.newClasses)) fresh.add(count, { class: name })
+        state.tokens = value.tokens
+      },
+
+      async close() {
+        await Promise.all(pending)
+        running.clear()
+        known.clear()
+      },
+    }
+
+    /** Puts what was decided into the request. */
+    function put(x: Exchange<Slot<SessionValue>, never, Slot<TrimValue>, Trimming>, passed: Passed, session: SessionValue): void {
+      const { request } = x
+      const { units, plain, records, state } = passed
+      let changed = 0
+      let masked = 0
+      for (const [i, record] of records.entries()) {
+        if (record.texts.length === 0) continue
+        const unit = units[i]!
+        locate(request, unit, record, plain[i]!)
+        for (const { at, json, masked: isMasked } of record.texts) {
+          if (json === undefined || !at) continue
+          request.replaceSpan(unit.start + at.start, unit.start + at.end, json)
+          changed++
+          if (isMasked) masked++
+        }
+      }
+      state.results = records.reduce((sum, record) => sum + record.texts.length, 0)
+      state.trimmed = changed
+      state.masked = masked
+      requests.add(1, { did: changed > 0 ? 'trimmed' : 'untouched' })
+      x.state.value = trimValue(request, passed, session)
+      x.put(Trim, x.state.value)
+      if (changed > 0) x.note(`${changed} results trimmed${masked > 0 ? `, ${masked} of them cleared` : ''}`)
+    }
+  },
+})

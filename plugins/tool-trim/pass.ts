@@ -1,0 +1,323 @@
+/**
+ * One request's way through the trimmer: find what is known of its conversation, read what is new, decide, and say what has to be kept.
+ *
+ *   chain ─▶ branch in memory? ─▶ read new messages ─▶ ask the ledger ─▶ standing ─▶ decide ─▶ cold? decide anew ─▶ records
+ *
+ * Whatever is found where, the bytes are the same: from memory, from the ledger, or worked out again.
+ */
+
+import { globMatcher, type Json, type PromptUnit, type RequestView, type SessionValue, type Trimmer } from 'headgate/plugin'
+import type { Branch, Branches, Standing } from './branch.ts'
+import { type Chain, isAnswer, keyText, promptChain, rootKey, sameKey } from './chain.ts'
+import { type Deciding, decide, type ReadUnit, readUnits, type Told } from './decide.ts'
+import { factsOf } from './facts.ts'
+import { forcesCall } from './forced.ts'
+import { type Ledger, packed } from './ledger.ts'
+import { chooseMasks } from './masks.ts'
+import { boundsOf, type Policy, policyId, readPolicy, trims } from './policy.ts'
+import { Reader, type ReaderState } from './reader.ts'
+import type { UnitRecord } from './record.ts'
+import type { Rereads } from './rereads.ts'
+import type { SessionState, Sessions } from './sessions.ts'
+
+export interface PassDeps {
+  readonly ledger: Ledger
+  readonly branches: Branches
+  readonly sessions: Sessions
+  /** Of the config; that of a running session is its own. */
+  readonly policy: () => Policy
+  /** A cache is lost so many milliseconds after its end. */
+  readonly margin: number
+  /** Kept entries are written anew after so many milliseconds. */
+  readonly refresh: number
+  readonly told: Pick<Told, 'refused' | 'mismatch'>
+  readonly rereads: Rereads
+}
+
+export interface PassInput {
+  readonly request: RequestView
+  readonly dialect: string
+  /** Whose conversation it is: others never share a key. */
+  readonly scope: string
+  readonly session: SessionValue
+  readonly more: readonly Trimmer[]
+  readonly now: number
+}
+
+export interface Passed {
+  readonly units: readonly PromptUnit[]
+  readonly plain: readonly boolean[]
+  readonly records: readonly UnitRecord[]
+  /** Messages from here on are new in this request. */
+  readonly fresh: number
+  readonly control: boolean
+  readonly state: SessionState
+  readonly marks: ReadonlyMap<string, string>
+  readonly turn: number
+  /** The first message that was sent otherwise before: its cache was lost. */
+  readonly rewrittenFrom: number | undefined
+  /** What is to be kept, once the request is on its way. */
+  readonly claims: readonly (readonly [key: string, value: Json])[]
+  readonly writes: readonly (readonly [key: string, value: Json])[]
+}
+
+/** Answers that are looked for in memory, and in the ledger. */
+const mostAnswers = 64
+const mostAsked = 16
+
+const emptyMap: ReadonlyMap<string, Json> = new Map()
+const emptySet: ReadonlySet<string> = new Set()
+
+export function passing(deps: PassDeps): (input: PassInput) => Promise<Passed | undefined> {
+  const trimOf = trims()
+  const { ledger, branches, sessions, rereads } = deps
+
+  return async (input) => {
+    const { request, dialect, session, now } = input
+    const chain = promptChain(request.bytes, request.units, dialect, rootKey(input.scope))
+    if (chain.units.length === 0) return undefined
+    const answers = lastOfAnswers(chain.units)
+    const root = answers[0] ?? -1
+    const branch = takeBranch(branches, chain, answers)
+    const found = branch && goOn(branch, chain)
+    const start = found?.start ?? 0
+    const read = await readUnits(request, dialect, chain, start)
+
+    // everything that the ledger may know, in one go
+    const asked = answers.filter((at) => at > (branch?.root ?? -1)).slice(0, mostAsked)
+    const ids = read.flatMap((unit) => unit.ids)
+    const keys = [sessions.key(session.id), ...asked.map((at) => standingKey(chain, at)), ...ids.map((id) => `d:${id}`)]
+    const values = await ledger.read(keys)
+    const known = sessions.find(session.id, values[0])
+    const at = asked.findIndex((_, i) => readStanding(values[i + 1]) !== undefined)
+    const ancestor = at < 0 ? branch?.standing : readStanding(values[at + 1])
+    const own = at >= 0 && asked[at] === root ? ancestor : branch?.root === root ? branch.standing : undefined
+
+    const policy = known?.policy ?? (await policyNamed(ancestor?.policy)) ?? deps.policy()
+    const state = known ?? (await sessions.begin(session.id, policy, ancestor?.control, now))
+    if (rereads.harmful) state.refsOff = true
+    const gone = session.last?.warmUntil !== undefined && now > session.last.warmUntil + deps.margin
+    const lost = gone || (!ancestor && known !== undefined && root >= 0)
+    const standing: Standing = own ?? {
+      floor: ancestor?.floor ?? (known || lost ? 0 : root + 1),
+      control: ancestor?.control ?? state.control,
+      policy: policyId(state.policy),
+      forced: forcesCall(request.bytes, request.units),
+      ...(ancestor?.rewritten !== undefined && { rewritten: ancestor.rewritten }),
+    }
+
+    // another instance has decided anew since: what is remembered here holds no more
+    const stale = branch !== undefined && standing.rewritten !== branch.standing.rewritten
+    const from = stale || !found ? 0 : start
+    const readAll = from === start ? read : await readUnits(request, dialect, chain, 0)
+    const sent = await sentBefore(readAll, standing, from === start ? ids : undefined, values.slice(1 + asked.length))
+    const foreign = foreignIn(request)
+    const arm = standing.control ? 'control' : 'trimmed'
+    const told: Told = { ...deps.told, referred: () => rereads.referred(arm), again: () => rereads.again(arm) }
+    const deciding = (more: Partial<Deciding>): Deciding => ({
+      request,
+      dialect,
+      chain,
+      policy: state.policy,
+      trim: trimOf(state.policy, !state.refsOff, input.more),
+      reader: new Reader(boundsOf(state.policy), factsOf(state.policy.kinds)),
+      isOff: globMatcher(state.policy.notTools),
+      sent: standing.control ? emptyMap : sent.decisions,
+      masked: standing.control ? emptySet : sent.masked,
+      floor: standing.floor,
+      forcedFrom: forcedFrom(own === undefined && ancestor?.forced === true, chain, readAll, from, root),
+      isForeign: foreign,
+      marks: new Map(),
+      countFrom: (at >= 0 ? asked[at]! : (branch?.root ?? root)) + 1,
+      now,
+      told,
+      ...more,
+    })
+    let records: UnitRecord[] = from === 0 ? [] : found!.records
+    let work = deciding(from === 0 ? {} : { reader: found!.reader, marks: branch!.marks })
+    let atRoot: ReaderState | undefined = await decide(work, readAll, from, root, records)
+    if (root < from && root >= 0) atRoot = branch!.atRoot
+    let rewrittenFrom: number | undefined
+
+    let current = standing
+    if (lost && !own && !standing.control && root >= 0) {
+      const anew = await rewrite()
+      if (anew) {
+        records = anew.records
+        work = anew.work
+        atRoot = anew.atRoot
+        current = anew.standing
+        rewrittenFrom = anew.first
+      }
+    }
+
+    if (root >= 0 && atRoot) {
+      const tail = chain.keys.slice(root + 1)
+      branches.put(keyText(chain.keys[root]!), {
+        root,
+        records,
+        tail,
+        atRoot,
+        reader: work.reader,
+        standing: current,
+        policy: state.policy,
+        marks: work.marks,
+        refs: !state.refsOff,
+      })
+    }
+    state.requests++
+    return {
+      units: chain.units,
+      plain: chain.plain,
+      records,
+      fresh: Math.max(root + 1, 0),
+      control: standing.control,
+      state,
+      marks: work.marks,
+      turn: work.reader.turn,
+      rewrittenFrom,
+      ...keeping(),
+    }
+
+    /** The cache is lost: the one moment at which other bytes cost nothing. Written down first; when that fails all stays as it was. */
+    async function rewrite(): Promise<
+      { records: UnitRecord[]; work: Deciding; atRoot: ReaderState | undefined; standing: Standing; first: number } | undefined
+    > {
+      const masked = state.masksOff ? undefined : chooseMasks(state.policy, records, work.reader.turn)
+      if (!masked && standing.floor === 0) return undefined
+      const all = await readUnits(request, dialect, chain, 0)
+      const again = deciding({ sent: emptyMap, masked: masked ?? sent.masked, floor: 0, countFrom: Number.MAX_SAFE_INTEGER })
+      const made: UnitRecord[] = []
+      const after = await decide(again, all, 0, root, made)
+      const first = made.findIndex((record, i) => record.texts.some((text, k) => text.json !== records[i]?.texts[k]?.json))
+      if (first < 0) return undefined
+      const name = `${keyText(chain.keys[root]!)}.${now.toString(36)}`
+      const changed: Standing = { ...standing, floor: 0, rewritten: name }
+      const written = await ledger.write([
+        [`w:${name}`, rewritingOf(made)],
+        [standingKey(chain, root), standingOf(changed)],
+      ])
+      return written ? { records: made, work: again, atRoot: after, standing: changed, first } : undefined
+    }
+
+    function keeping(): Pick<Passed, 'claims' | 'writes'> {
+      const claims: (readonly [string, Json])[] = []
+      const writes: (readonly [string, Json])[] = []
+      if (root >= 0 && !own && rewrittenFrom === undefined) claims.push([standingKey(chain, root), standingOf(current)])
+      if (now - state.keptAt > deps.refresh) {
+        state.keptAt = now
+        writes.push(...sessions.entries(session.id, state))
+        if (current.rewritten !== undefined) writes.push([`w:${current.rewritten}`, rewritingOf(records)])
+        if (root >= 0 && own) writes.push([standingKey(chain, root), standingOf(current)])
+      }
+      if (standing.control) return { claims, writes }
+      for (const [i, record] of records.entries()) {
+        const due = now - record.keptAt > deps.refresh
+        if (i < from && !due) continue
+        if (due) record.keptAt = now
+        for (const text of record.texts) {
+          if (text.fixed || text.masked || (i < standing.floor && text.json === undefined)) continue
+          const entry = [`d:${text.id}`, text.json === undefined ? null : packed(text.json)] as const
+          if (i < from) writes.push(entry)
+          else if (!sent.decisions.has(text.id)) claims.push(entry)
+        }
+      }
+      return { claims, writes }
+    }
+  }
+
+  async function policyNamed(name: string | undefined): Promise<Policy | undefined> {
+    if (name === undefined || name === policyId(deps.policy())) return undefined
+    const [kept] = await ledger.read([`p:${name}`])
+    return readPolicy(kept)
+  }
+
+  /** What the ledger says was sent for the texts of `read`. */
+  async function sentBefore(
+    read: readonly ReadUnit[],
+    standing: Standing,
+    ids: readonly string[] | undefined,
+    values: readonly (Json | undefined)[],
+  ): Promise<{ decisions: ReadonlyMap<string, Json>; masked: ReadonlySet<string> }> {
+    const decisions = new Map<string, Json>()
+    const names = ids ?? read.flatMap((unit) => unit.ids)
+    const kept = ids ? values : await ledger.read(names.map((id) => `d:${id}`))
+    for (const [i, id] of names.entries()) if (kept[i] !== undefined) decisions.set(id, kept[i]!)
+    const masked = new Set<string>()
+    if (standing.rewritten !== undefined && names.length > 0) {
+      const [list] = await ledger.read([`w:${standing.rewritten}`])
+      for (const [id, value] of Object.entries((list ?? {}) as Readonly<Record<string, Json>>)) {
+        if (value === true) masked.add(id)
+        else decisions.set(id, value)
+      }
+    }
+    return { decisions, masked }
+  }
+}
+
+/** Positions of the last message of each answer, the newest first. One at the very end is the beginning of an answer that is to come. */
+function lastOfAnswers(units: readonly PromptUnit[]): number[] {
+  const found: number[] = []
+  let after = true
+  for (let i = units.length - 1; i >= 0 && found.length < mostAnswers; i--) {
+    const answer = isAnswer(units[i]!.role)
+    if (answer && !after) found.push(i)
+    after = answer
+  }
+  return found
+}
+
+function takeBranch(branches: Branches, chain: Chain, answers: readonly number[]): Branch | undefined {
+  for (const at of answers) {
+    const branch = branches.take(keyText(chain.keys[at]!))
+    if (branch) return branch
+  }
+  return undefined
+}
+
+/** Where a branch goes on: behind all that it has seen when that is there again, else behind the last answer that it knows. */
+function goOn(branch: Branch, chain: Chain): { start: number; reader: Reader; records: UnitRecord[] } {
+  const begin = branch.root + 1
+  const same = branch.tail.length <= chain.keys.length - begin && branch.tail.every((key, i) => sameKey(key, chain.keys[begin + i]!))
+  const { reader, records } = branch
+  if (same) return { start: begin + branch.tail.length, reader, records }
+  return { start: begin, reader: reader.from(branch.atRoot), records: records.slice(0, begin) }
+}
+
+const standingKey = (chain: Chain, at: number): string => `r:${keyText(chain.keys[at]!)}`
+
+function standingOf({ floor, control, policy, forced, rewritten }: Standing): Json {
+  return { f: floor, c: control, p: policy, x: forced, ...(rewritten !== undefined && { w: rewritten }) }
+}
+
+function readStanding(kept: Json | undefined): Standing | undefined {
+  if (typeof kept !== 'object' || kept === null || Array.isArray(kept)) return undefined
+  const { f, c, p, x, w } = kept as { readonly [key: string]: Json | undefined }
+  if (typeof f !== 'number' || typeof p !== 'string') return undefined
+  return { floor: f, control: c === true, policy: p, forced: x === true, ...(typeof w === 'string' && { rewritten: w }) }
+}
+
+/** All decisions of a conversation, by name: `true` for what is cleared. */
+function rewritingOf(records: readonly UnitRecord[]): Json {
+  const list: Record<string, Json> = {}
+  for (const { texts } of records) {
+    for (const { id, fixed, masked, json } of texts) if (!fixed) list[id] = masked ? true : json === undefined ? null : packed(json)
+  }
+  return list
+}
+
+/** From which message on results stay as they are, because the only one answers a call that the client forced. */
+function forcedFrom(forced: boolean, chain: Chain, read: readonly ReadUnit[], start: number, root: number): number {
+  const never = chain.units.length
+  if (!forced) return never
+  let results = 0
+  for (const [i, { pieces }] of read.entries()) if (start + i > root) results += pieces.filter((piece) => piece.kind === 'result').length
+  return results === 1 ? root + 1 : never
+}
+
+/** Whether a message was changed by a plugin above: what it made of it stands. */
+function foreignIn(request: RequestView): (unit: PromptUnit) => boolean {
+  if (request.firstEdit < 0) return () => false
+  const { changes } = request
+  return ({ start, end }) => changes.some((change) => change.start < end && start < change.end)
+}
