@@ -14,6 +14,8 @@ import { endOfInstance, rowId } from './tables.ts'
 /** Rows of one transaction, and milliseconds between two. */
 const chunk = 200
 const pause = 20
+/** Rows of sums, which have no indexes. */
+const sumsChunk = 1000
 
 export interface Keeping {
   /** Milliseconds for which exchanges and bodies are kept; undefined: for ever. */
@@ -115,7 +117,7 @@ async function deleteSessions(records: Records, before: number, signal: AbortSig
     const { day } = first
     const [end] = await sql<{
       session: string
-    }>`SELECT session FROM audit_session WHERE day = ${day} ORDER BY session LIMIT 1 OFFSET ${chunk}`
+    }>`SELECT session FROM audit_session WHERE day = ${day} ORDER BY session LIMIT 1 OFFSET ${sumsChunk}`
     if (end && end.session > first.session) await sql`DELETE FROM audit_session WHERE day = ${day} AND session < ${end.session}`
     else await sql`DELETE FROM audit_session WHERE day = ${day} AND session = ${first.session}`
     await Bun.sleep(pause)
@@ -131,8 +133,8 @@ async function deleteZones({ sql }: Records, before: number, signal: AbortSignal
   const deleteFacet = async (facet: string): Promise<void> => {
     while (!signal.aborted) {
       const rows = await sql`DELETE FROM audit_zone WHERE facet = ${facet} AND zone IN
-        (SELECT zone FROM audit_zone WHERE facet = ${facet} AND zone < ${end} ORDER BY zone LIMIT ${chunk}) RETURNING zone`
-      if (rows.length < chunk) return
+        (SELECT zone FROM audit_zone WHERE facet = ${facet} AND zone < ${end} ORDER BY zone LIMIT ${sumsChunk}) RETURNING zone`
+      if (rows.length < sumsChunk) return
       await Bun.sleep(pause)
     }
   }

@@ -1,7 +1,7 @@
 /**
  * What is summed up over exchanges, and by what: the columns of the sums, and how a row of `audit_exchange` counts in each. Texts of SQL only.
  *
- * Money is summed up in two parts, because a sum that overflows 64 bits is an error in both databases; they are put together here, as bigints.
+ * A sum of more than 64 bits is an error in SQLite. Then money is summed up in two parts, which are put together here, as bigints.
  */
 
 import type { SqlValue } from 'headgate/plugin'
@@ -67,21 +67,22 @@ export const rowSums = sumNames.map((name) => `sum(${counted[name]})`).join(', '
 const part = 1_000_000n
 const money: ReadonlySet<keyof Sums> = new Set(['cost', 'cost_least', 'saved', 'saved_gross', 'trim_saved'])
 
-/** A list of sums that {@link sumsFrom} reads: over rows of exchanges, or over sums. */
-export function selectSums(from: 'rows' | 'sums'): string {
+/** A list of sums that {@link sumsFrom} reads: over rows of exchanges, or over sums. `parted`: money in two parts each, for sums beyond 64 bits. */
+export function selectSums(from: 'rows' | 'sums', parted: boolean): string {
   const value = (name: keyof Sums) => (from === 'rows' ? counted[name] : name)
   return sumNames
     .map((name) =>
-      money.has(name)
+      parted && money.has(name)
         ? `sum((${value(name)}) / ${part}) AS ${name}_high, sum((${value(name)}) % ${part}) AS ${name}_low`
         : `sum(${value(name)}) AS ${name}`,
     )
     .join(', ')
 }
 
-/** The sums of a result's row; undefined for the sum of nothing. */
-export function sumsFrom(row: Readonly<Record<string, SqlValue>>): Sums | undefined {
+/** The sums of a result's row, which may be the row itself; undefined for the sum of nothing. */
+export function sumsFrom(row: Readonly<Record<string, SqlValue>>, parted: boolean): Sums | undefined {
   if (row.requests === null) return undefined
+  if (!parted) return row as unknown as Sums
   const made = {} as Sums
   for (const name of sumNames) {
     made[name] = money.has(name) ? (row[`${name}_high`] as bigint) * part + (row[`${name}_low`] as bigint) : (row[name] as bigint)

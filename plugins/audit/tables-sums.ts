@@ -22,6 +22,9 @@ export const savingsAndSums: Migration = {
     // a chain that goes on from another: the id and the hash of that one's last row
     'ALTER TABLE audit_instance ADD COLUMN goes_on TEXT',
     'ALTER TABLE audit_instance ADD COLUMN goes_on_hash TEXT',
+    // who asks for a key and a model need not look at each of the key's exchanges
+    'DROP INDEX audit_exchange_caller',
+    'CREATE INDEX audit_exchange_caller ON audit_exchange (caller, at, model_asked)',
     // what did not go well is a small part of all, and asked for together with everything
     'CREATE INDEX audit_exchange_code ON audit_exchange (code, at, model_asked, caller, tier) WHERE code IS NOT NULL',
     'CREATE INDEX audit_exchange_status ON audit_exchange (status, at, model_asked, caller, tier) WHERE status <> 200',

@@ -46,8 +46,10 @@ export async function usageBy(sql: SqlQuery, by: readonly Grouping[], filter: Us
   return merged(lines)
 }
 
-/** One line for each group. */
+/** One line for each group, in their order. */
 function merged(lines: readonly UsageLine[]): UsageLine[] {
+  // many come in order, and each once
+  if (lines.every((line, i) => i === 0 || compare(lines[i - 1]!.group, line.group) < 0)) return [...lines]
   const groups = new Map<string, UsageLine>()
   for (const line of lines) {
     const id = line.group.join('\0')
@@ -69,9 +71,29 @@ async function fromRows(sql: SqlQuery, by: readonly Grouping[], filter: UsageFil
   const told = keysOf(by)
   const groups = [...(dated ? ['at / 86400000'] : []), ...told.map((key) => keys[key])]
   const columns = [...(dated ? ['at / 86400000 AS day'] : []), ...told.map((key) => `${keys[key]} AS ${key}_`)]
-  const head = `SELECT ${[...columns, selectSums('rows')].join(', ')} FROM audit_exchange`
-  const rows = await sql(...statement(head, conditions, groups.length === 0 ? '' : `GROUP BY ${groups.join(', ')}`))
-  return linesOf(rows, by, (row) => dayOf(Number(row.day) * dayLength))
+  return await summed(sql, 'audit_exchange', columns, groups, conditions, by)
+}
+
+/** Runs a statement of sums; again in parts when a sum has more than 64 bits. */
+async function summed(
+  sql: SqlQuery,
+  table: 'audit_exchange' | 'audit_daily' | 'audit_session',
+  columns: readonly string[],
+  groups: readonly string[],
+  conditions: readonly Condition[],
+  by: readonly Grouping[],
+): Promise<UsageLine[]> {
+  const run = async (parted: boolean) => {
+    const head = `SELECT ${[...columns, selectSums(table === 'audit_exchange' ? 'rows' : 'sums', parted)].join(', ')} FROM ${table}`
+    const rows = await sql(...statement(head, conditions, groups.length === 0 ? '' : `GROUP BY ${groups.join(', ')}`))
+    return linesOf(rows, by, parted)
+  }
+  try {
+    return await run(false)
+  } catch (error) {
+    if (!(error instanceof Error && /integer overflow/i.test(error.message))) throw error
+    return await run(true)
+  }
 }
 
 /** Reads kept sums and what is not in them; again when something was rolled up meanwhile. */
@@ -98,21 +120,25 @@ async function dailySums(sql: SqlQuery, by: readonly Grouping[], filter: UsageFi
   if (filter.from !== undefined) conditions.push([['day >= ', ''], [name(filter.from)]])
   if (filter.to !== undefined) conditions.push([['day < ', ''], [name(filter.to)]])
   const columns = [...(by.some((g) => g === 'day' || g === 'month') ? ['day'] : []), ...keysOf(by)]
-  return linesOf(await sql(...grouped('audit_daily', columns, conditions)), by, (row) => row.day as string)
+  return await summed(sql, 'audit_daily', told(columns), columns, conditions, by)
 }
 
 async function sessionSums(sql: SqlQuery, by: readonly Grouping[], filter: UsageFilter): Promise<UsageLine[]> {
   const conditions: Condition[] = equal(filter)
-  if (filter.from !== undefined) conditions.push([['day >= ', ''], [BigInt(filter.from / dayLength)]])
-  if (filter.to !== undefined) conditions.push([['day < ', ''], [BigInt(filter.to / dayLength)]])
+  const { from, to } = filter
+  // of one day the database reads the groups as they lie
+  if (from !== undefined && to === from + dayLength) conditions.push([['day = ', ''], [BigInt(from / dayLength)]])
+  else {
+    if (from !== undefined) conditions.push([['day >= ', ''], [BigInt(from / dayLength)]])
+    if (to !== undefined) conditions.push([['day < ', ''], [BigInt(to / dayLength)]])
+  }
   const columns = [...(by.some((g) => g === 'day' || g === 'month') ? ['day'] : []), ...keysOf(by)]
-  return linesOf(await sql(...grouped('audit_session', columns, conditions)), by, (row) => dayOf(Number(row.day) * dayLength))
+  return await summed(sql, 'audit_session', told(columns), columns, conditions, by)
 }
 
-function grouped(table: string, columns: readonly string[], conditions: readonly Condition[]): [TemplateStringsArray, ...SqlValue[]] {
-  const told = columns.map((column) => (column === 'day' ? 'day' : `${column} AS ${column}_`))
-  const head = `SELECT ${[...told, selectSums('sums')].join(', ')} FROM ${table}`
-  return statement(head, conditions, columns.length === 0 ? '' : `GROUP BY ${columns.join(', ')}`)
+/** Columns under names that no column of the table has. */
+function told(columns: readonly string[]): string[] {
+  return columns.map((column) => (column === 'day' ? 'day' : `${column} AS ${column}_`))
 }
 
 function equal(filter: UsageFilter): Condition[] {
@@ -125,24 +151,22 @@ function keysOf(by: readonly Grouping[]): Key[] {
   return [...new Set(all)] as Key[]
 }
 
-/** Lines of a result. Columns bear a `_` behind their names, so that none is taken for a column of the table. */
-function linesOf(
-  rows: readonly Readonly<Record<string, SqlValue>>[],
-  by: readonly Grouping[],
-  day: (row: (typeof rows)[number]) => string,
-) {
+function linesOf(rows: readonly Readonly<Record<string, SqlValue>>[], by: readonly Grouping[], parted: boolean): UsageLine[] {
   const lines: UsageLine[] = []
+  const columns = by.map((name) => (name === 'key' ? 'caller_' : `${name}_`))
   for (const row of rows) {
-    const sums = sumsFrom(row)
+    const sums = sumsFrom(row, parted)
     if (!sums) continue
-    const group = by.map((name) => {
-      if (name === 'day') return day(row)
-      if (name === 'month') return day(row).slice(0, 7)
-      return row[name === 'key' ? 'caller_' : `${name}_`] as string
-    })
+    const group = by.map((name, i) => (name === 'day' || name === 'month' ? timeOf(row.day!, name) : (row[columns[i]!] as string)))
     lines.push({ group, sums })
   }
   return lines
+}
+
+/** A day or month as it is told: of a text, or of days since 1970. */
+function timeOf(day: SqlValue, name: 'day' | 'month'): string {
+  const text = typeof day === 'string' ? day : dayOf(Number(day) * dayLength)
+  return name === 'day' ? text : text.slice(0, 7)
 }
 
 /** The shortest cut that tells apart all that is asked for. */
