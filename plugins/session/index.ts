@@ -163,7 +163,7 @@ export default definePlugin({
         const usage = served?.usage ?? (served ? outcome.usage : undefined)
         const billed = usage?.source === 'reported' ? usage : undefined
         const input = billed && inputTokens(billed)
-        const at = x.receivedAt + outcome.timings.endAt
+        const at = Math.round(x.receivedAt + outcome.timings.endAt)
         const trim = x.peek(Trim)
         const prices: PricesAt = { catalog: host.catalog, at: x.receivedAt }
         const fromCache = x.peek(PromptCache)?.response !== undefined

@@ -31,7 +31,7 @@ export interface Totals {
   warm: number
   warmMisses: number
   spend: bigint
-  /** Requests whose cost is not known. */
+  /** Requests whose cost is not known: `spend` is what all cost at least. */
   unpriced: number
   /** What the provider's cache saved, net of what writing cost more, and reads alone. */
   cacheNet: bigint
@@ -107,8 +107,8 @@ export function addOutcome(
 }
 
 function addCost(totals: Totals, cost: Cost): void {
-  if (cost.known) totals.spend += cost.pico
-  else totals.unpriced++
+  totals.spend += cost.known ? cost.pico : cost.atLeast
+  if (!cost.known) totals.unpriced++
 }
 
 function addUsage(totals: Totals, usage: Usage): void {
