@@ -23,6 +23,8 @@ export const config = Type.Object({
       cost_unknown: header('`true` when the cost is not known; left out otherwise'),
       cache_savings_usd: header('what the provider cache saved, less what writing to it cost more; may be negative'),
       cache_savings_gross_usd: header('what cache reads cost less than plain input'),
+      trim_savings_usd: header('what the shortening of tool results saved, by the bill of the provider; may be negative'),
+      trimmed_tokens: header('the input tokens, estimated, that were taken out before routing; known before a stream begins'),
       request_id: header('the id of the request'),
       session: header('the id of the session, where a session plugin stands above'),
       tier: header('the tier of the caller'),
@@ -38,6 +40,8 @@ export const config = Type.Object({
       cost_unknown: member('true when the cost is not known; left out otherwise'),
       cache_savings_usd: member('the net savings, a number'),
       cache_savings_gross_usd: member('the gross savings, a number'),
+      trim_savings_usd: member('the savings by shortened tool results, a number'),
+      trimmed_tokens: member('the input tokens that were taken out'),
     },
     {
       additionalProperties: false,

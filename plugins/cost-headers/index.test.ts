@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'bun:test'
-import { definePlugin, Principal, Session, type StreamEvent, type Usage, unknownUsage } from 'headgate/plugin'
+import { definePlugin, Principal, Session, type StreamEvent, Trim, type Usage, unknownUsage } from 'headgate/plugin'
 import { type PluginKit, type TestPluginOptions, testPlugin } from 'headgate/testkit'
 import costHeaders from './index.ts'
 
@@ -271,4 +271,34 @@ test.each([
   [{ headers: { cost_usd: 'x-cost' }, markup: 12.1234567890123 }, "12.1234567890123 can't be counted exactly"],
 ])('config %j is told at the start, not by replies without figures', async (config, why) => {
   await expect(testPlugin(costHeaders, { with: config })).rejects.toThrow(why)
+})
+
+describe('what a trimmer took out', () => {
+  const names = {
+    headers: { trim_savings_usd: 'X-Trim', trimmed_tokens: 'X-Tokens' },
+    body: { trim_savings_usd: 'usage.trim', trimmed_tokens: 'usage.tokens' },
+  }
+  const trimmed = (tokens: number, pico: bigint | undefined) => ({
+    slots: [[Trim, { tokens, newTokens: 0, classes: {}, savings: () => pico }]] as never,
+  })
+  const told = (headers: Headers) => [headers.get('X-Trim'), headers.get('X-Tokens')]
+
+  test('SYNR-6: in the headers and usage of a whole reply', async () => {
+    const kit = await kitOf(names, trimmed(120.4, 360_000_000n))
+    const answer = await kit.chat()
+    expect(told(answer.headers)).toEqual(['0.00036', '120'])
+    expect((answer.json as { usage: object }).usage).toMatchObject({ trim: 0.00036, tokens: 120 })
+  })
+  test('SYNR-7: of a stream the tokens in its headers, the savings in its last usage event', async () => {
+    const answer = await (await kitOf(names, trimmed(120.4, 360_000_000n))).chat({ stream: true })
+    expect(told(answer.headers)).toEqual([null, '120'])
+    expect(answer.body).toContain('"trim":0.00036,"tokens":120')
+  })
+  test('nothing taken out saved nothing; what can not be measured, and no trimmer at all, is left out', async () => {
+    for (const stream of [false, true]) {
+      expect(told((await (await kitOf(names, trimmed(0, undefined))).chat({ stream })).headers)).toEqual(['0', '0'])
+      expect(told((await (await kitOf(names, trimmed(7, undefined))).chat({ stream })).headers)).toEqual([null, '7'])
+      expect(told((await (await kitOf(names)).chat({ stream })).headers)).toEqual([null, null])
+    }
+  })
 })

@@ -17,10 +17,11 @@ import {
   Principal,
   Session,
   servedCost,
+  Trim,
   withMarkup,
 } from 'headgate/plugin'
 import { config } from './config.ts'
-import { costFor, type Figures, figuresFor, moneyFigures } from './figures.ts'
+import { costFor, type Figures, figuresFor, moneyFigures, trimmedTokens } from './figures.ts'
 
 /** What the hooks of one exchange share. */
 interface Served {
@@ -34,7 +35,7 @@ export default definePlugin({
   name: 'cost-headers',
   summary: 'Cost, savings, tier, session and request id of a reply in headers and in its usage',
   config,
-  wants: [Principal, Session],
+  wants: [Principal, Session, Trim],
   failure: 'open',
   usage: true,
   state: (): Served => ({ ok: false, attempt: undefined }),
@@ -69,13 +70,17 @@ export default definePlugin({
         x.state.attempt = attempt
         put(headers.upstream, attempt?.upstream)
         put(headers.model, headerText(attempt?.modelServed))
+        const trim = x.peek(Trim)
         if (attempt && reply.stream) {
+          // what was taken out is known by now; what that saved is not, unless it is nothing
+          if (trim) put(headers.trimmed_tokens, trimmedTokens(trim))
+          if (trim?.tokens === 0) put(headers.trim_savings_usd, '0')
           // how much it will be is not known yet; that nobody knows a price is
           if (!attempt.price && !free(x.operation)) put(headers.cost_unknown, 'true')
           return
         }
         const cost = attempt && !free(x.operation) ? attemptCost(attempt, pricesAt(x.receivedAt)) : noCost
-        const figures = figuresFor(attempt, attempt?.usage, cost, how)
+        const figures = figuresFor(attempt, attempt?.usage, cost, how, trim)
         for (const figure of moneyFigures) put(headers[figure], figures[figure])
       },
 
@@ -91,7 +96,7 @@ export default definePlugin({
           )
             return
           const { attempt } = x.state
-          const figures = figuresFor(attempt, usage, costFor(attempt, usage, pricesAt(x.receivedAt)), how)
+          const figures = figuresFor(attempt, usage, costFor(attempt, usage, pricesAt(x.receivedAt)), how, x.peek(Trim))
           return { ...event, extra: { ...event.extra, ...membersOf(members, figures) } }
         },
       }),
