@@ -52,7 +52,7 @@ export function itemStore(records: Records, by: string) {
       await sql`UPDATE batch_item SET state = 'waiting', lease_by = ${null}, not_before = ${BigInt(notBefore)}, tries = ${counts ? tries : tries - 1n}
         WHERE id = ${id} AND state = 'running' AND lease_by = ${by} AND tries = ${tries}`
     },
-    /** Writes a result down; the batch as it is then. Undefined when the item was no longer this process's. */
+    /** Writes a result down, and forgets the request; the batch as it is then. Undefined when the item was no longer this process's. */
     settle: (
       { id, tries, batch, custom_id }: ItemRow,
       { outcome, status, requestId, reply }: Settlement,
@@ -60,7 +60,7 @@ export function itemStore(records: Records, by: string) {
     ): Promise<JobRow | undefined> =>
       records.transaction(async (query) => {
         const [done] =
-          await query`UPDATE batch_item SET state = 'done', outcome = ${outcome}, status = ${status ?? null}, request_id = ${requestId ?? null},
+          await query`UPDATE batch_item SET state = 'done', body = '', outcome = ${outcome}, status = ${status ?? null}, request_id = ${requestId ?? null},
           reply = ${reply ?? null}, done_at = ${BigInt(now)}, lease_by = ${null}
           WHERE id = ${id} AND state = 'running' AND lease_by = ${by} AND tries = ${tries} RETURNING id`
         if (!done) return undefined
@@ -82,7 +82,7 @@ export function itemStore(records: Records, by: string) {
     /** Ends some of those that were not begun; how many. */
     close: (batch: string, outcome: 'canceled' | 'expired', now: number): Promise<number> =>
       records.transaction(async (query) => {
-        const closed = await query<ItemRow>`UPDATE batch_item SET state = 'done', outcome = ${outcome}, done_at = ${BigInt(now)}
+        const closed = await query<ItemRow>`UPDATE batch_item SET state = 'done', body = '', outcome = ${outcome}, done_at = ${BigInt(now)}
           WHERE id IN (SELECT id FROM batch_item WHERE state = 'waiting' AND batch = ${batch} ORDER BY seq LIMIT 500) AND state = 'waiting' RETURNING *`
         if (closed.length === 0) return 0
         const bytes = BigInt(closed.reduce((sum, item) => sum + Buffer.byteLength(openaiLine(item)), 0))
@@ -95,6 +95,15 @@ export function itemStore(records: Records, by: string) {
     done: (batch: string, after: number, limit: number) =>
       sql<Omit<ItemRow, 'body' | 'path'>>`SELECT id, batch, seq, custom_id, state, outcome, status, request_id, reply, tries FROM batch_item
         WHERE batch = ${batch} AND seq > ${after} AND state = 'done' ORDER BY seq LIMIT ${limit}`,
+    /** Forgets some of the replies, of those that stand in the output or of the others; how many. */
+    async forget(batch: string, output: boolean): Promise<number> {
+      const gone = output
+        ? await sql`UPDATE batch_item SET reply = ${null} WHERE id IN (SELECT id FROM batch_item WHERE batch = ${batch} AND reply IS NOT NULL
+            AND outcome = 'succeeded' LIMIT 500) RETURNING seq`
+        : await sql`UPDATE batch_item SET reply = ${null} WHERE id IN (SELECT id FROM batch_item WHERE batch = ${batch} AND reply IS NOT NULL
+            AND outcome <> 'succeeded' LIMIT 500) RETURNING seq`
+      return gone.length
+    },
     /** Removes some of a batch; how many. */
     async remove(batch: string): Promise<number> {
       const gone = await sql`DELETE FROM batch_item WHERE id IN (SELECT id FROM batch_item WHERE batch = ${batch} LIMIT 500) RETURNING id`

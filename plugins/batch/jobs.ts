@@ -111,7 +111,7 @@ export function jobStore(records: Records) {
           const { id, status } = job
           const final = finals[status]
           if (final === undefined) return false
-          const [row] = await query<JobRow>`UPDATE batch_job SET status = ${final}, ended_at = ${BigInt(now)}
+          const [row] = await query<JobRow>`UPDATE batch_job SET status = ${final}, ended_at = ${BigInt(now)}, input_bytes = ${0n}
             WHERE id = ${id} AND status = ${status} AND succeeded + errored + canceled + expired >= total RETURNING *`
           if (!row) return false
           if (row.shape !== 'openai') return true
@@ -131,6 +131,11 @@ export function jobStore(records: Records) {
         },
         { isolation: 'rows' },
       ),
+    /** A file of its results is gone. */
+    async forget(id: string, output: boolean): Promise<void> {
+      if (output) await sql`UPDATE batch_job SET output_bytes = ${0n} WHERE id = ${id}`
+      else await sql`UPDATE batch_job SET error_bytes = ${0n} WHERE id = ${id}`
+    },
     /** One whose time is over, if any. */
     async old(before: number): Promise<string | undefined> {
       const [row] = await sql<{ id: string }>`SELECT id FROM batch_job WHERE ended_at < ${BigInt(before)} ORDER BY ended_at LIMIT 1`

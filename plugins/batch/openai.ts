@@ -94,6 +94,11 @@ function addFiles(desk: Desk, path: string): void {
       if (isRefusal(file)) return file
       if (file.purpose === 'batch' && (await jobs.uses(file.id)))
         return call.refuse('conflict', 'A batch is being made of this file. Delete it when that has begun.')
+      if (file.batch !== null) {
+        const output = file.purpose === 'batch_output'
+        while ((await items.forget(file.batch, output)) > 0);
+        await jobs.forget(file.batch, output)
+      }
       await files.remove(file.id)
       return Response.json({ id: file.id, object: 'file', deleted: true })
     },

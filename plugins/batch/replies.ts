@@ -26,7 +26,7 @@ export async function verdictOf(response: Response): Promise<Verdict> {
   const asked = Number(headers.get('retry-after') ?? Number.NaN)
   const wait = Number.isFinite(asked) && asked >= 0 ? asked * 1000 : undefined
   if (status === 429) return { again: failed, counts: false, wait }
-  if (status === 408 || status >= 500) return { again: failed, counts: true, wait }
+  if (status === 408 || (status >= 500 && headers.get('x-should-retry') !== 'false')) return { again: failed, counts: true, wait }
   return { settle: failed }
 }
 

@@ -6,6 +6,7 @@
  *   GET  <path>/{id}          how far it is
  *   GET  <path>/{id}/results  what is done so far: ?after=<index>&limit=100, or all of it as lines with ?format=jsonl
  *   POST <path>/{id}/cancel
+ *   DELETE <path>/{id}        when it is over
  */
 
 import type { Refusal, RouteCall } from 'headgate/plugin'
@@ -75,6 +76,19 @@ export function addSimple(desk: Desk, path: string): void {
     async handler(_request, { id }, call) {
       const job = await find(id, call)
       return isRefusal(job) ? job : Response.json(told(await cancel(desk, job)))
+    },
+  })
+  host.route({
+    method: 'DELETE',
+    path: `${path}/:id`,
+    summary: 'Deletes a batch that is over, with its results',
+    async handler(_request, { id }, call) {
+      const job = await find(id, call)
+      if (isRefusal(job)) return job
+      if (job.ended_at === null) return call.refuse('conflict', 'The batch is not over: cancel it first.')
+      while ((await items.remove(job.id)) > 0);
+      await jobs.remove(job.id)
+      return Response.json({ id: job.id, object: 'batch', deleted: true })
     },
   })
   host.route({

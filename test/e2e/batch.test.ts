@@ -153,10 +153,14 @@ describe('the plain shape', () => {
     expect(results.data[3].response.body.error.code).toBe('permission_denied')
     const ids = results.data.map((r: { response: { request_id: string } }) => r.response.request_id)
     for (const id of ids) expect((await gateway.outcome(id)).status).toBeGreaterThan(0)
+    const traced = [...gateway.outcomes.keys()].filter((id) => ids.includes(id))
+    expect(traced).toHaveLength(4)
     const page = await api('GET', `${over.results_url}?after=0&limit=2`)
     expect(page.body).toMatchObject({ has_more: true, next_after: 2, data: [{ index: 1 }, { index: 2 }] })
     const lines = await fetch(`${gateway.url}${over.results_url}?format=jsonl`, { headers: { authorization: `Bearer ${keyOf('one')}` } })
     expect((await lines.text()).trim().split('\n')).toHaveLength(4)
+    expect((await api('DELETE', `/v1/batch/${body.id}`)).body).toEqual({ id: body.id, object: 'batch', deleted: true })
+    expect((await api('GET', `/v1/batch/${body.id}`)).status).toBe(404)
   })
 
   test('numbers and unknown fields go to the provider as they were written', async () => {
@@ -384,7 +388,8 @@ describe('as OpenAI has it', () => {
     const names: string[] = []
     for await (const one of client().files.list({ purpose: 'batch' })) names.push(one.id)
     expect(names).toEqual([file.id])
-    expect(await client().files.delete(file.id)).toMatchObject({ id: file.id, deleted: true })
+    for (const id of [file.id, done.output_file_id!, done.error_file_id!])
+      expect(await client().files.delete(id)).toMatchObject({ id, deleted: true })
     const gone = await client()
       .files.retrieve(file.id)
       .catch((error: unknown) => error)

@@ -115,11 +115,9 @@ export interface Result {
 export async function whenOver(gateway: GatewayProcess, id: string, patience = 60_000) {
   const get = async (path: string) => (await fetch(`${gateway.url}${path}`, { headers })).text()
   const batch = await until(patience, `the batch ${id} is over`, async () => {
-    const told = JSON.parse(await get(`/v1/batch/${id}`)) as {
-      status: string
-      ended_at: number | null
-      request_counts: Record<string, number>
-    }
+    const response = await fetch(`${gateway.url}/v1/batch/${id}`, { headers })
+    const told = (await response.json()) as { status: string; ended_at: number | null; request_counts: Record<string, number> }
+    if (response.status === 503) return undefined // the records are away
     return told.ended_at === null ? undefined : told
   })
   const lines = (await get(`/v1/batch/${id}/results?format=jsonl`)).trim().split('\n')

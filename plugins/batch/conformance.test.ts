@@ -1,0 +1,4 @@
+import { conformance } from 'headgate/testkit'
+import batch from './index.ts'
+
+conformance(batch)
