@@ -19,6 +19,7 @@ export const composition: Composition = {
     normalize: () => import('../plugins/normalize/index.ts'),
     'rate-limit': () => import('../plugins/rate-limit/index.ts'),
     router: () => import('../plugins/router/index.ts'),
+    'session-cache': () => import('../plugins/session-cache/index.ts'),
     session: () => import('../plugins/session/index.ts'),
     'tool-trim': () => import('../plugins/tool-trim/index.ts'),
     traces: () => import('../plugins/traces/index.ts'),

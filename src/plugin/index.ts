@@ -2,6 +2,7 @@
 
 export { type Static, Type } from 'typebox'
 export type { CacheFacts, CacheFactsEdit, CacheMarkStyle } from './cache-facts.ts'
+export { type PromptCacheStatus, promptCacheStatus } from './cache-status.ts'
 export * from './cost.ts'
 export { definePlugin, type FailureMode, type Plugin, type PluginDefinition, type PluginDialect } from './define.ts'
 export { estimateBytes, estimateText } from './estimate-text.ts'
