@@ -46,7 +46,7 @@ export function intake(maxRequests: number) {
     const wrong = (code: string, message: string, param: string): Problem => ({
       code,
       message,
-      param: `${at.where}${param}`,
+      param: `${at.where}${param}`.replace(/\.$/, ''),
       line: at.line,
     })
     if (seen.size >= maxRequests) return wrong('too_many_requests', `A batch holds ${maxRequests} requests at most.`, '')

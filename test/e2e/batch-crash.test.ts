@@ -123,6 +123,10 @@ test('stopped in good order: what runs comes to its end, and the rest is done af
   gateway = await startBatchGateway(provider, `sqlite:${place}`)
   expectWhole(await whenOver(gateway, id))
   expect(provider.calls).toHaveLength(total)
+  const records = gateway.audit() as unknown as { operation: string; trace_id?: string; principal?: string }[]
+  const own = records.filter(({ operation }) => operation === 'chat')
+  expect(own.length).toBeGreaterThan(0)
+  for (const record of own) expect(record).toMatchObject({ trace_id: id, principal: 'e2e' })
   await gateway.stop()
   expectBilledOnce(await reading(place, booksOf))
 })

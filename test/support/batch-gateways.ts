@@ -7,7 +7,7 @@
 import { join } from 'node:path'
 import type { Records } from '../../src/plugin/host.ts'
 import { type GatewayProcess, startGateway } from './gateway.ts'
-import { authPlugin, clientKey, gatewayConfig } from './gateway-config.ts'
+import { auditPlugin, authPlugin, clientKey, gatewayConfig } from './gateway-config.ts'
 import { until } from './within.ts'
 
 /** The account of the key that all clients use. */
@@ -68,6 +68,7 @@ export function startBatchGateway(
     config: gatewayConfig({
       upstream: provider.url,
       plugins: [
+        auditPlugin,
         authPlugin,
         { use: './batch.ts', with: { concurrency: 8, ...more.batch } },
         ...(more.crashAt === undefined ? [] : [{ use: './crash.ts', with: { at: more.crashAt } }]),
