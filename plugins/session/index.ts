@@ -155,6 +155,11 @@ export default definePlugin({
         },
       }),
 
+      ready() {
+        // nobody waits for it: the task says it again
+        if (ledger) void ledger.announce([]).catch(() => {})
+      },
+
       async settle(x, outcome) {
         const { found, chain, caller, asked, warmInput } = x.state
         if (!found || !chain || !caller || !asked) return
