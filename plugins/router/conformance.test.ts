@@ -2,3 +2,4 @@ import { conformance } from 'headgate/testkit'
 import router from './index.ts'
 
 conformance(router)
+conformance(router, { with: { stitch: true } })

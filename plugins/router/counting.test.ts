@@ -58,6 +58,7 @@ for (const [name, config] of Object.entries({
   plain: {},
   'hedged, with retries': { hedge: '4ms', retries: 2, max_time: '300ms' },
   'bounded, spread': { strategy: 'least_busy', concurrency: { limit: 2, queue: 3, wait: '15ms' }, retries: 1, hedge: '5ms' },
+  'goes on with broken streams': { stitch: true, retries: 1, concurrency: { limit: 2, wait: '50ms' }, affinity: { patience: '20ms' } },
   'no breaker, quickest': {
     strategy: 'lowest_latency',
     breaker: { enabled: false },
