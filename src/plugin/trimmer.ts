@@ -63,4 +63,6 @@ export interface Trimmer {
   decode(text: string, result: ToolResultFacts, history: TrimHistory): string | undefined
   /** Only for `value`: whether both say the same. Absent = byte by byte. */
   equal?(a: string, b: string): boolean
+  /** Tokens less, for a class that knows better than an estimate of both texts. */
+  saved?(before: string, after: string): number
 }

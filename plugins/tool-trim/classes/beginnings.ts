@@ -6,6 +6,7 @@
 
 import type { Trimmer } from '../trimmer.ts'
 import { showsFile } from './shows-file.ts'
+import { splitLines } from './split-lines.ts'
 
 const ditto = '…'
 const shortestBeginning = 10
@@ -20,14 +21,13 @@ export const beginnings: Trimmer = {
     if (showsFile(result)) return undefined
     const { text } = result
     if (text.includes(`\n${ditto}`) || text.includes(`${ditto}\n`) || text.startsWith(ditto)) return undefined
-    const lines = text.split('\n')
+    const lines = splitLines(text)
     const out: string[] = []
     let grouped = false
     for (let i = 0; i < lines.length; ) {
       const group = groupAt(lines, i)
-      if (!group) {
-        out.push(lines[i]!)
-        i++
+      if (group.length === 0) {
+        for (; i < group.to; i++) out.push(lines[i]!)
         continue
       }
       grouped = true
@@ -37,7 +37,7 @@ export const beginnings: Trimmer = {
     return grouped ? out.join('\n') : undefined
   },
   decode(text) {
-    const lines = text.split('\n')
+    const lines = splitLines(text)
     const out: string[] = []
     let beginning: string | undefined
     for (let i = 0; i < lines.length; i++) {
@@ -55,8 +55,8 @@ export const beginnings: Trimmer = {
   },
 }
 
-/** Lines from `i` on that begin alike, to their best end. */
-function groupAt(lines: readonly string[], i: number): { readonly to: number; readonly length: number } | undefined {
+/** Lines from `i` on that begin alike, to their best end; with a length of 0, lines that are to stay as they are. */
+function groupAt(lines: readonly string[], i: number): { readonly to: number; readonly length: number } {
   const first = lines[i]!
   let length = Math.min(first.length, longestBeginning)
   let best = 0
@@ -74,7 +74,8 @@ function groupAt(lines: readonly string[], i: number): { readonly to: number; re
       found = { to: k + 1, length }
     } else if (found && gain < best / 2) break
   }
-  return found && best >= leastGain && isBeginning(first.slice(0, found.length)) ? found : undefined
+  if (!found) return { to: i + 1, length: 0 }
+  return best >= leastGain && isBeginning(first.slice(0, found.length)) ? found : { to: found.to, length: 0 }
 }
 
 /** The longest beginning of at most so many characters that ends where a name ends. */

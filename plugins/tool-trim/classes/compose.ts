@@ -7,6 +7,7 @@
 
 import { estimateText, trimClasses } from 'headgate/plugin'
 import type { SeenText, ToolResultText, Trim, TrimClass, TrimHistory, Trimmer } from '../trimmer.ts'
+import { isLarge } from './large.ts'
 import { references, shownLines } from './references.ts'
 
 /** Shorter results are left alone: 64 tokens or so. */
@@ -35,7 +36,9 @@ export function composeTrim(trimmers: readonly Trimmer[]): Trim {
     let emptied = result.text
     let text = result.text
     if (text.length >= shortest) {
+      const large = isLarge(text)
       for (const trimmer of ordered) {
+        if (large && trimmer.class !== 'void') continue
         const after = attempt(trimmer, { ...result, text }, history)
         if (after === undefined) continue
         if (after === null) {
@@ -85,11 +88,9 @@ function worth(before: string, after: string): boolean {
 
 function savedBy(steps: readonly Step[]): Partial<Record<TrimClass, number>> {
   const saved: Partial<Record<TrimClass, number>> = {}
-  let before = steps.length === 0 ? 0 : estimateText(steps[0]!.before)
-  for (const { trimmer, after } of steps) {
-    const tokens = estimateText(after)
-    saved[trimmer.class] = (saved[trimmer.class] ?? 0) + before - tokens
-    before = tokens
+  for (const { trimmer, before, after } of steps) {
+    const tokens = trimmer.saved?.(before, after) ?? estimateText(before) - estimateText(after)
+    saved[trimmer.class] = (saved[trimmer.class] ?? 0) + tokens
   }
   return saved
 }

@@ -3,6 +3,7 @@
  */
 
 import type { Trimmer } from '../trimmer.ts'
+import { splitLines } from './split-lines.ts'
 
 const note = /^\[line above (\d{1,7}) times\]$/
 const fewest = 4
@@ -14,7 +15,7 @@ export const equalLines: Trimmer = {
   name: 'equal-lines',
   class: 'byte',
   encode({ text }) {
-    const lines = text.split('\n')
+    const lines = splitLines(text)
     const out: string[] = []
     let written = false
     for (let i = 0; i < lines.length; ) {
@@ -33,7 +34,7 @@ export const equalLines: Trimmer = {
   decode(text) {
     const out: string[] = []
     let length = 0
-    for (const line of text.split('\n')) {
+    for (const line of splitLines(text)) {
       const times = line.startsWith('[line above ') ? note.exec(line) : null
       const last = out.at(-1)
       if (!times || last === undefined) out.push(line)

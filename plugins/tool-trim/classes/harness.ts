@@ -5,7 +5,7 @@
  * - `<system-reminder>` blocks that stand word for word in an earlier result that the model still sees.
  */
 
-import type { ToolResultText, TrimHistory, Trimmer } from '../trimmer.ts'
+import type { SeenText, ToolResultText, TrimHistory, Trimmer } from '../trimmer.ts'
 
 /** The head of a Codex result ends within so many characters. */
 const longestHead = 400
@@ -40,8 +40,8 @@ export const repeatedReminders: Trimmer = {
       const end = text.indexOf(closes, at)
       if (end < 0) break
       const block = text.slice(at, end + closes.length)
-      if (history.seen.some((seen) => seen.from === 'result' && !seen.shown && seen.text.includes(block))) {
-        out += text.slice(done, at).replace(/\s+$/, '')
+      if (history.seen.some((seen) => remindersOf(seen)?.has(block))) {
+        out += text.slice(done, at).trimEnd()
         done = end + closes.length
       }
       at = text.indexOf(opens, end)
@@ -49,4 +49,24 @@ export const repeatedReminders: Trimmer = {
     return done === 0 ? undefined : out + text.slice(done)
   },
   decode: (text) => text,
+}
+
+const reminders = new WeakMap<SeenText, ReadonlySet<string> | null>()
+
+/** Reminders of an earlier result that stand there themselves; null for none. */
+function remindersOf(seen: SeenText): ReadonlySet<string> | null {
+  let found = reminders.get(seen)
+  if (found !== undefined) return found
+  const blocks = new Set<string>()
+  if (seen.from === 'result' && !seen.shown) {
+    for (let at = seen.text.indexOf(opens); at >= 0; ) {
+      const end = seen.text.indexOf(closes, at)
+      if (end < 0) break
+      blocks.add(seen.text.slice(at, end + closes.length))
+      at = seen.text.indexOf(opens, end)
+    }
+  }
+  found = blocks.size > 0 ? blocks : null
+  reminders.set(seen, found)
+  return found
 }

@@ -4,6 +4,7 @@
  */
 
 import type { GrowingHistory, SeenText } from '../trimmer.ts'
+import { isLarge } from './large.ts'
 
 export interface HistoryBounds {
   /** References reach so many results back. */
@@ -11,7 +12,7 @@ export interface HistoryBounds {
   readonly characters: number
 }
 
-export const usualBounds: HistoryBounds = { results: 20, characters: 4_000_000 }
+export const usualBounds: HistoryBounds = { results: 20, characters: 1_500_000 }
 
 /** Shorter texts hold nothing that a reference could stand for. */
 const shortest = 100
@@ -22,7 +23,7 @@ export function growingHistory(bounds: HistoryBounds = usualBounds): GrowingHist
   return {
     seen,
     add(text) {
-      if (text.text.length < shortest) return
+      if (text.text.length < shortest || isLarge(text.text)) return
       seen.push(text)
       characters += text.text.length
       let drop = 0

@@ -6,6 +6,7 @@
 
 import type { Trimmer } from '../trimmer.ts'
 import { showsFile } from './shows-file.ts'
+import { splitLines } from './split-lines.ts'
 
 const longestPath = 300
 /** A group has to save so many characters in all. */
@@ -17,7 +18,7 @@ export const matchHeadings: Trimmer = {
   encode(result) {
     if (showsFile(result)) return undefined
     const { text } = result
-    const lines = text.split('\n')
+    const lines = splitLines(text)
     const paths = pathsOf(lines)
     if (!paths) return undefined
     const out: string[] = []
@@ -50,7 +51,7 @@ export const matchHeadings: Trimmer = {
     return grouped ? out.join('\n') : undefined
   },
   decode(text) {
-    const lines = text.split('\n')
+    const lines = splitLines(text)
     const out: string[] = []
     let path: string | undefined
     for (let i = 0; i < lines.length; i++) {

@@ -4,6 +4,8 @@
  * A line counts as numbered only where several in a row count up: a lone `404: not found` is text. Pure, linear, without a regular expression.
  */
 
+import { splitLines } from './split-lines.ts'
+
 /** How a tool writes line numbers. */
 export interface NumberFormat {
   /** Characters that a number takes with its padding. */
@@ -79,6 +81,16 @@ export function prefixOf(line: number, format: NumberFormat): string {
   return String(line).padStart(format.width, format.pad) + format.separator
 }
 
+/** The number that a line begins with; 0 for none. */
+export function numberOf(line: string): number {
+  return scan(line) ? number : 0
+}
+
+/** The number of a line that is written `12<tab>text`, without padding; 0 for any other. */
+export function tabbedNumber(line: string): number {
+  return scan(line) && separator === tab && width === digits ? number : 0
+}
+
 /** The number that a line begins with, and how it is written, as far as one line can say. */
 export function numberAt(line: string): { readonly number: number; readonly format: NumberFormat } | undefined {
   if (!scan(line)) return undefined
@@ -89,8 +101,20 @@ export function numberAt(line: string): { readonly number: number; readonly form
   }
 }
 
+const kept: { readonly text: string; readonly lines: Lines }[] = []
+const mostKept = 4
+
+/** The last few answers are kept: classes run one after the other over the same text. */
 export function linesOf(text: string): Lines {
-  const lines = text.split('\n')
+  for (let i = kept.length - 1; i >= 0; i--) if (kept[i]!.text === text) return kept[i]!.lines
+  const lines = readLines(text)
+  if (kept.length === mostKept) kept.shift()
+  kept.push({ text, lines })
+  return lines
+}
+
+function readLines(text: string): Lines {
+  const lines = splitLines(text)
   const numbers = new Int32Array(lines.length)
   const starts = new Int32Array(lines.length)
   const formats = new Map<number, NumberFormat>()

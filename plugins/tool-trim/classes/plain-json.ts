@@ -26,8 +26,11 @@ export const plainJson: Trimmer = {
   },
   equal(a, b) {
     const tree = parseTree(a)
+    if (!tree) return false
+    const written = writeTree(tree)
+    if (written === b) return true
     const other = parseTree(b)
-    return tree !== undefined && other !== undefined && writeTree(tree) === writeTree(other)
+    return other !== undefined && written === writeTree(other)
   },
 }
 

@@ -8,7 +8,7 @@
 import type { SeenText, TrimHistory, Trimmer } from '../trimmer.ts'
 import { type Lines, linesOf, numberAt, prefixOf } from './numbered-lines.ts'
 import { nameable, parseReference, type Reference, readable, sameTarget, writeReference } from './reference-text.ts'
-import { type IndexedText, indexedText, type SeenLines, saysSomething, seenLines } from './seen-lines.ts'
+import { bareLines, type IndexedText, type SeenLines, saysSomething, seenLines } from './seen-lines.ts'
 
 const fewestLines = 4
 const fewestCharacters = 200
@@ -31,7 +31,7 @@ export const references: Trimmer = {
   encode(result, history) {
     const index = seenLines(history)
     const here = linesOf(result.text)
-    const bare = here.lines.map((line, i) => (here.starts[i]! > 0 ? line.slice(here.starts[i]!) : line))
+    const bare = bareLines(here)
     const whole = wholeText(result.text, here, history)
     if (whole) return whole
     const out: string[] = []
@@ -58,6 +58,7 @@ export const references: Trimmer = {
     return out.join('\n')
   },
   decode(text, _, history) {
+    const index = seenLines(history)
     const out: string[] = []
     for (const line of text.split('\n')) {
       const reference = parseReference(line)
@@ -65,7 +66,8 @@ export const references: Trimmer = {
         out.push(line)
         continue
       }
-      const source = indexedText(history, (seen) => sameTarget(seen, reference.target))
+      const seen = history.seen.findLast((one) => sameTarget(one, reference.target))
+      const source = seen && index.text(seen)
       if (!source || !resolve(reference, source, out)) return undefined
     }
     return out.join('\n')
@@ -123,12 +125,8 @@ function longestRun(
   history: TrimHistory,
   named: Map<IndexedText, boolean>,
 ): Run | undefined {
-  const places = index.places(bare[i]!)
-  if (!places) return undefined
   let best: Run | undefined
-  for (let p = places.length - 1; p >= 0; p--) {
-    const { text, line } = places[p]!
-    if (!index.has(text)) continue
+  for (const { text, line } of index.places(bare[i]!)) {
     if (best && best.text === text && line - best.at === i - best.from) continue
     if (!named.has(text)) {
       if (!addressable(text.seen, history)) continue

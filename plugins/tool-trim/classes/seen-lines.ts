@@ -1,8 +1,8 @@
 /**
  * Where lines stand that are in the prompt already: an index from a line's text, less its number, to its places. It hangs on a history and grows with it.
  *
- * Only lines that say something are looked up; the others come along with the lines around them. A line keeps its newest places only, so that a text of equal
- * lines costs no more than any other.
+ * Only lines that say something are looked up; the others come along with the lines around them. Only the newest places of a line are looked at, so that a
+ * text of equal lines costs no more than any other.
  */
 
 import type { SeenText, TrimHistory } from '../trimmer.ts'
@@ -24,96 +24,107 @@ export interface Place {
   readonly line: number
 }
 
-export interface SeenLines {
-  /** Places of a line, newest last; some may have left the history. */
-  places(bare: string): readonly Place[] | undefined
-  /** Whether a text is still there. */
-  has(text: IndexedText): boolean
-}
-
 const mostPlaces = 8
 const fewestCharacters = 8
 
 /** Whether a line is worth looking up. */
 export function saysSomething(bare: string): boolean {
-  return bare.length >= fewestCharacters && bare.trim().length >= fewestCharacters
+  let i = 0
+  while (i < bare.length && bare.charCodeAt(i) <= 32) i++
+  return bare.length - i >= fewestCharacters
 }
 
-interface Index extends SeenLines {
-  update(history: TrimHistory): void
+/** The text of each line, less its number. */
+export function bareLines({ lines, starts, formats }: Lines): readonly string[] {
+  return formats.size === 0 ? lines : lines.map((line, i) => (starts[i]! > 0 ? line.slice(starts[i]!) : line))
 }
 
-const indexes = new WeakMap<readonly SeenText[], Index>()
+const indexes = new WeakMap<readonly SeenText[], SeenLines>()
 
 export function seenLines(history: TrimHistory): SeenLines {
   let index = indexes.get(history.seen)
-  if (!index) indexes.set(history.seen, (index = newIndex()))
-  index.update(history)
+  if (!index) indexes.set(history.seen, (index = new SeenLines()))
+  index.update(history.seen)
   return index
 }
 
-function newIndex(): Index {
-  const places = new Map<string, Place[]>()
-  const texts = new Map<SeenText, IndexedText>()
-  let dropped = 0
-  const add = (seen: SeenText) => {
+export class SeenLines {
+  /** Newest place of each line; the one before it is in `earlier`. */
+  private readonly newest = new Map<string, number>()
+  private readonly texts = new Map<SeenText, IndexedText>()
+  private owners: IndexedText[] = []
+  private lines: number[] = []
+  private earlier: number[] = []
+  private dropped = 0
+
+  /** Places of a line that are still in the history, newest first. */
+  places(bare: string): Place[] {
+    const found: Place[] = []
+    for (let at = this.newest.get(bare); at !== undefined && at >= 0 && found.length < mostPlaces; at = this.earlier[at]) {
+      const text = this.owners[at]!
+      // those before it are older still
+      if (!this.texts.has(text.seen)) break
+      found.push({ text, line: this.lines[at]! })
+    }
+    return found
+  }
+
+  /** A text of the history as lines. */
+  text(seen: SeenText): IndexedText | undefined {
+    return this.texts.get(seen)
+  }
+
+  update(seen: readonly SeenText[]): void {
+    const first = seen[0]
+    for (const known of this.texts.keys()) {
+      if (known === first) break
+      this.texts.delete(known)
+      this.dropped++
+    }
+    if (this.dropped > this.texts.size + 32) {
+      // what is gone still takes room: begin anew
+      this.texts.clear()
+      this.newest.clear()
+      this.owners = []
+      this.lines = []
+      this.earlier = []
+      this.dropped = 0
+    }
+    let from = seen.length
+    while (from > 0 && !this.texts.has(seen[from - 1]!)) from--
+    for (; from < seen.length; from++) this.add(seen[from]!)
+  }
+
+  private add(seen: SeenText): void {
     const text = indexText(seen)
-    texts.set(seen, text)
+    this.texts.set(seen, text)
     for (let line = 0; line < text.bare.length; line++) {
       const bare = text.bare[line]!
       if (text.shown[line] === 0 || !saysSomething(bare)) continue
-      const known = places.get(bare)
-      if (!known) places.set(bare, [{ text, line }])
-      else {
-        if (known.length === mostPlaces) known.shift()
-        known.push({ text, line })
-      }
+      this.earlier.push(this.newest.get(bare) ?? -1)
+      this.newest.set(bare, this.owners.length)
+      this.owners.push(text)
+      this.lines.push(line)
     }
-  }
-  return {
-    update({ seen }) {
-      const first = seen[0]
-      for (const known of texts.keys()) {
-        if (known === first) break
-        texts.delete(known)
-        dropped++
-      }
-      if (dropped > texts.size + 32) {
-        // what is gone still takes room: begin anew
-        texts.clear()
-        places.clear()
-        dropped = 0
-      }
-      let from = seen.length
-      while (from > 0 && !texts.has(seen[from - 1]!)) from--
-      for (; from < seen.length; from++) add(seen[from]!)
-    },
-    places: (bare) => places.get(bare),
-    has: (text) => texts.has(text.seen),
   }
 }
 
 function indexText(seen: SeenText): IndexedText {
   const lines = linesOf(seen.text)
-  const bare = lines.lines.map((line, i) => (lines.starts[i]! > 0 ? line.slice(lines.starts[i]!) : line))
+  const bare = bareLines(lines)
   const shown = new Uint8Array(bare.length)
   if (seen.shown) for (const [from, to] of seen.shown) shown.fill(1, from, to)
   else shown.fill(1)
-  return { ...lines, seen, bare, shown, byNumber: numbersOnce(lines.numbers) }
+  return { ...lines, seen, bare, shown, byNumber: numbersOnce(lines) }
 }
 
-function numbersOnce(numbers: Int32Array): boolean {
+function numbersOnce({ numbers, formats }: Lines): boolean {
+  if (formats.size === 0) return false
   let last = 0
   for (const number of numbers) {
     if (number === 0) continue
     if (number <= last) return false
     last = number
   }
-  return last > 0
-}
-
-/** A text of the history as lines, however it was found. */
-export function indexedText(history: TrimHistory, wanted: (seen: SeenText) => boolean): IndexedText | undefined {
-  const seen = history.seen.findLast(wanted)
-  return seen && indexText(seen)
+  return true
 }

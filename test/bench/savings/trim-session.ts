@@ -5,7 +5,7 @@
 import { usualBounds } from '../../../plugins/tool-trim/classes/index.ts'
 import { factsOf } from '../../../plugins/tool-trim/facts.ts'
 import { Reader } from '../../../plugins/tool-trim/reader.ts'
-import type { Trim } from '../../../plugins/tool-trim/trimmer.ts'
+import type { Trim, Trimmed } from '../../../plugins/tool-trim/trimmer.ts'
 import type { Json } from '../../../src/plugin/index.ts'
 import { lostLines } from './lost-lines.ts'
 import { tokensOf } from './tokens.ts'
@@ -13,7 +13,7 @@ import { type RecordedMessage, type Trajectory, timesOf } from './trajectories.t
 
 export interface TrimmedSession {
   /** Text of each message after trimming; absent where nothing was trimmed. */
-  readonly texts: ReadonlyMap<number, { readonly text: string; readonly by: readonly string[] }>
+  readonly texts: ReadonlyMap<number, Pick<Trimmed, 'text' | 'by' | 'saved'>>
   readonly tools: ReadonlyMap<number, string>
   /** Names of trimmers, once for each result that they were refused on. */
   readonly refused: readonly string[]
@@ -37,7 +37,7 @@ export function textOf(message: RecordedMessage): string {
 
 export function trimSession({ messages }: Trajectory, trim: Trim): TrimmedSession {
   const reader = new Reader(usualBounds, factsOf({}))
-  const texts = new Map<number, { text: string; by: readonly string[] }>()
+  const texts = new Map<number, Pick<Trimmed, 'text' | 'by' | 'saved'>>()
   const tools = new Map<number, string>()
   const refused: string[] = []
   const sent: string[] = []
@@ -66,7 +66,7 @@ export function trimSession({ messages }: Trajectory, trim: Trim): TrimmedSessio
     characters += text.length
     refused.push(...trimmed.refused)
     if (trimmed.text !== text) {
-      texts.set(i, { text: trimmed.text, by: trimmed.by })
+      texts.set(i, { text: trimmed.text, by: trimmed.by, saved: trimmed.saved })
       sent[i] = trimmed.text
     }
   })
