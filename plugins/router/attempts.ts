@@ -68,6 +68,10 @@ export async function tryAll(x: X, next: Next, plan: Plan, options: AttemptOptio
 
 async function run(x: X, next: Next, plan: Plan, options: AttemptOptions, signal: AbortSignal | undefined): Promise<Reply | Refusal> {
   const { max_attempts, retries, now } = options
+  const began = now()
+  /** How long it is worth waiting for the home of a conversation: there must be time left for another target. */
+  const patience = (): number =>
+    options.max_time === 0 ? options.patience : Math.min(options.patience, (began + options.max_time - now()) / 2)
   const waiting = [...plan.candidates]
   const later: Later[] = []
   let best: { readonly reply: Reply; readonly worth: number } | undefined
@@ -91,7 +95,7 @@ async function run(x: X, next: Next, plan: Plan, options: AttemptOptions, signal
     let candidate: Candidate | undefined
     let left = retries
     let pause = 0
-    const stays = patient ?? (tries === 0 ? atHome(waiting, plan, options) : undefined)
+    const stays = patient ?? (tries === 0 ? atHome(waiting, plan, now(), patience()) : undefined)
     patient = undefined
     if (stays) {
       candidate = stays.candidate
@@ -147,7 +151,7 @@ async function run(x: X, next: Next, plan: Plan, options: AttemptOptions, signal
         else tooSmall = Math.max(tooSmall ?? 0, made.candidate.context)
       }
       const asks = (reply.attempt?.retryAfter ?? Number.POSITIVE_INFINITY) * 1000
-      if (judged.blame === 'limit' && made.call.track === plan.home && asks <= options.patience && !waited) {
+      if (judged.blame === 'limit' && made.call.track === plan.home && asks <= patience() && !waited) {
         waited = true
         patient = { candidate: made.candidate, from: now() + asks }
       } else if (judged.step === 'retry' && left > 0) {
@@ -252,12 +256,13 @@ function pick(waiting: Candidate[], tries: number, tooSmall: number | undefined,
 function atHome(
   waiting: Candidate[],
   { home }: Plan,
-  { now, patience }: AttemptOptions,
+  now: number,
+  patience: number,
 ): { readonly candidate: Candidate; readonly from: number } | undefined {
   const candidate = waiting[0]
-  if (!home || candidate?.track !== home || home.upstream.restUntil > now() || home.upstream.down) return undefined
-  if (home.ejectedUntil > now()) return undefined
-  if (!home.usable(now()) && !(home.health.state(now()) === 'closed' && home.until - now() <= patience)) return undefined
+  if (!home || candidate?.track !== home || home.upstream.restUntil > now || home.upstream.down) return undefined
+  if (home.ejectedUntil > now) return undefined
+  if (!home.usable(now) && !(home.health.state(now) === 'closed' && home.until - now <= patience)) return undefined
   const { gate } = home.upstream
   if (gate && gate.waiting >= gate.options.queue && gate.full) return undefined
   waiting.shift()

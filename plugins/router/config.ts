@@ -38,7 +38,7 @@ const affinity = Type.Object(
     patience: Duration({
       default: '10s',
       description:
-        'How long a conversation waits for its place when that asks for it (429 with Retry-After, or no room); for more it is served elsewhere. 0 = it does not wait',
+        'How long a conversation waits for its place when that asks for it (429 with Retry-After); for more it is served elsewhere. 0 = it does not wait',
     }),
     shared: Type.Boolean({
       default: false,

@@ -37,6 +37,7 @@ export default definePlugin({
     tried: [],
     prepare: undefined,
     outgrown: false,
+    shadowed: false,
   }),
 
   setup(host, config) {
@@ -169,7 +170,9 @@ export default definePlugin({
 
       around(x, next) {
         const { plan, shadow } = x.state
-        if (shadow) shadows?.send(x, shadow)
+        // once, however often a plugin above has it tried
+        if (shadow && !x.state.shadowed) shadows?.send(x, shadow)
+        x.state.shadowed = true
         return plan ? tryAll(x, next, plan, attempts) : next()
       },
 

@@ -46,6 +46,7 @@ export interface Routing {
   serving: CallUnderWay | undefined
   /** Where a copy goes, too. */
   shadow: ShadowTarget | undefined
+  shadowed: boolean
   /** What the reply has said so far, where another target may have to go on with it. */
   said: Said | undefined
   /** Who was called, in order. */

@@ -106,6 +106,18 @@ describe('F07: a conversation', () => {
     await kit.close()
   })
 
+  test('it does not wait for longer than leaves time for another target', async () => {
+    let home = ''
+    const { kit, turn } = await places((sent) => (modelOf(sent) === home ? { status: 429, headers: { 'retry-after': '9' } } : {}), {
+      max_time: '2s',
+    })
+    home = (await turn())[0]!
+    const began = performance.now()
+    const tried = await turn()
+    expect([tried[0], tried.length, performance.now() - began < 1500]).toEqual([home, 2, true])
+    await kit.close()
+  })
+
   test('who has no home yet does not wait', async () => {
     const { kit, turn } = await places((sent) => (modelOf(sent) === 's1' ? { status: 429, headers: { 'retry-after': '9' } } : {}), {
       strategy: 'lowest_cost',
