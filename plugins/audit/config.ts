@@ -94,6 +94,24 @@ export const config = Type.Object({
       description: 'records: path of a public endpoint that tells a key of its own exchanges: <path>/:id, <path>?id=',
     }),
   ),
+  key_info: Type.Object(
+    {
+      paths: Type.Array(Type.String({ pattern: '^/[A-Za-z0-9/_.-]+$' }), {
+        default: [],
+        maxItems: 8,
+        description: 'records: paths of a public endpoint that tells a key what it may do and what it has used',
+      }),
+      style: Type.Union([Type.Literal('openrouter'), Type.Literal('litellm')], {
+        default: 'openrouter',
+        description: 'records: shape of its answer: that of OpenRouter (/key), or of LiteLLM (/key/info)',
+      }),
+    },
+    {
+      default: {},
+      additionalProperties: false,
+      description: 'records: what a key may know of itself; `info_paths` of `auth` tells the same without usage',
+    },
+  ),
   bodies: Type.Optional(
     Type.Object(
       {

@@ -128,30 +128,44 @@ async function page(
   return await sql<ExchangeRow>(...statement('SELECT * FROM audit_exchange', conditions, 'ORDER BY at DESC, id DESC LIMIT ', BigInt(size)))
 }
 
+/** Columns that have an index of their own, those first that tell most apart. */
+const indexed = ['traceId', 'session', 'user', 'caller', 'account', 'code', 'model'] as const
+
 /** What a filter says in SQL. */
 export function conditionsOf(f: Filter): Condition[] {
   const list: Condition[] = []
+  const best = indexed.find((name) => f[name] !== undefined)
   const is = (column: string, value: SqlValue | undefined) => {
     if (value !== undefined) list.push([[`${column} = `, ''], [value]])
   }
+  /** Who compares twice leaves it to the other column's index to lead the way: SQLite does not know which one tells more apart. */
+  const has = (name: (typeof indexed)[number], column: string) => {
+    const value = f[name]
+    if (value === undefined || name === best) is(column, value)
+    else
+      list.push([
+        [`${column} >= `, ` AND ${column} <= `, ''],
+        [value, value],
+      ])
+  }
   if (f.from !== undefined) list.push([['at >= ', ''], [BigInt(Math.ceil(f.from))]])
   if (f.to !== undefined) list.push([['at < ', ''], [BigInt(Math.ceil(f.to))]])
-  is('caller', f.caller)
-  is('account', f.account)
+  has('traceId', 'trace_id')
+  has('session', 'session')
+  has('user', 'end_user')
+  has('caller', 'caller')
+  has('account', 'account')
+  has('code', 'code')
+  has('model', 'model_asked')
   is('tier', f.tier)
-  is('end_user', f.user)
-  is('model_asked', f.model)
   is('upstream', f.upstream)
-  is('session', f.session)
   is('thread', f.thread)
   is('status', f.status === undefined ? undefined : BigInt(f.status))
   is('ending', f.end)
   // says to the database that the index of what did not go well has them all
   if (f.end !== undefined && f.end !== 'finished') list.push([["ending <> 'finished'"], []])
   if (f.status !== undefined && f.status !== 200) list.push([['status <> 200'], []])
-  is('code', f.code)
   is('operation', f.operation)
-  is('trace_id', f.traceId)
   if (f.minCost !== undefined) list.push([['cost >= ', ''], [f.minCost]])
   return list
 }

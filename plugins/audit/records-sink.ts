@@ -12,6 +12,7 @@ import type { AuditConfig } from './config.ts'
 import { addGeneration } from './generation.ts'
 import type { Begun } from './in-flight.ts'
 import { openKeeper } from './keeper.ts'
+import { addKeyInfo } from './key-told.ts'
 import type { AuditRecord } from './record.ts'
 import { type RowBody, rowOf } from './row.ts'
 
@@ -58,6 +59,7 @@ export async function recordsSink(host: Host, config: AuditConfig): Promise<Reco
   const unlisted = host.counter('audit_unlisted', 'Exchanges that a crash would not have listed, because too many were under way')
   let lostSince = 0
   if (config.generation_path !== undefined) addGeneration(host, config.generation_path)
+  if (config.key_info.paths.length > 0) addKeyInfo(host, config.key_info)
 
   const dropped = (): boolean => {
     if (config.when_full === 'refuse' ? !writer.overfull : !writer.full) return false

@@ -1,7 +1,7 @@
 /**
  * What is summed up over exchanges, and by what: the columns of the sums, and how a row of `audit_exchange` counts in each. Texts of SQL only.
  *
- * A sum of more than 64 bits is an error in SQLite. Then money is summed up in two parts, which are put together here, as bigints.
+ * A sum of more than 64 bits is an error. Then money is summed up in two parts, which are put together here, as bigints.
  */
 
 import type { SqlValue } from 'headgate/plugin'
@@ -74,7 +74,7 @@ export function selectSums(from: 'rows' | 'sums', parted: boolean): string {
     .map((name) =>
       parted && money.has(name)
         ? `sum((${value(name)}) / ${part}) AS ${name}_high, sum((${value(name)}) % ${part}) AS ${name}_low`
-        : `sum(${value(name)}) AS ${name}`,
+        : `CAST(sum(${value(name)}) AS BIGINT) AS ${name}`,
     )
     .join(', ')
 }

@@ -1,6 +1,6 @@
 /** A row as it is told to people and programs: the fields of a line, amounts as exact decimals, times as text. Pure. */
 
-import { formatUsd } from 'headgate/plugin'
+import { exactNumber, formatUsd } from 'headgate/plugin'
 import { isoTime } from './iso-time.ts'
 import type { EditsMade } from './record.ts'
 import type { ExchangeRow } from './row.ts'
@@ -147,5 +147,18 @@ export function generationTold(row: ExchangeRow): Record<string, unknown> {
     first_content_ms: all.first_content_ms ?? null,
     generation_ms: timings?.first_content === undefined ? null : Math.round(timings.end - timings.first_content),
     session: row.session,
+    // the same by the names that OpenRouter's clients know
+    total_cost: row.cost === null ? null : exactNumber(formatUsd(row.cost)),
+    usage: row.cost === null ? null : exactNumber(formatUsd(row.cost)),
+    provider_name: row.upstream,
+    tokens_prompt: all.tokens_input ?? null,
+    tokens_completion: all.tokens_output ?? null,
+    native_tokens_prompt: all.tokens_input ?? null,
+    native_tokens_completion: all.tokens_output ?? null,
+    native_tokens_cached: all.tokens_cache_read ?? null,
+    native_tokens_reasoning: all.tokens_reasoning ?? null,
+    latency: all.first_content_ms ?? all.latency_ms,
+    generation_time: timings?.first_content === undefined ? null : Math.round(timings.end - timings.first_content),
+    is_byok: false,
   }
 }

@@ -91,7 +91,7 @@ async function summed(
   try {
     return await run(false)
   } catch (error) {
-    if (!(error instanceof Error && /integer overflow/i.test(error.message))) throw error
+    if (!(error instanceof Error && /integer overflow|bigint out of range/i.test(error.message))) throw error
     return await run(true)
   }
 }

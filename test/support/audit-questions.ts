@@ -124,6 +124,11 @@ export async function answers(
   return all
 }
 
+/** The head of a table of {@link answerLine}s. */
+export function answerHead(title: string): string {
+  return `${title.padEnd(52)} ${'lines'.padStart(7)} ${'p50'.padStart(8)} ${'p95'.padStart(8)} ${'most'.padStart(8)}`
+}
+
 /** A line of a table for people. */
 export function answerLine({ name, lines, p50, p95, most }: Answered): string {
   return `${name.padEnd(52)} ${String(lines).padStart(7)} ${p50.toFixed(1).padStart(8)} ${p95.toFixed(1).padStart(8)} ${most.toFixed(1).padStart(8)}`

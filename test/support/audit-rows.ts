@@ -6,9 +6,12 @@
  */
 
 import { dayLength, enterDay } from '../../plugins/audit/daily.ts'
-import { rowId } from '../../plugins/audit/tables.ts'
+import { boundsFrom, monthStart } from '../../plugins/audit/months.ts'
+import { migrations, rowId } from '../../plugins/audit/tables.ts'
 import { enterZones } from '../../plugins/audit/zones.ts'
+import { postgresDriver } from '../../src/store/postgres/driver.ts'
 import type { RecordsDriver } from '../../src/store/records-driver.ts'
+import { sqliteDriver } from '../../src/store/sqlite/driver.ts'
 
 export const days = 90
 /** Rows of one statement. */
@@ -35,6 +38,17 @@ export interface Filled {
 
 /** A key, and a session and a trace that exist, by number. */
 export const keyName = (k: number) => `key_${String(k).padStart(8, '0')}`
+
+/** Opens a database and makes the tables, divided by month where it can. `where` as in gateway.yaml, with an absolute path. */
+export async function openFilled(where: string, now: number): Promise<RecordsDriver> {
+  const path = where.startsWith('sqlite:') ? where.slice('sqlite:'.length) : undefined
+  const driver = path === undefined ? postgresDriver({ url: where }) : sqliteDriver({ path })
+  await driver.open()
+  await driver.migrate('audit', migrations)
+  for (let month = -4; month <= 0; month++)
+    for (const table of ['audit_exchange', 'audit_body']) await driver.divide(table, boundsFrom(monthStart(now, month)))
+  return driver
+}
 
 /**
  * Fills tables that exist and are empty.
