@@ -6,8 +6,17 @@
  */
 
 /** Members that are marks: of Anthropic's dialect and those that borrowed it, of Converse, of OpenAI's. Found by how they begin. */
-const beginnings = ['"cache', '"prompt_cache_breakpoint"'].map((text) => Buffer.from(text))
 const marks = ['"cache_control"', '"cachePoint"', '"prompt_cache_breakpoint"'].map((text) => Buffer.from(text))
+const [borrowed, openai] = [Buffer.from('"cache'), Buffer.from('"prompt_cache_breakpoint"')]
+/** Which are looked for: a search of a long history is most of what finding none costs. */
+const beginnings: Readonly<Record<string, readonly Buffer[]>> = {
+  'anthropic-messages': [borrowed],
+  'bedrock-converse': [borrowed],
+  'openai-responses': [openai],
+  'gemini-generate': [],
+}
+const all = [borrowed, openai]
+
 /** More than any provider takes. Whoever sends more is not told from somebody with other messages. */
 const mostMarks = 64
 /** Longest value of a mark. */
@@ -18,11 +27,11 @@ export interface Cut {
   readonly to: number
 }
 
-/** Where marks stand in `bytes[start, end)`, in order, each with the comma that goes with it. */
-export function cacheMarks(bytes: Uint8Array, start: number, end: number): Cut[] {
+/** Where marks stand in `bytes[start, end)`, in order, each with the comma that goes with it. @param dialect of the client; all marks where it is not known */
+export function cacheMarks(bytes: Uint8Array, start: number, end: number, dialect = ''): Cut[] {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start)
   const found: Cut[] = []
-  for (const beginning of beginnings) {
+  for (const beginning of beginnings[dialect] ?? all) {
     for (let at = buffer.indexOf(beginning); at >= 0 && found.length < mostMarks; at = buffer.indexOf(beginning, at + 6)) {
       // inside a string it would be escaped
       if (at > 0 && buffer[at - 1] === 0x5c) continue

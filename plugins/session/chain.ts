@@ -26,11 +26,15 @@ export interface Chain {
   readonly lead: number
 }
 
-/** The chain of a request. @param seed tells callers apart: chains of two seeds have nothing in common */
-export function chainOf(bytes: Uint8Array, units: readonly PromptUnit[], seed: bigint): Chain {
+/**
+ * The chain of a request.
+ * @param seed tells callers apart: chains of two seeds have nothing in common
+ * @param dialect of the client: it says which cache marks there can be
+ */
+export function chainOf(bytes: Uint8Array, units: readonly PromptUnit[], seed: bigint, dialect = ''): Chain {
   const first = units[0]
   const last = units.at(-1)
-  const cuts = first && last ? cutsOf(bytes, Math.min(first.start, last.start), Math.max(last.end, first.end)) : []
+  const cuts = first && last ? cutsOf(bytes, Math.min(first.start, last.start), Math.max(last.end, first.end), dialect) : []
   const hashes: bigint[] = [seed]
   const ends: number[] = []
   const answers: number[] = []
@@ -131,8 +135,8 @@ const billing = Buffer.from('x-anthropic-billing-header:')
 const headLength = 2000
 
 /** What is left out of the hashes: marks, and the line that changes. */
-function cutsOf(bytes: Uint8Array, start: number, end: number): readonly Cut[] {
-  const cuts = cacheMarks(bytes, start, end)
+function cutsOf(bytes: Uint8Array, start: number, end: number, dialect: string): readonly Cut[] {
+  const cuts = cacheMarks(bytes, start, end, dialect)
   const head = Buffer.from(bytes.buffer, bytes.byteOffset + start, Math.min(end - start, headLength))
   const at = head.indexOf(billing) + start
   if (at >= start) {

@@ -128,7 +128,7 @@ export default definePlugin({
         const named = principal !== undefined && principal.kind !== 'anonymous'
         const owner = named ? { key: principal.id, account: principal.account } : { key: 'anonymous', account: `address ${x.ip}` }
         const caller = callerOf(owner.account, owner.key)
-        const chain = chainOf(bytes, units, caller.seed)
+        const chain = chainOf(bytes, units, caller.seed, x.dialect)
         const retry = Number(x.headers.get('x-stainless-retry-count') ?? 0) > 0
         const asked: Asked = { caller, owner, chain, model, client, previous, retry, now: x.receivedAt }
         const put = (found: Found) => {
