@@ -77,6 +77,11 @@ export const config = Type.Object({
     description: 'Lower the output limit of a request to what the balance can pay, instead of refusing it',
   }),
   path: Type.String({ default: '/credits', pattern: '^/[^ ?#]*$', description: 'Path at which callers see their own account' }),
+  totals: Type.Boolean({
+    default: false,
+    description:
+      'That path also tells `data: { total_credits, total_usage }` since the account began, as OpenRouter does. Each call sums up the ledger of the account',
+  }),
 })
 
 export type BudgetConfig = Static<typeof config>

@@ -107,7 +107,7 @@ export const budgetWith = ({ lease, pause }: Times) =>
           return settings
         })
       }
-      addRoutes(host, { path: config.path, accounts, plans, changed: (account) => void known.delete(account) })
+      addRoutes(host, { path: config.path, totals: config.totals, accounts, plans, changed: (account) => void known.delete(account) })
 
       const heal = healer({
         records,

@@ -14,28 +14,31 @@ import type { Accounts, SettingChanges } from './accounts.ts'
 import { NotEntered } from './ledger.ts'
 import { capsOf, type Plans } from './plan.ts'
 import { callerOf } from './takes.ts'
-import { accountJson, entryJson, rowJson } from './told.ts'
+import { accountJson, entryJson, rowJson, totalsJson } from './told.ts'
 
 /** A mistake in what an operator sent. */
 class Mistake extends Error {}
 
 export interface RouteOptions {
   readonly path: string
+  /** What went into an account and out of it since it began is told too. */
+  readonly totals: boolean
   readonly accounts: Accounts
   readonly plans: Plans
   /** An account was changed: what is remembered of it is no longer true. */
   readonly changed: (account: string) => void
 }
 
-export function addRoutes(host: Host, { path, accounts, plans, changed }: RouteOptions): void {
+export function addRoutes(host: Host, { path, totals, accounts, plans, changed }: RouteOptions): void {
   host.route({
     method: 'GET',
     path,
     summary: "The caller's balance, plan and caps",
     async handler(_request, _params, { principal }) {
-      return Response.json(accountJson(await accounts.view(callerOf(principal, undefined, undefined))), {
-        headers: { 'cache-control': 'no-store' },
-      })
+      const view = await accounts.view(callerOf(principal, undefined, undefined))
+      const told = accountJson(view)
+      const all = totals ? { ...(told as object), data: totalsJson(view.balance, await chargedTo(host, view.account)) } : told
+      return Response.json(all, { headers: { 'cache-control': 'no-store' } })
     },
   })
   host.admin({
@@ -175,4 +178,11 @@ async function answered(work: () => Promise<unknown>): Promise<Response> {
     if (!(error instanceof Mistake || error instanceof NotEntered)) throw error
     return Response.json({ error: { type: 'invalid_request_error', message: error.message } }, { status: 400 })
   }
+}
+
+/** Picodollars that an account was charged since it began. */
+async function chargedTo(host: Host, account: string): Promise<bigint> {
+  const [row] = await host.records.sql<{ sum: bigint | null }>`SELECT sum(amount) AS sum FROM budget_ledger
+    WHERE account = ${account} AND kind = ${'charge'}`
+  return -BigInt(row?.sum ?? 0n)
 }

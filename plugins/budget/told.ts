@@ -62,6 +62,11 @@ export function accountJson(view: AccountView): Json {
   }
 }
 
+/** What was given to an account, and what of it was used. */
+export function totalsJson(balance: bigint, charged: bigint): Json {
+  return { total_credits: number(balance + charged), total_usage: number(charged) }
+}
+
 /** An account in a list. */
 export function rowJson({ id, balance, held, included, settings }: AccountRow): Json {
   return {

@@ -34,3 +34,12 @@ test.each([
   if (raw === word) expect(answer.body).toBe(whole)
   await kit.close()
 })
+
+test('members of a request that are to be dropped are, all else stays', async () => {
+  const kit = await testPlugin(normalize, { with: { drop: ['usage', 'transforms'] } })
+  const answer = await kit.chat({ usage: { include: true }, transforms: [], user: 'usage' })
+  expect(answer.sent[0]!.json).toEqual({ model: expect.any(String), messages: expect.any(Array), user: 'usage' })
+  const plain = await kit.chat({ user: 'x' })
+  expect(plain.sent[0]!.json).toMatchObject({ user: 'x' })
+  await kit.close()
+})

@@ -1,5 +1,6 @@
 /**
- * `normalize`: replies in the words of this gateway, whatever their upstream calls things: why they stopped, and which model answered.
+ * `normalize`: replies in the words of this gateway, whatever their upstream calls things: why they stopped, and which model answered; and requests without
+ * what only another gateway understands.
  *
  * Replies that say it so already leave byte for byte. This file changes events; the dialects spell them.
  */
@@ -20,22 +21,25 @@ export default definePlugin({
   failure: 'open',
   state: () => ({ model: undefined as string | undefined, asked: '' }),
 
-  setup(host, { finish_reason, model }) {
-    const naming = model && {
-      request(x: { readonly request: { readonly model: string }; readonly state: { asked: string } }) {
-        x.state.asked = x.request.model
-        return undefined
-      },
-      reply(
-        x: { readonly state: { model: string | undefined; asked: string } },
-        reply: { readonly ok: boolean; readonly attempt?: Attempt | undefined },
-      ) {
-        const { attempt } = reply
-        if (reply.ok && attempt) x.state.model = idOf(host.catalog, attempt, x.state.asked)
-      },
-    }
+  setup(host, { drop, finish_reason, model }) {
+    const dropped = drop.map((name) => ({ pointer: `/${name}`, bytes: Buffer.from(`"${name}"`) }))
     return {
-      ...naming,
+      ...((model || dropped.length > 0) && {
+        request(x) {
+          const { request } = x
+          x.state.asked = request.model
+          if (dropped.length === 0) return undefined
+          const body = Buffer.from(request.bytes.buffer, request.bytes.byteOffset, request.bytes.length)
+          for (const { pointer, bytes } of dropped) if (body.includes(bytes)) request.remove(pointer)
+          return undefined
+        },
+      }),
+      ...(model && {
+        reply(x, reply) {
+          const { attempt } = reply
+          if (reply.ok && attempt) x.state.model = idOf(host.catalog, attempt, x.state.asked)
+        },
+      }),
       event(x, event) {
         if (event.type === 'start' && x.state.model !== undefined && event.model !== x.state.model)
           return { ...event, model: x.state.model }

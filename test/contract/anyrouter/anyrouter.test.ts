@@ -155,10 +155,14 @@ describe('ANYR-5', () => {
     expect((await stand.ask(`${base}/credits`, { key })).json).toMatchObject({ balance: 12.5, currency: 'USD' })
   })
   test('ANYR-5: the info of this key: name, limits, usage; never the key itself', async () => {
-    const { key } = await stand.newKey({ name: 'my key', limits: [{ window: '1m', requests: 7 }] })
-    const { status, text, json } = await stand.ask(`${base}/auth/key`, { key })
+    const { key } = await stand.newKey({ name: 'my key', limits: [{ window: '1m', requests: 70 }] }, '5')
+    await stand.ask(chat, { body: hello, key })
+    const { status, text, json } = await eventually(
+      () => stand.ask(`${base}/auth/key`, { key }),
+      (answer) => answer.json.data.usage > 0,
+    )
     expect(status).toBe(200)
-    expect(json.data).toMatchObject({ name: 'my key', limits: [{ requests: 7 }] })
+    expect(json.data).toMatchObject({ name: 'my key', limits: [{ window_seconds: 60, requests: 70 }], usage: 0.0000345 })
     expect(text).not.toContain(key)
   })
   test('ANYR-5: health of the gateway and each provider', async () => {
