@@ -1,5 +1,5 @@
 /**
- * Calls that a plugin of this gateway makes to the gateway itself: an exchange as any other, whose request came over no network.
+ * Calls that a plugin of this gateway makes to the gateway itself: an exchange like all others, whose request came over no network.
  *
  * Who it is for stands in the arrival, where `auth` finds it; no credential is made up.
  */

@@ -290,6 +290,40 @@ definePlugin({
   }),
 })
 
+// Routes answer or refuse, inner calls are made by the host.
+definePlugin({
+  api: 1,
+  name: 'routes',
+  summary: 's',
+  failure: 'open',
+  setup(host) {
+    host.route({
+      method: 'GET',
+      path: '/a/*',
+      summary: 's',
+      open: true,
+      handler: (_request, params, call) => call.refuse('not_found', params['*']),
+    })
+    host.route({
+      method: 'POST',
+      path: '/b',
+      summary: 's',
+      handler: (_request, _params, { principal, dialect }) =>
+        dialect === 'openai-chat' ? host.call(new Request('http://x/v1/chat/completions'), { principal, once: 'b' }) : undefined,
+    })
+    // @ts-expect-error a refusal has a code of the catalogue
+    host.route({ method: 'GET', path: '/c', summary: 's', handler: (_request, _params, call) => call.refuse('nope') })
+    // @ts-expect-error an admin page knows no callers
+    host.admin({ method: 'GET', path: '/d', summary: 's', handler: (_request, _params, call) => call.refuse('not_found') })
+    return {
+      admit(x) {
+        exact<Equal<typeof x.open, boolean>>()
+        exact<Equal<NonNullable<typeof x.inner>['principal'], PrincipalValue | undefined>>()
+      },
+    }
+  },
+})
+
 // Definitions.
 // @ts-expect-error `failure` has no default: the author decides
 definePlugin({ api: 1, name: 'no-failure', summary: 's', setup: () => ({}) })
