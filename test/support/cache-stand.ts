@@ -10,7 +10,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { serveEdge } from '../../src/edge/serve.ts'
 import { composition } from '../../src/main.ts'
-import { definePlugin, type Outcome, type Plugin, PromptCache, type PromptCacheValue } from '../../src/plugin/index.ts'
+import {
+  definePlugin,
+  type Outcome,
+  type Plugin,
+  PromptCache,
+  type PromptCacheValue,
+  Session,
+  type SessionValue,
+} from '../../src/plugin/index.ts'
 import { Gateway } from '../../src/runtime/gateway.ts'
 import { type Block, PrefixCache } from '../bench/savings/prefix-cache.ts'
 import { until } from './within.ts'
@@ -64,6 +72,8 @@ export interface StandOptions {
   readonly facts?: object
   readonly provider?: Provider
   readonly now?: number
+  /** What is known of the session that the header `x-session` names. */
+  readonly session?: (id: string) => Partial<SessionValue>
 }
 
 export interface Provider {
@@ -121,6 +131,23 @@ export async function startCacheStand(options: StandOptions = {}): Promise<Cache
       },
     }),
   })
+  const turns = new Map<string, number>()
+  const sessions = definePlugin({
+    api: 1,
+    name: 'sessions',
+    summary: 'Knows sessions by a header of the test',
+    failure: 'open',
+    provides: [Session],
+    setup: () => ({
+      admit(x) {
+        const id = x.headers.get('x-session')
+        if (id === null) return
+        const turn = (turns.get(id) ?? 0) + 1
+        turns.set(id, turn)
+        x.put(Session, { id, turn, source: turn === 1 ? 'new' : 'prefix', ...options.session?.(id) })
+      },
+    }),
+  })
   const { url } = provider
   const facts = options.facts ? { prompt_cache_facts: options.facts } : {}
   const shared = { key: 'k', ...facts }
@@ -153,6 +180,7 @@ export async function startCacheStand(options: StandOptions = {}): Promise<Cache
     },
     plugins: [
       { use: 'probe' },
+      { use: 'sessions' },
       ...(options.above ?? []),
       { use: 'session-cache', ...(options.with && { with: options.with }) },
       ...(options.below ?? []),
@@ -165,7 +193,7 @@ export async function startCacheStand(options: StandOptions = {}): Promise<Cache
   writeFileSync(configPath, JSON.stringify(config))
   let log = ''
   const own = Object.fromEntries(
-    [probe, ...(options.plugins ?? [])].map((plugin) => [plugin.name, () => Promise.resolve({ default: plugin })]),
+    [probe, sessions, ...(options.plugins ?? [])].map((plugin) => [plugin.name, () => Promise.resolve({ default: plugin })]),
   )
   const gateway = new Gateway({
     configPath,
