@@ -6,9 +6,12 @@ import { diffHeads } from './diff-heads.ts'
 import { equalLines } from './equal-lines.ts'
 import { codexHead, repeatedReminders } from './harness.ts'
 import { lineNumbers } from './line-numbers.ts'
+import { base64Runs, headAndTail, htmlText } from './lossy-bulk.ts'
+import { libraryFrames, logTemplates, passingTests } from './lossy-lines.ts'
 import { matchHeadings } from './match-headings.ts'
 import { plainJson } from './plain-json.ts'
 import { references } from './references.ts'
+import { sparseNumbers } from './sparse-numbers.ts'
 import { terminal } from './terminal.ts'
 
 export { composeTrim } from './compose.ts'
@@ -20,10 +23,17 @@ export const builtInTrimmers: readonly Trimmer[] = [
   repeatedReminders,
   terminal,
   diffHeads,
+  htmlText,
+  base64Runs,
+  passingTests,
+  logTemplates,
+  libraryFrames,
+  headAndTail,
   plainJson,
   references,
   equalLines,
   lineNumbers,
   matchHeadings,
   beginnings,
+  sparseNumbers,
 ]

@@ -10,7 +10,7 @@ const oldTexts = /^(old_?string|old_?text|old_?str)$/i
 
 /** A line as it would be written into an edit: without its number and without the mark of a diff. */
 function bareForms(line: string): string[] {
-  const bare = line.replace(/^ *\d+(?:→|\t|: ?|\| ?|\. ?|-)/, '')
+  const bare = line.replace(/^\t|^ *\d+(?:→|\t|: ?|\| ?|\. ?|-)/, '')
   return bare === line ? [line] : [line, bare]
 }
 
