@@ -124,6 +124,7 @@ export function planText(report: PlanReport, paint: Paint): string {
     if (p.provides.length > 0) lines.push(`provides ${p.provides.join(', ')}`)
     if (p.dialects) lines.push(`brings the dialect${p.dialects.length > 1 ? 's' : ''} ${p.dialects.join(', ')}`)
     if (p.holds !== undefined) lines.push(`holds back ${p.holds} characters of each stream`)
+    if (p.hooks.includes('resume')) lines.push('may go on with streams that broke off')
     if (p.routes) lines.push(`answers ${p.routes.join(', ')}`)
     return [`  ${paint('strong', p.id)}: ${p.summary}\n`, ...lines.map((line) => `      ${line}\n`)]
   })
