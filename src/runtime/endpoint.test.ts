@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'bun:test'
 import { type AnyHooks, plug } from '../../test/support/plug.ts'
-import type { Outcome, Plugin } from '../plugin/index.ts'
+import { type Outcome, type Plugin, type RouteSpec, StoreUnavailable } from '../plugin/index.ts'
 import { testPlugin } from '../testkit/index.ts'
 
 /** A plugin with a route, and hooks around it. */
-function served(handler: () => Response | Promise<Response>, hooks: AnyHooks = {}): Plugin {
+type Handler = RouteSpec['handler']
+function served(handler: Handler, hooks: AnyHooks = {}): Plugin {
   return {
     ...plug('served', {}),
     setup(host) {
@@ -14,7 +15,7 @@ function served(handler: () => Response | Promise<Response>, hooks: AnyHooks = {
   }
 }
 
-async function call(handler: () => Response | Promise<Response>, hooks: AnyHooks = {}, failing: AnyHooks = {}) {
+async function call(handler: Handler, hooks: AnyHooks = {}, failing: AnyHooks = {}) {
   const outcomes: Outcome[] = []
   const kit = await testPlugin(served(handler, hooks), {
     timeout: 15,
@@ -47,14 +48,25 @@ describe("a plugin's route", () => {
     expect(outcome).toMatchObject({ end: 'refused', by: 'failing', code: 'rate_limited' })
   })
 
-  test.each<[string, () => Response]>([
+  test.each<[string, Handler]>([
     ['throws', boom],
-    ['gives no response', () => undefined as unknown as Response],
+    ['gives what is no answer', () => 'boom' as unknown as Response],
   ])('whose handler %s is a failure that says nothing of it', async (_what, handler) => {
     const { response, text, outcome } = await call(handler)
     expect(response.status).toBe(500)
     expect(text).not.toContain('boom')
     expect(outcome).toMatchObject({ end: 'failed', code: 'internal_error' })
+  })
+
+  test('refuses in the words of the caller, as hooks do; nothing is a 404; a store that is away is told as that', async () => {
+    const refused = await call((_request, _params, own) => own.refuse('conflict', { message: 'Not now.', param: 'when', retryAfter: 3 }))
+    expect([refused.response.status, refused.response.headers.get('retry-after')]).toEqual([409, '3'])
+    expect(JSON.parse(refused.text)).toMatchObject({ error: { message: 'Not now.', param: 'when', code: 'conflict' } })
+    expect(refused.outcome).toMatchObject({ end: 'finished', code: 'conflict' })
+    const nothing = await call(() => undefined)
+    expect(JSON.parse(nothing.text)).toMatchObject({ error: { code: 'not_found', message: 'There is nothing at GET /page.' } })
+    const away = await call(() => Promise.reject(new StoreUnavailable('away')))
+    expect([away.response.status, away.response.headers.get('retry-after'), away.outcome.end]).toEqual([503, '1', 'failed'])
   })
 
   test('a reply hook that fails closed refuses it; one that hangs too', async () => {
