@@ -103,7 +103,12 @@ export const anthropicRules: readonly Rule[] = [
     source: `${thinking}: they always think, 400 "thinking.type.disabled is not supported"; a forced tool is refused beside that`,
   },
 
-  { dialect: any, model: /^(?!claude)/, can: { prefill: false }, source: 'Not documented for others that speak Messages or are on Bedrock' },
+  {
+    dialect: any,
+    model: /^(?!claude)/,
+    can: { prefill: false },
+    source: 'Not documented for others that speak Messages or are on Bedrock',
+  },
 
   // hosts of Claude
   {
