@@ -1,7 +1,7 @@
 /**
  * Running conversations in memory: what was decided for each message, and the reader that goes on from there.
  *
- * A branch is found by the key of the last answer of the model in it, which the client sends back with the next turn. Bounded by size, the longest unused is
+ * A branch is found by its session and the key of the last answer of the model in it, which the client sends back with the next turn. Bounded by size, the longest unused is
  * dropped first: it is read anew from the client's bytes when it goes on. Who works on a branch takes it out; a second one at the same time reads anew.
  */
 
@@ -24,6 +24,8 @@ export interface Standing {
 }
 
 export interface Branch {
+  /** Whose. */
+  readonly session: string
   /** The last answer's position among the messages. */
   readonly root: number
   readonly records: UnitRecord[]

@@ -9,6 +9,7 @@ import {
   definePlugin,
   type Exchange,
   globMatcher,
+  type Json,
   type Operation,
   Principal,
   Session,
@@ -22,6 +23,7 @@ import { addRoutes } from './admin.ts'
 import { branches } from './branch.ts'
 import { config } from './config.ts'
 import { yielding } from './decide.ts'
+import { keyStore } from './key-store.ts'
 import { type LeakWatch, leakWatch } from './leaks.ts'
 import { ledger } from './ledger.ts'
 import { type Passed, passing } from './pass.ts'
@@ -38,6 +40,8 @@ interface Trimming {
   session: string
   value: OwnTrimValue | undefined
   watch: LeakWatch | undefined
+  /** That what was sent is written down. */
+  kept: Promise<void> | undefined
 }
 
 const conversations: ReadonlySet<Operation> = new Set<Operation>(['chat', 'messages', 'responses', 'generate', 'converse'])
@@ -52,9 +56,9 @@ export default definePlugin({
   provides: [Trim],
   failure: 'open',
   usage: true,
-  state: (): Trimming => ({ passed: undefined, session: '', value: undefined, watch: undefined }),
+  state: (): Trimming => ({ passed: undefined, session: '', value: undefined, watch: undefined, kept: undefined }),
 
-  setup(host, config) {
+  async setup(host, config) {
     const policy = policyOf(config)
     const isOn = globMatcher(config.models)
     const isOff = globMatcher(config.not_models)
@@ -71,7 +75,7 @@ export default definePlugin({
     const leaks = host.counter('tool_trim_marks_leaked', 'References and masks that a model wrote itself')
     const failures = host.counter('tool_trim_store_failures', 'Calls to the store that failed')
     const requests = host.counter('tool_trim_requests', 'Requests, by what was done: trimmed, untouched, control, off')
-    const kept = ledger(host.state, config.keep, () => failures.add())
+    const kept = ledger(await keyStore(host), config.keep, () => failures.add())
     const running = branches(config.memory)
     const known = sessions(kept)
     const files = rereads(host.state, (trimmed, control) =>
@@ -91,20 +95,16 @@ export default definePlugin({
     })
     addRoutes(host, { sessions: known, rereads: files, branches: running })
 
-    const pending = new Set<Promise<void>>()
-    /** Work that no request waits for. */
-    const later = (work: () => Promise<void>): void => {
-      const promise = work()
-        .catch((error: unknown) => host.log.warn('what was sent could not be kept', { error: String(error) }))
-        .finally(() => pending.delete(promise))
-      pending.add(promise)
-    }
+    /** Writes down what is sent, while it is on its way. */
     const keep = async ({ claims, writes }: Passed): Promise<void> => {
-      if (claims.length === 0 && writes.length === 0) return
-      await yielding()
-      const there = await kept.claim(claims)
-      if (there.some((value, i) => value !== undefined && JSON.stringify(value) !== JSON.stringify(claims[i]![1]))) mismatches.add()
-      await kept.write(writes)
+      try {
+        await yielding()
+        const there = await kept.claim(claims)
+        if (there.some((value, i) => value !== undefined && !sameValue(value, claims[i]![1]))) mismatches.add()
+        await kept.write(writes)
+      } catch (error) {
+        host.log.warn('what was sent could not be kept', { error: String(error) })
+      }
     }
 
     return {
@@ -133,7 +133,7 @@ export default definePlugin({
           requests.add(1, { did: 'control' })
           x.note('control group: untrimmed')
         } else put(x, passed, session)
-        later(() => keep(passed))
+        if (passed.claims.length + passed.writes.length > 0) x.state.kept = keep(passed)
       },
 
       hears: (x) => (x.state.passed?.marks.size ?? 0) > 0 && !x.state.passed!.control,
@@ -148,6 +148,7 @@ export default definePlugin({
       async settle(x, outcome) {
         const { passed, value, watch, session } = x.state
         if (!passed) return
+        await x.state.kept
         const { state } = passed
         if (watch && watch.found.references + watch.found.masks > 0) {
           const { references, masks } = watch.found
@@ -165,8 +166,7 @@ export default definePlugin({
         state.tokens = value.tokens
       },
 
-      async close() {
-        await Promise.all(pending)
+      close() {
         running.clear()
         known.clear()
       },
@@ -199,3 +199,5 @@ export default definePlugin({
     }
   },
 })
+
+const sameValue = (a: Json, b: Json): boolean => JSON.stringify(a) === JSON.stringify(b)

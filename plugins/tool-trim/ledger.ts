@@ -1,11 +1,12 @@
 /**
- * What was sent, kept where a restarted gateway and other instances find it: host.state, in memory or in Redis.
+ * What was sent, kept where a restarted gateway and other instances find it (`key-store.ts`).
  *
  * A decision is written once and never changed: who comes second takes what is there. Nothing here fails: when the store is away, what it would have known
  * is worked out anew, which gives the same bytes unless versions differ. Long texts are compressed.
  */
 
-import { type Json, type State, StoreUnavailable } from 'headgate/plugin'
+import { type Json, StoreUnavailable } from 'headgate/plugin'
+import type { KeyStore } from './key-store.ts'
 
 export interface Ledger {
   /** What is kept under each key; undefined for what is not. */
@@ -19,7 +20,7 @@ export interface Ledger {
 }
 
 /** @param failed told of each call that the store did not answer */
-export function ledger(state: State, ttl: number, failed: () => void): Ledger {
+export function ledger(store: KeyStore, ttl: number, failed: () => void): Ledger {
   let away = false
   const trying = async <T>(work: () => Promise<T>): Promise<T | undefined> => {
     try {
@@ -39,7 +40,7 @@ export function ledger(state: State, ttl: number, failed: () => void): Ledger {
     },
     async read(keys) {
       if (keys.length === 0) return []
-      const values = await trying(() => Promise.all(keys.map((key) => state.get<Json>(key))))
+      const values = await trying(() => Promise.all(keys.map((key) => store.get(key))))
       return values?.map((value) => value ?? undefined) ?? keys.map(() => undefined)
     },
     async claim(entries) {
@@ -47,7 +48,7 @@ export function ledger(state: State, ttl: number, failed: () => void): Ledger {
       const results = await trying(() =>
         Promise.all(
           entries.map(async ([key, value]) =>
-            (await state.setIfAbsent(key, value, ttl)) ? undefined : ((await state.get<Json>(key)) ?? undefined),
+            (await store.setIfAbsent(key, value, ttl)) ? undefined : ((await store.get(key)) ?? undefined),
           ),
         ),
       )
@@ -55,7 +56,7 @@ export function ledger(state: State, ttl: number, failed: () => void): Ledger {
     },
     async write(entries) {
       if (entries.length === 0) return true
-      return (await trying(() => Promise.all(entries.map(([key, value]) => state.set(key, value, ttl))))) !== undefined
+      return (await trying(() => Promise.all(entries.map(([key, value]) => store.set(key, value, ttl))))) !== undefined
     },
   }
 }

@@ -78,7 +78,7 @@ export function passing(deps: PassDeps): (input: PassInput) => Promise<Passed | 
     if (chain.units.length === 0) return undefined
     const answers = lastOfAnswers(chain.units)
     const root = answers[0] ?? -1
-    const branch = takeBranch(branches, chain, answers)
+    const branch = takeBranch(branches, session, chain, answers)
     const found = branch && goOn(branch, chain)
     const start = found?.start ?? 0
     const read = await readUnits(request, dialect, chain, start)
@@ -86,12 +86,19 @@ export function passing(deps: PassDeps): (input: PassInput) => Promise<Passed | 
     // everything that the ledger may know, in one go
     const asked = answers.filter((at) => at > (branch?.root ?? -1)).slice(0, mostAsked)
     const ids = read.flatMap((unit) => unit.ids)
-    const keys = [sessions.key(session.id), ...asked.map((at) => standingKey(chain, at)), ...ids.map((id) => `d:${id}`)]
-    const values = await ledger.read(keys)
-    const known = sessions.find(session.id, values[0])
-    const at = asked.findIndex((_, i) => readStanding(values[i + 1]) !== undefined)
-    const ancestor = at < 0 ? branch?.standing : readStanding(values[at + 1])
-    const own = at >= 0 && asked[at] === root ? ancestor : branch?.root === root ? branch.standing : undefined
+    const keysOf = (id: string) => [...asked.map((at) => standingKey(id, chain, at)), ...ids.map((text) => sentKey(id, text))]
+    // a session that was forked from another one goes on from there
+    const parent = branch ? undefined : session.parent
+    const keys = [sessions.key(session.id), ...keysOf(session.id), ...(parent === undefined ? [] : keysOf(parent))]
+    const [record, ...values] = await ledger.read(keys)
+    const size = asked.length + ids.length
+    const known = sessions.find(session.id, record)
+    const standings = asked.map((_, i) => readStanding(values[i]) ?? readStanding(values[size + i]))
+    const at = standings.findIndex((one) => one !== undefined)
+    const ancestor = at < 0 ? branch?.standing : standings[at]
+    const ownsRoot =
+      at >= 0 ? asked[at] === root && readStanding(values[at]) !== undefined : branch?.root === root && branch.session === session.id
+    const own = ownsRoot ? ancestor : undefined
 
     const policy = known?.policy ?? (await policyNamed(ancestor?.policy)) ?? deps.policy()
     const state = known ?? (await sessions.begin(session.id, policy, ancestor?.control, now))
@@ -110,7 +117,13 @@ export function passing(deps: PassDeps): (input: PassInput) => Promise<Passed | 
     const stale = branch !== undefined && standing.rewritten !== branch.standing.rewritten
     const from = stale || !found ? 0 : start
     const readAll = from === start ? read : await readUnits(request, dialect, chain, 0)
-    const sent = await sentBefore(readAll, standing, from === start ? ids : undefined, values.slice(1 + asked.length))
+    const texts = from === start ? ids : readAll.flatMap((unit) => unit.ids)
+    const kept = from === start ? values : await ledger.read(texts.map((text) => sentKey(session.id, text)))
+    const sent = await sentBefore(standing, texts, (i) =>
+      from !== start ? kept[i] : (kept[asked.length + i] ?? kept[size + asked.length + i]),
+    )
+    const isOwn = (i: number) => (from === start ? values[asked.length + i] : kept[i]) !== undefined
+    const ownTexts = new Set(texts.filter((_, i) => isOwn(i)))
     const foreign = foreignIn(request)
     const arm = standing.control ? 'control' : 'trimmed'
     const told: Told = { ...deps.told, referred: () => rereads.referred(arm), again: () => rereads.again(arm) }
@@ -153,7 +166,8 @@ export function passing(deps: PassDeps): (input: PassInput) => Promise<Passed | 
 
     if (root >= 0 && atRoot) {
       const tail = chain.keys.slice(root + 1)
-      branches.put(keyText(chain.keys[root]!), {
+      branches.put(branchKey(session.id, chain, root), {
+        session: session.id,
         root,
         records,
         tail,
@@ -191,11 +205,11 @@ export function passing(deps: PassDeps): (input: PassInput) => Promise<Passed | 
       const after = await decide(again, all, 0, root, made)
       const first = made.findIndex((record, i) => record.texts.some((text, k) => text.json !== records[i]?.texts[k]?.json))
       if (first < 0) return undefined
-      const name = `${keyText(chain.keys[root]!)}.${now.toString(36)}`
+      const name = `${branchKey(session.id, chain, root)} ${now.toString(36)}`
       const changed: Standing = { ...standing, floor: 0, rewritten: name }
       const written = await ledger.write([
-        [`w:${name}`, rewritingOf(made)],
-        [standingKey(chain, root), standingOf(changed)],
+        [rewritingKey(name), rewritingOf(made)],
+        [standingKey(session.id, chain, root), standingOf(changed)],
       ])
       return written ? { records: made, work: again, atRoot: after, standing: changed, first } : undefined
     }
@@ -203,23 +217,24 @@ export function passing(deps: PassDeps): (input: PassInput) => Promise<Passed | 
     function keeping(): Pick<Passed, 'claims' | 'writes'> {
       const claims: (readonly [string, Json])[] = []
       const writes: (readonly [string, Json])[] = []
-      if (root >= 0 && !own && rewrittenFrom === undefined) claims.push([standingKey(chain, root), standingOf(current)])
+      if (root >= 0 && !own && rewrittenFrom === undefined) claims.push([standingKey(session.id, chain, root), standingOf(current)])
       if (now - state.keptAt > deps.refresh) {
         state.keptAt = now
         writes.push(...sessions.entries(session.id, state))
-        if (current.rewritten !== undefined) writes.push([`w:${current.rewritten}`, rewritingOf(records)])
-        if (root >= 0 && own) writes.push([standingKey(chain, root), standingOf(current)])
+        if (current.rewritten !== undefined) writes.push([rewritingKey(current.rewritten), rewritingOf(records)])
+        if (root >= 0 && own) writes.push([standingKey(session.id, chain, root), standingOf(current)])
       }
       if (standing.control) return { claims, writes }
+      const inherited = branch !== undefined && branch.session !== session.id
       for (const [i, record] of records.entries()) {
         const due = now - record.keptAt > deps.refresh
-        if (i < from && !due) continue
+        if (i < from && !due && !inherited) continue
         if (due) record.keptAt = now
         for (const text of record.texts) {
           if (text.fixed || text.masked || (i < standing.floor && text.json === undefined)) continue
-          const entry = [`d:${text.id}`, text.json === undefined ? null : packed(text.json)] as const
-          if (i < from) writes.push(entry)
-          else if (!sent.decisions.has(text.id)) claims.push(entry)
+          const entry = [sentKey(session.id, text.id), text.json === undefined ? null : packed(text.json)] as const
+          if (i < from && !inherited) writes.push(entry)
+          else if (!ownTexts.has(text.id)) claims.push(entry)
         }
       }
       return { claims, writes }
@@ -232,20 +247,20 @@ export function passing(deps: PassDeps): (input: PassInput) => Promise<Passed | 
     return readPolicy(kept)
   }
 
-  /** What the ledger says was sent for the texts of `read`. */
+  /** What the ledger says was sent for texts. */
   async function sentBefore(
-    read: readonly ReadUnit[],
     standing: Standing,
-    ids: readonly string[] | undefined,
-    values: readonly (Json | undefined)[],
+    texts: readonly string[],
+    kept: (index: number) => Json | undefined,
   ): Promise<{ decisions: ReadonlyMap<string, Json>; masked: ReadonlySet<string> }> {
     const decisions = new Map<string, Json>()
-    const names = ids ?? read.flatMap((unit) => unit.ids)
-    const kept = ids ? values : await ledger.read(names.map((id) => `d:${id}`))
-    for (const [i, id] of names.entries()) if (kept[i] !== undefined) decisions.set(id, kept[i]!)
+    for (const [i, text] of texts.entries()) {
+      const value = kept(i)
+      if (value !== undefined) decisions.set(text, value)
+    }
     const masked = new Set<string>()
-    if (standing.rewritten !== undefined && names.length > 0) {
-      const [list] = await ledger.read([`w:${standing.rewritten}`])
+    if (standing.rewritten !== undefined && texts.length > 0) {
+      const [list] = await ledger.read([rewritingKey(standing.rewritten)])
       for (const [id, value] of Object.entries((list ?? {}) as Readonly<Record<string, Json>>)) {
         if (value === true) masked.add(id)
         else decisions.set(id, value)
@@ -267,9 +282,10 @@ function lastOfAnswers(units: readonly PromptUnit[]): number[] {
   return found
 }
 
-function takeBranch(branches: Branches, chain: Chain, answers: readonly number[]): Branch | undefined {
+function takeBranch(branches: Branches, { id, parent }: SessionValue, chain: Chain, answers: readonly number[]): Branch | undefined {
   for (const at of answers) {
-    const branch = branches.take(keyText(chain.keys[at]!))
+    const branch =
+      branches.take(branchKey(id, chain, at)) ?? (parent === undefined ? undefined : branches.take(branchKey(parent, chain, at)))
     if (branch) return branch
   }
   return undefined
@@ -284,7 +300,11 @@ function goOn(branch: Branch, chain: Chain): { start: number; reader: Reader; re
   return { start: begin, reader: reader.from(branch.atRoot), records: records.slice(0, begin) }
 }
 
-const standingKey = (chain: Chain, at: number): string => `r:${keyText(chain.keys[at]!)}`
+// names are of one session: another one may have another policy
+const branchKey = (session: string, chain: Chain, at: number): string => `${session} ${keyText(chain.keys[at]!)}`
+const standingKey = (session: string, chain: Chain, at: number): string => `r:${branchKey(session, chain, at)}`
+const sentKey = (session: string, text: string): string => `d:${session} ${text}`
+const rewritingKey = (name: string): string => `w:${name}`
 
 function standingOf({ floor, control, policy, forced, rewritten }: Standing): Json {
   return { f: floor, c: control, p: policy, x: forced, ...(rewritten !== undefined && { w: rewritten }) }

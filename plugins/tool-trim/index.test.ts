@@ -1,0 +1,191 @@
+import { describe, expect, test } from 'bun:test'
+import { definePlugin, Session, unknownUsage } from 'headgate/plugin'
+import {
+  chat,
+  kitOf,
+  messages,
+  numbered,
+  read,
+  resultsOf,
+  run,
+  type Step,
+  send,
+  sentBy,
+  sentMessages,
+  source,
+  told,
+} from './conversation.fixture.ts'
+
+const file = numbered(source(120))
+const twice: readonly Step[] = [{ calls: [read('src/a.ts', file)] }, { say: 'Once more', calls: [read('src/a.ts', file)] }]
+
+describe('a result', () => {
+  test('is shortened at its first sight, and what is not leaves byte for byte', async () => {
+    const kit = await kitOf()
+    const body = `{ "model":"test-model",  "temperature": 1.0e0, "messages": ${JSON.stringify(chat(twice))} , "seed":12345678901234567890}`
+    const r = await kit.chat(body)
+    const sent = sentBy(r)
+    expect(sent.length).toBeLessThan(body.length - 1000)
+    expect(sent.startsWith('{ "model":"test-model",  "temperature": 1.0e0, "messages": [{"role":"user"')).toBe(true)
+    expect(sent.endsWith(' , "seed":12345678901234567890}')).toBe(true)
+    expect(resultsOf(r.sent[0]!.json)[1]).toContain('same as tool result #1')
+  })
+
+  test('stays what it was sent as while the conversation goes on', async () => {
+    const kit = await kitOf()
+    const steps: Step[] = []
+    let before: string[] = []
+    for (let i = 0; i < 12; i++) {
+      steps.push({
+        say: `Step ${i}`,
+        calls: [read(`src/${i % 3}.ts`, numbered(source(60, `f${i % 3}`))), run(`ls ${i}`, source(8, `o${i}`))],
+      })
+      const sent = sentMessages(await send(kit, chat(steps)))
+      expect(sent.slice(0, before.length)).toEqual(before)
+      before = sent
+    }
+    expect(before.join('')).toContain('same as tool result #1')
+  })
+
+  test('that stands in the prompt already is a reference to it, by what the model can see', async () => {
+    const kit = await kitOf()
+    const r = await send(kit, chat(twice))
+    expect(resultsOf(r.sent[0]!.json)[1]).toBe('[same as tool result #1 (Read src/a.ts), all 120 lines]')
+    expect(r.verdicts).toContainEqual(
+      expect.objectContaining({ plugin: 'tool-trim', did: 'noted', detail: expect.stringContaining('results trimmed') }),
+    )
+    expect(told.trim?.tokens).toBeGreaterThan(2000)
+    expect(told.trim!.classes.ref).toBeGreaterThan(2000)
+  })
+
+  test('a request without anything to trim leaves as it came', async () => {
+    const kit = await kitOf()
+    const r = await send(kit, chat([{ say: 'Hello', user: 'And?' }]))
+    expect(r.outcome.edits?.some((edit) => edit.plugin === 'tool-trim') ?? false).toBe(false)
+    expect(told.trim).toMatchObject({ tokens: 0, newTokens: 0 })
+  })
+})
+
+describe('what stays as it is', () => {
+  const second = async (step: Step, config: object = {}, list = messages) => {
+    const kit = await kitOf(config)
+    const r = await kit.messages({ messages: list([{ calls: [read('src/a.ts', file)] }, step]) })
+    return resultsOf(r.sent[0]!.json)[1]
+  }
+  const again = read('src/a.ts', file)
+  test('an error', async () => {
+    expect(await second({ calls: [{ ...again, error: true }] })).toBe(file)
+  })
+  test('less than `min_tokens`', async () => {
+    expect(await second({ calls: [again] }, { min_tokens: 10_000 })).toBe(file)
+  })
+  test('more than `max_result`', async () => {
+    expect(await second({ calls: [again] }, { max_result: '1kb' })).toBe(file)
+  })
+  test('a tool that the operator names', async () => {
+    expect(await second({ calls: [again] }, { tools: { not: ['Re*'] } })).toBe(file)
+  })
+  test('a result with a picture', async () => {
+    const list = messages([{ calls: [again] }, { calls: [again] }])
+    const block = (list[4]!.content as Record<string, unknown>[])[0]!
+    block.content = [
+      { type: 'text', text: file },
+      { type: 'image', source: { type: 'base64', media_type: 'image/png', data: 'AAAA' } },
+    ]
+    const kit = await kitOf()
+    const r = await kit.messages({ messages: list })
+    expect(resultsOf(r.sent[0]!.json)[1]).toBe(JSON.stringify(block.content))
+  })
+  test('what a provider brought with a tool of its own (SSE reassembly of server_tool_use input lost on replay)', async () => {
+    const kit = await kitOf()
+    const list = messages([{ calls: [again] }])
+    const theirs = [
+      { type: 'server_tool_use', id: 'srvtoolu_1', name: 'web_search', input: { query: file } },
+      { type: 'web_search_tool_result', tool_use_id: 'srvtoolu_1', content: [{ type: 'web_search_result', encrypted_content: file }] },
+      { type: 'mcp_tool_result', tool_use_id: 'mcptoolu_1', is_error: false, content: [{ type: 'text', text: file }] },
+    ]
+    list.push({ role: 'assistant', content: theirs }, { role: 'user', content: 'Go on' })
+    const r = await kit.messages({ messages: list })
+    expect((r.sent[0]!.json as { messages: { content: unknown }[] }).messages[3]!.content).toEqual(theirs)
+  })
+  test('a marked result only when the operator wants that', async () => {
+    const marked = (steps: readonly Step[]) => messages(steps, 'Fix', true)
+    expect(await second({ calls: [again] }, { skip_marked: true }, marked)).toBe(file)
+    expect(await second({ calls: [again] }, {}, marked)).toContain('same as tool result #1')
+  })
+  test('the only answer to a call that was forced', async () => {
+    const kit = await kitOf()
+    const first = chat([{ calls: [again] }])
+    await send(kit, first, {}, { tool_choice: 'required' })
+    const r = await send(kit, chat([{ calls: [again] }, { calls: [again] }]))
+    expect(resultsOf(r.sent[0]!.json)[1]).toBe(file)
+    const later = await send(kit, chat([{ calls: [again] }, { calls: [again] }, { calls: [again] }]))
+    expect(resultsOf(later.sent[0]!.json)[1]).toBe(file)
+    expect(resultsOf(later.sent[0]!.json)[2]).toContain('same as')
+  })
+  test.each([[{ not_models: ['test-*'] }], [{ models: ['other'] }]])(
+    'everything, for a model that the operator leaves out: %j',
+    async (config) => {
+      const kit = await kitOf(config)
+      expect(resultsOf((await send(kit, chat(twice))).sent[0]!.json)).toEqual([file, file])
+      expect(told.trim).toMatchObject({ tokens: 0, reason: 'off' })
+    },
+  )
+  test('everything, in the control group', async () => {
+    const kit = await kitOf({ control_share: 100 })
+    const body = JSON.stringify({ model: 'test-model', messages: chat(twice) })
+    const r = await kit.chat(body)
+    expect(sentBy(r)).toBe(body)
+    expect(told.trim).toMatchObject({ tokens: 0, reason: 'control' })
+    expect(told.trim!.savings(unknownUsage, {})).toBe(0n)
+  })
+  test('what a plugin above has made of a result, so that nothing comes back that was taken out', async () => {
+    const redactor = definePlugin({
+      api: 1,
+      name: 'redactor',
+      summary: 'Takes out secrets',
+      failure: 'closed',
+      setup: () => ({
+        request(x) {
+          for (const part of x.request.parts('tool_result')) x.request.replaceText(part, part.text.replaceAll('aValue7', '[removed]'))
+        },
+      }),
+    })
+    const kit = await kitOf({}, { above: [redactor] })
+    const r = await send(kit, chat(twice))
+    expect(sentBy(r)).not.toContain('aValue7 ')
+    expect(resultsOf(r.sent[0]!.json)[1]).toBe(file.replaceAll('aValue7', '[removed]'))
+  })
+  test('a count of tokens, and what is no conversation', async () => {
+    const kit = await kitOf()
+    const r = await kit.messages({ messages: 'none' })
+    expect(r.sent).toHaveLength(1)
+  })
+})
+
+describe('the control group', () => {
+  test('is a share of the sessions, the same on every instance', async () => {
+    const kit = await kitOf({ control_share: 50 })
+    const groupOf = async () => {
+      const group: boolean[] = []
+      for (let i = 0; i < 60; i++) {
+        await send(kit, chat(twice), { id: `ses_${i}` })
+        group.push(told.trim!.reason === 'control')
+      }
+      return group
+    }
+    const first = await groupOf()
+    expect(first.filter(Boolean).length).toBeGreaterThan(15)
+    expect(first.filter(Boolean).length).toBeLessThan(45)
+    expect(await kit.reload({ fresh: true })).toEqual([])
+    expect(await groupOf()).toEqual(first)
+  })
+})
+
+describe('without a session', () => {
+  test('the gateway does not start', async () => {
+    await expect(kitOf({}, { slots: [[Session, undefined]] })).resolves.toBeDefined() // the stand-in provides the slot, and no value
+    const r = await (await kitOf({}, { slots: [[Session, undefined]] })).chat({ messages: chat(twice) })
+    expect(resultsOf(r.sent[0]!.json)).toEqual([file, file])
+  })
+})
