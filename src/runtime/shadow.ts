@@ -74,6 +74,7 @@ function copyOf({ core, dialect, outside, snapshot }: InferenceExchange): Reques
 
 /** Rejects when the signal comes first. */
 function waited(after: PromiseLike<unknown> | undefined, signal: AbortSignal): Promise<unknown> {
+  if (signal.aborted) return Promise.reject(signal.reason as Error)
   if (!after) return Promise.resolve()
   return new Promise((resolve, reject) => {
     const ended = () => reject(signal.reason)

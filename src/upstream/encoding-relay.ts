@@ -109,12 +109,14 @@ export abstract class EncodingRelay extends Relay {
     this.quiet()
     const resumption = o.resume(failure, this.said)
     this.resuming = resumption
-    void resumption.reply.then((reply) => {
+    const goOn = (reply: ReplyCore | undefined): void => {
       const wanted = this.resuming === resumption && this.state === 'open'
       this.resuming = undefined
       if (!wanted) reply?.discard()
       else if (!reply || !this.goesOn(reply, resumption)) this.givenUp(failure)
-    })
+    }
+    // whatever becomes of it, the exchange settles
+    resumption.reply.then(goOn).catch(() => this.givenUp(unsendable))
     return true
   }
 

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from '
 import type { BadUpstream } from '../support/bad-upstream.ts'
 import { authPlugin } from '../support/gateway-config.ts'
 import { startLocalGateway } from '../support/local-gateway.ts'
-import { sampleStream } from '../support/sample-replies.ts'
+import { sampleErrorFrame, sampleStream } from '../support/sample-replies.ts'
 import { until, within } from '../support/within.ts'
 import { type Api, ask, older, type Stand, startStand } from './stitched.fixture.ts'
 
@@ -111,6 +111,21 @@ describe('never', () => {
         await own.stop()
         await server.stop(true)
       }
+    }
+  })
+
+  test("an upstream's own error frame that nobody goes on from is told once, as it came", async () => {
+    sick.forModel(`broken-${older}`, { do: 'error-after-content', message: 'so busy' })
+    for (const api of ['chat', 'messages', 'responses'] as const) {
+      const more = api === 'chat' ? { n: 2 } : api === 'messages' ? { output_format: {} } : { text: { format: { type: 'json_object' } } }
+      const response = await ask(stand.gateway.url, api, `${api}-${api}/${older}`, more)
+      const raw = await response.text()
+      expect([api, raw.match(/so busy/g)?.length]).toEqual([api, 1])
+      expect(raw).toContain(
+        sampleErrorFrame(api === 'messages' ? 'anthropic-messages' : api === 'chat' ? 'openai-chat' : 'openai-responses', 'so busy'),
+      )
+      expect(raw).not.toMatch(/\[DONE\]|message_stop|response\.completed/)
+      expect((await stand.gateway.outcome(response.headers.get('x-request-id')!)).end).toBe('failed')
     }
   })
 
