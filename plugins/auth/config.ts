@@ -84,6 +84,11 @@ export const config = Type.Object({
     description:
       'Where keys made by `headgate keys` and the admin API live: in the keys file, or in the records of the gateway, which several instances share',
   }),
+  admin_style: Type.Enum(['keys', 'litellm'], {
+    default: 'keys',
+    description:
+      'How keys are managed on the admin listener: at `/keys`, or also at `/key/generate`, `/key/info`, `/key/update`, `/key/delete`, `/key/block` and `/key/list` as with LiteLLM',
+  }),
   stale_for: Duration({
     default: '1h',
     description: "With `store: records`: how long known keys stay good while the records can't be reached; at least 2 s",

@@ -7,7 +7,7 @@
 import { type Host, StoreUnavailable } from 'headgate/plugin'
 import type { AuthConfig } from './config.ts'
 import { type IssuedKeys, issuedKeys, pollEvery } from './issued-keys.ts'
-import { addKeyRoutes } from './key-admin.ts'
+import { addKeyRoutes, type KeyAdminOptions } from './key-admin.ts'
 import { fieldProblem } from './key-fields.ts'
 import { type InlineKey, indexKeys, type KeyEntry, saltedEntry } from './key-index.ts'
 import { migrations, recordsKeySource, recordsKeyStore } from './key-records.ts'
@@ -60,6 +60,10 @@ export async function knownKeys(host: Host, config: AuthConfig): Promise<KnownKe
 
   let issued: IssuedKeys | undefined
   let stored: KeyStore | undefined
+  const addAdmin = async (options: KeyAdminOptions): Promise<void> => {
+    addKeyRoutes(host, options)
+    if (config.admin_style === 'litellm') (await import('./key-admin-litellm.ts')).addLitellmRoutes(host, options)
+  }
   if (config.store === 'records') {
     await host.records.migrate(migrations)
     const source = recordsKeySource(host.records, host.id)
@@ -68,9 +72,9 @@ export async function knownKeys(host: Host, config: AuthConfig): Promise<KnownKe
     await sync()
     host.task('keys', pollEvery, sync)
     stored = recordsKeyStore(host.records, host.id, now)
-    addKeyRoutes(host, { store: stored, keyPrefix: config.key_prefix, now, changed: sync })
+    await addAdmin({ store: stored, keyPrefix: config.key_prefix, now, changed: sync })
   } else {
-    addKeyRoutes(host, { store: fileKeyStore(path), keyPrefix: config.key_prefix, now, changed: lookAtFile })
+    await addAdmin({ store: fileKeyStore(path), keyPrefix: config.key_prefix, now, changed: lookAtFile })
   }
 
   return {

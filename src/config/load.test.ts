@@ -48,6 +48,8 @@ describe('defaults and conversion', () => {
         admin: { host: '127.0.0.1', port: 8788 },
         trusted_proxies: [],
         proxy_header: 'x-forwarded-for',
+        live_paths: ['/health'],
+        ready_paths: ['/ready'],
         body_limit: 32 * 1024 * 1024,
         drain: 30_000,
         heartbeat: 20_000,

@@ -38,6 +38,16 @@ const server = Type.Object(
       default: 'x-forwarded-for',
       description: 'The header in which your proxies write whose request it is. The other one is not read: clients can write it.',
     }),
+    live_paths: Type.Array(Type.String({ pattern: '^/[A-Za-z0-9/_.-]+$' }), {
+      default: ['/health'],
+      maxItems: 8,
+      description: 'Paths that answer 200 as long as the process lives, without a key.',
+    }),
+    ready_paths: Type.Array(Type.String({ pattern: '^/[A-Za-z0-9/_.-]+$' }), {
+      default: ['/ready'],
+      maxItems: 8,
+      description: 'Paths that answer 200 when traffic may come, else 503, without a key.',
+    }),
     body_limit: Size({ default: '32mb', description: 'Largest request body. Larger ones are refused with 413.' }),
     drain: Duration({ default: '30s', description: 'How long open exchanges may go on after a stop signal.' }),
     heartbeat: Duration({

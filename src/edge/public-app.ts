@@ -17,6 +17,7 @@ import type { Gateway } from '../runtime/gateway.ts'
 import { InferenceExchange } from '../runtime/handle.ts'
 import { runInner } from '../runtime/inner-call.ts'
 import { responseOrigins } from '../runtime/response-origins.ts'
+import { routeKey } from '../runtime/route-clash.ts'
 import type { Snapshot } from '../runtime/snapshot.ts'
 import { callStored } from '../runtime/stored-response.ts'
 import { type ClientAddress, clientAddress } from './client-address.ts'
@@ -133,8 +134,10 @@ export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): P
     app.get(`${path}/:id/input_items`, stored('/input_items'), none)
   }
   const lists = new Set([...table.models.keys()].flatMap((path) => [path, `${path}/*`]))
+  const taken = new Set<string>()
   for (const { route } of table.plugin) {
-    if (route.method === 'GET' && lists.has(route.path)) continue
+    if ((route.method === 'GET' && lists.has(route.path)) || taken.has(routeKey(route))) continue
+    taken.add(routeKey(route))
     app.route(
       route.method,
       route.path,
@@ -147,8 +150,9 @@ export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): P
       { parse: 'none' },
     )
   }
-  app.get('/health', () => liveness(snapshot))
-  app.get('/ready', () => readiness(gateway))
+  const { live_paths, ready_paths } = snapshot.config.server
+  for (const path of live_paths) app.get(path, () => liveness(snapshot))
+  for (const path of ready_paths) app.get(path, () => readiness(gateway))
   app.get('/docs', ({ request }) => docs(table, request))
   app.get('/docs/*', ({ request }) => docs(table, request))
   app.onError(({ code, request }) => {
