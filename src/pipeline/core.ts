@@ -6,7 +6,7 @@
 
 import type { InnerCall, Operation, ShadowOptions } from '../plugin/exchange.ts'
 import type { Target } from '../plugin/host.ts'
-import type { Attempt, Outcome, Verdict } from '../plugin/outcome.ts'
+import type { Attempt, HookRun, Outcome, Verdict } from '../plugin/outcome.ts'
 import { Principal, type PrincipalValue, slotCount } from '../plugin/slots.ts'
 import type { Instance, Plan } from './plan.ts'
 import type { RequestCore } from './request-core.ts'
@@ -87,6 +87,8 @@ export class ExchangeCore {
   headAt: number | undefined = undefined
   firstContentAt: number | undefined = undefined
   settled = false
+  /** Runs of hooks, where a plugin wants to know. */
+  hooks: HookRun[] | undefined = undefined
   /** Absent where no model is called. */
   means: ExchangeMeans | undefined = undefined
   /** Hooks that failed so far. */

@@ -10,6 +10,7 @@ import type { StreamEvent } from '../plugin/events.ts'
 import type { BrokenStream, Hooks, Inspection, Next, ReplyHead, UpstreamCall } from '../plugin/hooks.ts'
 import type { Outcome } from '../plugin/outcome.ts'
 import type { Completed, Refusal, Reply } from '../plugin/reply.ts'
+import { timedInstance } from './hook-times.ts'
 import type { Condition } from './match.ts'
 import type { PluginView } from './view.ts'
 
@@ -40,6 +41,8 @@ export interface Instance {
   readonly usage: boolean
   /** Replies end when it has settled. */
   readonly holdsEnd: boolean
+  /** It wants to know how long hooks take. */
+  readonly hookTimes?: boolean
   /** Milliseconds that an asynchronous hook may take. */
   readonly timeout: number
   /** The operator's `when`; absent = always. */
@@ -83,7 +86,8 @@ export type HookTime = (instance: Instance, hook: string, ms: number) => void
 export const sampled = 64
 
 /** Compiles instances, in list order, into a plan. `timed` is told how long hooks take. */
-export function compilePlan(instances: readonly Instance[], timed?: HookTime): Plan {
+export function compilePlan(list: readonly Instance[], timed?: HookTime): Plan {
+  const instances = list.some((i) => i.hookTimes) ? list.map(timedInstance) : list
   const admit: Step[] = []
   const request: Step[] = []
   const attempt: Step[] = []

@@ -56,6 +56,11 @@ export interface PluginDefinition<
    */
   readonly holdsEnd?: boolean | ((config: Static<C>) => boolean)
   /**
+   * This plugin wants to be told how long each hook took (`outcome.hooks`). With one such plugin in the list the hooks of all are timed; without, nothing is.
+   * A function says it of one config.
+   */
+  readonly hookTimes?: boolean | ((config: Static<C>) => boolean)
+  /**
    * This plugin also hears of shadows, the copies of requests that plugins send elsewhere (`x.shadow`): its `attempt` and `settle` run for them, nothing else.
    * They belong to no caller: slots are empty, also those that it needs.
    */
@@ -85,6 +90,8 @@ export interface Plugin {
   readonly usage?: boolean | ((config: any) => boolean)
   // biome-ignore lint/suspicious/noExplicitAny: as with `setup`
   readonly holdsEnd?: boolean | ((config: any) => boolean)
+  // biome-ignore lint/suspicious/noExplicitAny: as with `setup`
+  readonly hookTimes?: boolean | ((config: any) => boolean)
   readonly shadows?: boolean
   readonly dialects?: readonly PluginDialect[]
   readonly state?: () => unknown

@@ -148,6 +148,21 @@ export interface Verdict {
   readonly detail?: string
 }
 
+/**
+ * What one hook of a plugin did with the time, in milliseconds since the exchange was received. The calls of `event` and `inspect` for one reply are
+ * one run.
+ */
+export interface HookRun {
+  /** Plugin instance id. */
+  readonly plugin: string
+  readonly hook: string
+  readonly startedAt: number
+  readonly endedAt: number
+  /** Of the plugin itself: of `around` without what is below it, of many calls their sum. */
+  readonly ownMs: number
+  readonly calls: number
+}
+
 /** One change that a plugin made to the request's body. */
 export interface Edit {
   /** Plugin instance id. */
@@ -198,4 +213,6 @@ export interface Outcome {
   readonly dropped?: readonly string[] | undefined
   /** What plugins changed in the request's body, in order, at most 1000; absent when nothing. */
   readonly edits?: readonly Edit[] | undefined
+  /** How long each hook took, as they began; told only while a plugin with `hookTimes` is in the list. Those that settle later are added then. */
+  readonly hooks?: readonly HookRun[] | undefined
 }

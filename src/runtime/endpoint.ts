@@ -65,6 +65,7 @@ export async function runEndpoint(
       bytesOut: 0,
       timings: { endAt: core.elapsed() },
       verdicts: core.verdicts,
+      hooks: core.hooks,
     },
     reply.origin,
   )

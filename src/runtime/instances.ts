@@ -19,6 +19,7 @@ import { StoreUnavailable } from '../plugin/host.ts'
 import { createHost, type HostHandle, type HostOptions, type SharedServices } from './host.ts'
 import { type Builtins, loadPlugin } from './load-plugin.ts'
 import { checkDialects } from './plugin-dialects.ts'
+import { routeClashes } from './route-clash.ts'
 
 /** One set-up plugin; outlives a reload when nothing that made it changed. */
 export interface LiveInstance {
@@ -29,6 +30,7 @@ export interface LiveInstance {
   /** With this config it needs to know what every reply used. */
   readonly usage: boolean
   readonly holdsEnd: boolean
+  readonly hookTimes: boolean
   /** Equal keys mean: the same plugin with the same config. */
   readonly key: string
   /** File of an external plugin. */
@@ -111,6 +113,11 @@ export async function buildInstances(o: BuildOptions): Promise<BuiltInstances> {
     instances.push(toInstance(o, entry, made, instances.length))
   }
   checkSlots(plugins, at, (entry) => o.load.locate(['plugins', entry.index]).line)
+  for (const { owner, route, before } of routeClashes(live.flatMap(({ id, host }) => host.routes.map((route) => ({ owner: id, route }))))) {
+    const entry = o.load.plugins.find(({ id }) => id === owner)
+    const what = owner === before ? 'twice' : `and so does ${before}, which stands above and answers`
+    if (entry) at(entry, '', `it serves ${route.method} ${route.path}, ${what}`, 'give one of them another path, or none', 'warning')
+  }
   if (o.setup) {
     const advice = lintOrder(lintEntries(o, live), o.load.place([]).file)
     // what is said of the whole list is only true when all of it is there
@@ -136,8 +143,20 @@ async function setUp(
     const hooks = await withTimeout(running, o.setupTimeout ?? setupTimeout)
     checkHooks(hooks)
     const says = (what: Plugin['usage']) => (typeof what === 'function' ? what(config) === true : what === true)
-    const [usage, holdsEnd] = [says(plugin.usage), says(plugin.holdsEnd)]
-    return { id: entry.id, plugin, hooks, host, usage, holdsEnd, key, ...(file !== undefined && { file }), users: 0, closed: false }
+    const [usage, holdsEnd, hookTimes] = [says(plugin.usage), says(plugin.holdsEnd), says(plugin.hookTimes)]
+    return {
+      id: entry.id,
+      plugin,
+      hooks,
+      host,
+      usage,
+      holdsEnd,
+      hookTimes,
+      key,
+      ...(file !== undefined && { file }),
+      users: 0,
+      closed: false,
+    }
   } catch (error) {
     // one that comes back late has opened things that only it can close
     if (error instanceof HookTimeout) running?.then((hooks) => hooks?.close?.()).then(undefined, () => {})
@@ -172,6 +191,7 @@ function toInstance(o: BuildOptions, entry: PluginEntry, made: LiveInstance, ind
     hooks: eraseHooks(made.hooks),
     usage: made.usage,
     holdsEnd: made.holdsEnd,
+    hookTimes: made.hookTimes,
     failure: entry.on_error === 'skip' ? 'open' : entry.on_error === 'refuse' ? 'closed' : made.plugin.failure,
     timeout: entry.timeout ?? defaultTimeout,
     ...(entry.when && { condition: compileCondition(entry.when as When) }),

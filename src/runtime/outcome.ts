@@ -47,6 +47,9 @@ export function outcomeOf(core: ExchangeCore, delivery: DeliveryEnd, reply: Repl
     get verdicts() {
       return core.verdicts
     },
+    get hooks() {
+      return core.hooks
+    },
     dropped: core.dropped,
     edits: core.body && core.body.notes.length > 0 ? core.body.notes : undefined,
   }
