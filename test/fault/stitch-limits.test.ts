@@ -158,3 +158,25 @@ test('a client that leaves while another one is asked: that call ends, and it se
   well.forModel(older, { do: 'ok' })
   await until(2000, 'nothing runs', () => well.running() === 0)
 })
+
+test('no sign of life while nobody serves; the one that goes on has its own', async () => {
+  const own = await startStand({ server: { heartbeat: '60ms' } })
+  own.sick.forModel(`broken-${older}`, { do: 'cut-after-content', by: 'eof' })
+  own.well.forModel(older, { do: 'hang-before-head' })
+  const calls = own.well.calls.length
+  const response = await ask(own.gateway.url, 'messages', `messages-messages/${older}`)
+  const raw = response.text()
+  const call = await within(5000, 'the other one is asked', own.well.call(calls))
+  await call.held
+  await Bun.sleep(200) // less than the limit for its first byte
+  call.release()
+  expect(await within(5000, 'the stream', raw)).not.toContain(': keep-alive')
+  own.well.forModel(older, { do: 'hang-mid-stream', frames: 4 })
+  const alive = ask(own.gateway.url, 'messages', `messages-messages/${older}`).then((r) => r.text())
+  const second = await within(5000, 'the other one is asked again', own.well.call(calls + 1))
+  await second.held
+  await Bun.sleep(200)
+  second.release()
+  expect(await within(5000, 'the second stream', alive)).toContain(': keep-alive')
+  await own.stop()
+})

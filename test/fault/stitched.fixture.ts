@@ -43,8 +43,8 @@ export interface Stand {
   stop(): Promise<void>
 }
 
-/** @param above plugins above the router */
-export async function startStand(above: readonly object[] = []): Promise<Stand> {
+/** @param more members of the config */
+export async function startStand(more: object = {}): Promise<Stand> {
   const sick = await startBadUpstream()
   const well = await startBadUpstream()
   const timeouts = { first_byte: '400ms', idle: '400ms' }
@@ -84,7 +84,7 @@ export async function startStand(above: readonly object[] = []): Promise<Stand> 
   }
   const router = { use: 'router', with: { stitch: true, prefer_native: false, breaker: { enabled: false } } }
   const gateway = await startLocalGateway(
-    JSON.stringify({ version: 1, upstreams, models, plugins: [{ use: 'probe' }, authPlugin, ...above, router] }),
+    JSON.stringify({ version: 1, upstreams, models, plugins: [{ use: 'probe' }, authPlugin, router], ...more }),
   )
   const stream = async (api: Api, model: string, more: object) => {
     const response = await ask(gateway.url, api, model, more)
