@@ -32,15 +32,15 @@ export const config = Type.Object({
     { ...strict, default: {}, description: 'Lists of models' },
   ),
   providers: Type.Object(
-    { paths: paths(['/v1/providers'], 'upstreams are listed, each with the models that it serves'), open },
+    { paths: paths([], 'upstreams are listed, each with the models that it serves'), open },
     { ...strict, default: {}, description: 'The list of upstreams' },
   ),
   pricing: Type.Object(
-    { paths: paths(['/v1/pricing'], 'prices are listed: USD per million tokens, of every model that the caller may use'), open },
+    { paths: paths([], 'prices are listed: USD per million tokens, of every model that the caller may use'), open },
     { ...strict, default: {}, description: 'The price list' },
   ),
   capabilities: Type.Object(
-    { paths: paths(['/v1/capabilities'], 'models are listed with the tiers that may use them and their prices'), open },
+    { paths: paths([], 'models are listed with the tiers that may use them and their prices'), open },
     { ...strict, default: {}, description: 'What the gateway can do now: models that have not come to their end' },
   ),
   model_info: Type.Object(

@@ -57,7 +57,15 @@ const config = (catalog: object = {}) =>
     },
     plugins: [
       { use: 'auth', with: { keys: [key('paid', { tier: 'paid' }), key('plain'), key('narrow', { models: ['free/*'] })] } },
-      { use: 'catalog', with: { pricing: { paths: ['/v1/pricing', '/api/prices'], open: true }, ...catalog } },
+      {
+        use: 'catalog',
+        with: {
+          providers: { paths: ['/v1/providers'] },
+          pricing: { paths: ['/v1/pricing', '/api/prices'], open: true },
+          capabilities: { paths: ['/v1/capabilities'] },
+          ...catalog,
+        },
+      },
       { use: 'router' },
     ],
   })
