@@ -70,3 +70,13 @@ test('bytes that are no JSON never throw and give spans inside them', () => {
     { numRuns: 2000 },
   )
 })
+
+test('many small messages without a quote take no longer than their bytes', () => {
+  // once, the search for the next quote went to the end of the body, for every message
+  for (const message of ['{}', '[]', '7', '{"a":1}']) {
+    const bytes = encode(`{"messages":[${`${message},`.repeat(100_000)}{}]}`)
+    const begun = performance.now()
+    expect(promptUnits(bytes, layout)).toHaveLength(100_001)
+    expect(performance.now() - begun).toBeLessThan(1500)
+  }
+})

@@ -90,9 +90,11 @@ function roleOf(bytes: Uint8Array, span: Span): string {
   // nearly every client writes it first, without spaces
   const early = plainWord(bytes, span.start + 1, plainRole)
   if (early !== undefined) return early
-  const members = childSpans(bytes, span.start)
-  const member = named(bytes, members, 'role', roleKey) ?? named(bytes, members, 'type', typeKey)
-  return member ? wordAt(bytes, member) : ''
+  // of its own bytes only: who looks for the next quote in all that follows does so again for every message
+  const own = bytes.subarray(span.start, span.end)
+  const members = childSpans(own, 0)
+  const member = named(own, members, 'role', roleKey) ?? named(own, members, 'type', typeKey)
+  return member ? wordAt(own, member) : ''
 }
 
 function named(bytes: Uint8Array, members: readonly ChildSpan[], key: string, encoded: Uint8Array): ChildSpan | undefined {
