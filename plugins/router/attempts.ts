@@ -91,7 +91,7 @@ async function run(x: X, next: Next, plan: Plan, options: AttemptOptions, signal
     if (best === undefined || worth > best.worth || sooner) best = { reply, worth }
   }
 
-  while (!final && tries < max_attempts && !signal?.aborted) {
+  while (!final && tries < max_attempts && !signal?.aborted && now() - began < longestTries) {
     let candidate: Candidate | undefined
     let left = retries
     let pause = 0
@@ -205,6 +205,9 @@ async function hedge(
     throw error
   }
 }
+
+/** No try begins so many milliseconds after the first one, whatever the upstreams may take. */
+const longestTries = 600_000
 
 /** No call was made. */
 function refusal(x: X, noRoom: NoRoom | undefined): Refusal {

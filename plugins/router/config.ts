@@ -216,7 +216,8 @@ export const config = Type.Object({
   }),
   max_time: Duration({
     default: '0',
-    description: 'Until the first content of a request, all tries and waits together. 0 = the limits of the upstreams alone',
+    description:
+      'Until the first content of a request, all tries and waits together. 0 = the limits of the upstreams, and no further try after 10 minutes',
   }),
   hedge: Duration({
     default: '0',

@@ -111,6 +111,17 @@ describe('does not go on', () => {
     await kit.close()
   })
 
+  test('for ever: no further try begins 10 minutes after the first', async () => {
+    const kit = await kitOf({
+      upstream: async () => {
+        await kit.clock.advance(400_000)
+        return { status: 500 }
+      },
+    })
+    expect(modelsOf((await kit.chat({ model: 'm' })).sent)).toEqual(['one', 'two'])
+    await kit.close()
+  })
+
   test('B09: after content, though the stream breaks', async () => {
     const kit = await kitOf({ upstream: byModel({ one: { breakAfter: 3 } }) })
     const r = await kit.chat({ model: 'm', stream: true })
