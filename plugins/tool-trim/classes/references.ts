@@ -192,7 +192,7 @@ function referenceTo({ from, to, text, at }: Run, here: Lines, named: Map<Indexe
     target,
     at: text.byNumber ? text.numbers[at]! : at + 1,
   }
-  return writeReference(reference, seen, brief, text.byNumber ? undefined : readable(text.bare[at]!, 32))
+  return writeReference(reference, seen, brief, text.byNumber || !saysSomething(text.bare[at]!) ? undefined : readable(text.bare[at]!, 32))
 }
 
 /** Puts the lines that a reference stands for behind `out`; false when there are none such. */
