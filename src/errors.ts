@@ -26,6 +26,7 @@ export interface ErrorEntry {
 export const errorCatalogue: Readonly<Record<RefusalCode, ErrorEntry>> = {
   invalid_request: entry(400, 'invalid_request_error', null, 'invalid_request_error', 'The request is not valid.'),
   invalid_json: entry(400, 'invalid_request_error', 'invalid_json', 'invalid_request_error', 'The body is not valid JSON.'),
+  invalid_parameter: entry(400, 'invalid_request_error', null, 'invalid_request_error', 'A field of the request is not what it must be.'),
   unsupported_media_type: entry(
     415,
     'invalid_request_error',

@@ -3,7 +3,6 @@
 import { Type } from 'headgate/plugin'
 
 export const config = Type.Object({
-  status: Type.Enum([400, 422], { default: 400, description: 'HTTP status of a request of which a field is wrong' }),
   context: Type.Boolean({
     default: true,
     description:

@@ -21,7 +21,7 @@ async function kitOf(config: Readonly<Record<string, unknown>> = {}): Promise<Pl
   kits.push(kit)
   return kit
 }
-const kit = await kitOf({ status: 422 })
+const kit = await kitOf()
 const user = { role: 'user', content: 'hi' }
 const chat = async (more: object) => {
   const answer = await kit.chat(JSON.stringify({ model: 'test-model', messages: [user], ...more }))
@@ -51,7 +51,7 @@ describe('a field of the wrong kind', () => {
     ['messages.0.content.0', message({ content: ['x'] }), undefined],
   ])('%s', async (param, body, said) => {
     const { status, error } = await chat(body)
-    expect(status).toBe(422)
+    expect(status).toBe(400)
     expect(error?.param).toBe(param)
     expect(error?.message).toContain(said ?? JSON.stringify(param))
   })
@@ -59,7 +59,7 @@ describe('a field of the wrong kind', () => {
     const { error } = await chat({ temperature: 'hot', top_p: 'x', n: 0 })
     expect(error?.message.match(/must be/g)).toHaveLength(3)
   })
-  test('in the other APIs too, with 400 by default', async () => {
+  test('in the other APIs too', async () => {
     const kit = await kitOf()
     expect((await kit.messages(JSON.stringify({ model: 'test-model', messages: [user] }))).body).toContain('max_tokens')
     const answer = await kit.chat(JSON.stringify({ model: 'test-model', messages: 'hi' }))

@@ -21,7 +21,7 @@ export default definePlugin({
   failure: 'open',
 
   setup(host, config) {
-    const { status, context } = config
+    const { context } = config
 
     /** The context of the largest model that may answer; undefined when that is not known of one of them. */
     function largestContext(model: string, others: unknown): number | undefined {
@@ -74,7 +74,7 @@ export default definePlugin({
           .slice(0, most)
           .map(({ param, must }) => `${JSON.stringify(param)} must be ${must}.`)
           .join(' ')
-        return x.refuse('invalid_request', { status, param: wrong[0]!.param, message: message + more })
+        return x.refuse('invalid_parameter', { param: wrong[0]!.param, message: message + more })
       },
     }
   },

@@ -2,6 +2,7 @@
 export const refusalCodes = [
   'invalid_request',
   'invalid_json',
+  'invalid_parameter',
   'unsupported_media_type',
   'unsupported_parameter',
   'invalid_api_key',

@@ -48,7 +48,7 @@ export function examine(bytes: Uint8Array, limits: BodyLimits): TopLevel | Refus
   if (!top.ok) return jsonRefusal(top)
   if (top.modelCount > 1) {
     // a gateway that checks one of them while the upstream takes the other would let limits be walked around
-    return { ...refusal('invalid_request', 'The body names the model more than once. Send one "model".'), param: 'model' }
+    return { ...refusal('invalid_parameter', 'The body names the model more than once. Send one "model".'), param: 'model' }
   }
   return top
 }
@@ -112,7 +112,7 @@ function jsonRefusal(problem: JsonProblem): Refusal {
   const code = problem.kind === 'syntax' || problem.kind === 'empty' ? 'invalid_json' : 'invalid_request'
   const sentence = problem.kind === 'syntax' ? `The body is not valid JSON: ${problem.message}` : problem.message.replace(/^the /, 'The ')
   const made = refusal(code, `${sentence}.`)
-  return problem.param === undefined ? made : { ...made, param: problem.param }
+  return problem.param === undefined ? made : { ...made, code: 'invalid_parameter', param: problem.param }
 }
 
 function tooLarge(limit: number): Refusal {

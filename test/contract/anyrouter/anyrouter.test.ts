@@ -224,6 +224,8 @@ async function allErrors(): Promise<readonly Answer[]> {
     await stand.ask(`${base}/batch`, { body: '{' }),
     await stand.ask(`${base}/none`),
     await stand.ask('/none', { key: null }),
+    await stand.ask('/health', { key: null }),
+    await stand.ask('/ready', { key: null }),
     await stand.ask(`${base}/models`, { method: 'POST', body: {} }),
   ]
 }

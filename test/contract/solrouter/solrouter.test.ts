@@ -133,6 +133,8 @@ describe('SOLR-2', () => {
       user: 5,
       models: 'x',
       route: 3,
+      stream: 'yes',
+      model: 7,
     }
     for (const [param, value] of Object.entries(wrong)) {
       const { status, json } = await stand.ask(chat, { body: { ...full, [param]: value } })
