@@ -84,6 +84,10 @@ export const config = Type.Object({
     default: 'refuse',
     description: 'records: when neither store nor spool takes records any more: refuse exchanges, or go on and count what is lost',
   }),
+  plugin_times: Type.Boolean({
+    default: false,
+    description: 'Keep how long each hook of each plugin took, also of those that did nothing, for the waterfall of `headgate audit show`',
+  }),
   keep: Type.Optional(Duration({ description: 'records: how long they are kept; for ever when absent. Sums per day stay' })),
   chain_key: Type.Optional(
     Secret({ description: 'records: key of the hash chain; without it, who may write to the database can make a chain that fits' }),

@@ -27,6 +27,7 @@ export default definePlugin({
   failure: 'open',
   shadows: true,
   holdsEnd: (config: AuditConfig) => config.sink === 'records' && config.wait,
+  hookTimes: (config: AuditConfig) => config.plugin_times,
   usage: (config: AuditConfig) => config.sink !== 'lines',
   state: (): Under => ({ slot: -1, sampled: false, reply: '' }),
 
@@ -44,6 +45,7 @@ export default definePlugin({
         // a client's own id is to lead to the client's own exchange
         traceId: x.shadowOf === undefined ? traceIdOf(x.headers, config.trace_headers) : undefined,
         edits: editsOf(x, outcome),
+        hooks: config.plugin_times ? outcome.hooks : undefined,
         redact,
       }
       const made = recordOf(x, outcome, about, host.catalog)

@@ -49,6 +49,7 @@ export interface About {
   /** The client's own id of the call, or of the trace that it belongs to. */
   readonly traceId?: string | undefined
   readonly edits?: EditsMade | undefined
+  readonly hooks?: Outcome['hooks']
   /** Makes remarks of plugins fit to be kept. */
   readonly redact: (text: string) => string
 }
@@ -108,6 +109,7 @@ export const fieldNames = [
   'cache_status',
   'price',
   'attempts',
+  'hooks',
   'timings',
   'latency_ms',
   'bytes_in',
@@ -150,6 +152,7 @@ export interface AuditRecord extends Savings {
   readonly cost: Cost | undefined
   readonly price: object | undefined
   readonly attempts: readonly object[]
+  readonly hooks: readonly object[] | undefined
   readonly timings: TimesTold
   readonly bytes_in: number
   readonly bytes_out: number
@@ -203,6 +206,9 @@ export function recordOf(x: Settled, o: Outcome, about: About, catalog: PricesAt
     ...savingsOf(o, about.trim, about.promptCache),
     price: served?.price && priceTold(served.price),
     attempts: o.attempts.map((attempt) => attemptOf(attempt, prices)),
+    hooks: about.hooks
+      ?.slice(0, mostHooks)
+      .map((h) => ({ plugin: h.plugin, hook: h.hook, at: rounded(h.startedAt), ms: exact(h.ownMs), calls: h.calls })),
     timings: timingsOf(o.timings),
     bytes_in: o.bytesIn,
     bytes_out: o.bytesOut,
@@ -324,6 +330,13 @@ function timingsOf(t: Timings): TimesTold {
     first_content: rounded(t.firstContentAt),
     end: rounded(t.endAt)!,
   }
+}
+
+const mostHooks = 200
+
+/** To a microsecond: hooks take a few. */
+function exact(ms: number): number {
+  return Math.round(ms * 1000) / 1000
 }
 
 /** To a tenth of a millisecond. */

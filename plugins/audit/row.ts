@@ -189,6 +189,7 @@ function detailOf(r: AuditRecord, { bodies, lost }: RowOptions): object {
     cost_estimated: cost?.known && cost.estimated ? true : undefined,
     price: r.price,
     attempts: r.attempts.length > 0 ? r.attempts : undefined,
+    hooks: r.hooks,
     timings: r.timings,
     bytes_in: r.bytes_in || undefined,
     bytes_out: r.bytes_out || undefined,

@@ -18,6 +18,13 @@ export interface Detail {
   readonly cost_estimated?: true
   readonly price?: Readonly<Record<string, unknown>>
   readonly attempts?: readonly AttemptTold[]
+  readonly hooks?: readonly {
+    readonly plugin: string
+    readonly hook: string
+    readonly at: number
+    readonly ms: number
+    readonly calls: number
+  }[]
   readonly timings?: {
     readonly admitted?: number
     readonly body?: number

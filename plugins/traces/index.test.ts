@@ -1,7 +1,7 @@
 /** Spans as a collector gets them, and trace context in and out. */
 
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { Principal, Session } from 'headgate/plugin'
+import { definePlugin, type Plugin, Principal, Session } from 'headgate/plugin'
 import { type PluginKit, testPlugin } from 'headgate/testkit'
 import { contextOf, traceparent } from './context.ts'
 import traces from './index.ts'
@@ -28,21 +28,24 @@ afterEach(async () => {
 })
 
 const parent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
-const start = async (more: object = {}) => {
+const start = async (more: object = {}, below: Plugin[] = []) => {
   kit = await testPlugin(traces, {
     with: { endpoint: `http://127.0.0.1:${collector.port}/v1/traces`, headers: { 'x-api-key': 'collector-secret' }, ...more },
+    below,
     slots: [
       [Principal, Principal.example],
       [Session, { id: 'ses_1', turn: 1 }],
     ],
   })
 }
-const spans = async (count: number): Promise<Span[]> => {
+/** The spans of exchanges and calls. */
+const spans = async (count: number): Promise<Span[]> => (await all(count, (span) => span.kind !== 1)).filter((span) => span.kind !== 1)
+const all = async (count: number, counted: (span: Span) => boolean): Promise<Span[]> => {
   for (let i = 0; i < 300; i++) {
-    const all = posts.flatMap(
+    const found = posts.flatMap(
       (p) => (JSON.parse(p.body) as { resourceSpans: { scopeSpans: { spans: Span[] }[] }[] }).resourceSpans[0]!.scopeSpans[0]!.spans,
     )
-    if (all.length >= count) return all
+    if (found.filter(counted).length >= count) return found
     await kit.clock.advance(1000)
     await Bun.sleep(2)
   }
@@ -74,10 +77,58 @@ test('a span of the exchange, below that of the client, and one of the call, whi
     'headgate.request.id': r.id,
     'headgate.key': 'key_example',
   })
-  expect(told(call!)).toMatchObject({ 'gen_ai.provider.name': 'openai', 'server.address': 'upstream.test', 'server.port': '80' })
+  expect(told(call!)).toMatchObject({
+    'gen_ai.provider.name': 'openai',
+    'gen_ai.request.stream': true,
+    'server.address': 'upstream.test',
+    'server.port': '80',
+  })
   expect(BigInt(root!.endTimeUnixNano)).toBeGreaterThanOrEqual(BigInt(root!.startTimeUnixNano))
   expect(root!.startTimeUnixNano).toMatch(/^\d{19}$/)
   expect(posts[0]!.headers.get('x-api-key')).toBe('collector-secret')
+})
+
+test('one span for each plugin that ran, with its own time, what it did and its hooks; and one for each attempt', async () => {
+  const slow = definePlugin({
+    api: 1,
+    name: 'slow',
+    summary: 'Takes its time, and tries twice',
+    failure: 'open',
+    setup: () => ({
+      async request(x) {
+        x.note('secret words')
+        await Bun.sleep(12)
+      },
+      async around(_, next) {
+        const first = await next()
+        return first.ok ? first : await next()
+      },
+    }),
+  })
+  const idle = definePlugin({ api: 1, name: 'idle', summary: 'Has no hook that runs', failure: 'open', setup: () => ({}) })
+  await start({}, [slow, idle])
+  kit.upstream({ status: 500 })
+  await kit.chat()
+  const found = await all(2, (span) => span.name === 'plugin slow' || span.kind === 2)
+  const [root] = found
+  const plugins = found.filter((span) => span.kind === 1)
+  expect(found.filter((span) => span.kind === 3)).toHaveLength(2)
+  expect(plugins.map((span) => span.name)).toContain('plugin slow')
+  expect(plugins.map((span) => span.name)).not.toContain('plugin idle')
+  const span = plugins.find((one) => one.name === 'plugin slow')!
+  expect(span).toMatchObject({ traceId: root!.traceId, parentSpanId: root!.spanId, status: {} })
+  expect(span.events!.map((event) => event.name)).toEqual(['headgate.hook.request', 'headgate.hook.around'])
+  const own = Number(told(span)['headgate.plugin.own_ms'])
+  expect(own).toBeGreaterThan(11)
+  const length = Number(BigInt(span.endTimeUnixNano) - BigInt(span.startTimeUnixNano)) / 1e6
+  expect(length).toBeGreaterThanOrEqual(own - 0.01)
+  expect(told(span)['headgate.plugin.did']).toBe('noted')
+  // the calls lie within it
+  for (const call of found.filter((one) => one.kind === 3)) {
+    expect(BigInt(call.startTimeUnixNano) >= BigInt(span.startTimeUnixNano)).toBe(true)
+    expect(BigInt(call.endTimeUnixNano) <= BigInt(span.endTimeUnixNano)).toBe(true)
+  }
+  expect(posts.map((p) => p.body).join()).not.toContain('secret words')
 })
 
 test('a failed call is an error, with its kind; sentences of upstreams stay out', async () => {

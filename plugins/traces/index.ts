@@ -1,5 +1,5 @@
 /**
- * `traces`: spans of exchanges and upstream calls for OpenTelemetry, and W3C trace context in from clients and out to upstreams.
+ * `traces`: spans of exchanges, plugins and upstream calls for OpenTelemetry, and W3C trace context in from clients and out to upstreams.
  *
  * Spans go to a collector in batches, in the background; while it is away the newest wait, up to a bound, and the rest is counted. Nothing of
  * a request waits for it. Fails open.
@@ -8,7 +8,7 @@
 import { definePlugin, Principal, Session } from 'headgate/plugin'
 import { config } from './config.ts'
 import { type Context, contextOf, randomHex, traceparent } from './context.ts'
-import { type Span, spansOf } from './spans.ts'
+import { type CallSpan, type Span, spansOf } from './spans.ts'
 
 /** Spans that may wait, and those of one request. */
 const mostWaiting = 8192
@@ -18,18 +18,19 @@ const patience = 2000
 
 interface Under {
   context: Context | undefined
-  /** Ids of the spans of upstream calls, by their index. */
-  readonly calls: string[]
+  /** Spans of upstream calls, by their index. */
+  readonly calls: CallSpan[]
 }
 
 export default definePlugin({
   api: 1,
   name: 'traces',
-  summary: 'Spans of exchanges and upstream calls for OpenTelemetry, and W3C trace context',
+  summary: 'Spans of exchanges, plugins and upstream calls for OpenTelemetry, and W3C trace context',
   config,
   wants: [Principal, Session],
   failure: 'open',
   usage: true,
+  hookTimes: true,
   state: (): Under => ({ context: undefined, calls: [] }),
 
   setup(host, config) {
@@ -74,7 +75,7 @@ export default definePlugin({
       attempt(x, call) {
         const { context, calls } = x.state
         if (!context) return
-        const span = (calls[call.index] ??= randomHex(8))
+        const { span } = (calls[call.index] ??= { span: randomHex(8), dialect: call.dialect })
         call.headers.set('traceparent', traceparent(context, span))
       },
       settle(x, outcome) {

@@ -1,11 +1,12 @@
 /**
  * The spans of one exchange as OTLP's JSON has them, named by OpenTelemetry's conventions for generative AI: one for the exchange, below it
- * one for each upstream call. What plugins said are events of the first. Pure. Holds no texts of bodies, keys or upstreams' sentences.
+ * one for each plugin that ran and one for each upstream call. Pure. Holds no texts of bodies, keys or upstreams' sentences.
  */
 
 import {
   type Attempt,
   formatUsd,
+  type HookRun,
   inputTokens,
   type Operation,
   type Outcome,
@@ -22,7 +23,7 @@ export interface Span {
   readonly spanId: string
   readonly parentSpanId?: string | undefined
   readonly name: string
-  readonly kind: 2 | 3
+  readonly kind: 1 | 2 | 3
   readonly startTimeUnixNano: string
   readonly endTimeUnixNano: string
   readonly attributes: readonly Attribute[]
@@ -48,6 +49,14 @@ export interface Traced {
   readonly dialect: string
 }
 
+/** What is known of an upstream call before it is made. */
+export interface CallSpan {
+  /** As the upstream was told it. */
+  readonly span: string
+  readonly dialect: string
+}
+
+const internal = 1
 const server = 2
 const client = 3
 const error = 2
@@ -64,12 +73,28 @@ const operations: Readonly<Partial<Record<Operation, string>>> = {
   embed: 'embeddings',
 }
 
-/** @param calls span ids by index of the call, as upstreams were told them */
+/** The conventions' names of providers, by what a call speaks. An upstream that is a copy of one counts as it, as the conventions want it. */
+const providers: Readonly<Record<string, string>> = {
+  'openai-chat': 'openai',
+  'openai-completions': 'openai',
+  'openai-responses': 'openai',
+  'openai-embeddings': 'openai',
+  'anthropic-messages': 'anthropic',
+  'gemini-generate': 'gcp.gemini',
+  'bedrock-converse': 'aws.bedrock',
+  'bedrock-embeddings': 'aws.bedrock',
+  'cohere-embed': 'cohere',
+}
+
+/** Spans of plugins in one exchange: more say nothing. */
+const mostPlugins = 64
+
+/** @param calls by index of the call */
 export function spansOf(
   x: Traced,
   o: Outcome,
   context: Context,
-  calls: readonly (string | undefined)[],
+  calls: readonly (CallSpan | undefined)[],
   more: { readonly caller?: string | undefined; readonly session?: string | undefined; readonly catalog: PricesAt['catalog'] },
 ): Span[] {
   const word = operations[x.operation]
@@ -103,21 +128,70 @@ export function spansOf(
       'headgate.cost_usd': cost?.known ? formatUsd(cost.pico) : undefined,
       'headgate.first_content_ms': o.timings.firstContentAt,
     }),
-    events: o.verdicts.slice(0, 32).map((v) => ({
-      timeUnixNano: at(o.timings.endAt),
-      name: `headgate.plugin.${v.did}`,
-      attributes: attributes({ 'headgate.plugin': v.plugin, 'headgate.hook': v.hook || undefined }),
-    })),
     status: failed ? { code: error } : {},
   }
-  return [root, ...o.attempts.map((a, i) => callSpan(a, calls[i] ?? randomHex(8), context, word, at, o.timings.endAt))]
+  const called = o.attempts.map((a, i) => callSpan(a, calls[i], context, o, word, at))
+  return [root, ...pluginSpans(o, context, at), ...called]
 }
 
-function callSpan(a: Attempt, spanId: string, context: Context, word: string | undefined, at: (ms: number) => string, end: number): Span {
+/** One span for each plugin that ran, from its first hook to the end of its last; each hook is an event in it. What settles later has none. */
+function pluginSpans(o: Outcome, context: Context, at: (ms: number) => string): Span[] {
+  const runs = Map.groupBy(o.hooks ?? [], (run) => run.plugin)
+  return [...runs].slice(0, mostPlugins).map(([plugin, hooks]): Span => {
+    const verdicts = o.verdicts.filter((v) => v.plugin === plugin)
+    const failed = verdicts.some((v) => v.did.startsWith('failed'))
+    // accounting comes when the client has its answer: a plugin that does more is not as long as the reply because of it
+    const before = hooks.filter((run) => run.hook !== 'settle')
+    const shown = before.length > 0 ? before : hooks
+    return {
+      traceId: context.trace,
+      spanId: randomHex(8),
+      parentSpanId: context.span,
+      name: `plugin ${plugin}`,
+      kind: internal,
+      startTimeUnixNano: at(Math.min(...shown.map((run) => run.startedAt))),
+      endTimeUnixNano: at(Math.max(...shown.map((run) => run.endedAt))),
+      attributes: attributes({
+        'headgate.plugin': plugin,
+        'headgate.plugin.own_ms': sum(hooks),
+        'headgate.plugin.did': verdicts.map((v) => v.did).join(' ') || undefined,
+        'error.type': failed ? 'plugin_failed' : undefined,
+      }),
+      events: hooks.slice(0, 32).map((run) => ({
+        timeUnixNano: at(run.startedAt),
+        name: `headgate.hook.${run.hook}`,
+        attributes: attributes({
+          'headgate.hook.own_ms': rounded(run.ownMs),
+          'headgate.hook.calls': run.calls > 1 ? run.calls : undefined,
+        }),
+      })),
+      status: failed ? { code: error } : {},
+    }
+  })
+}
+
+function sum(runs: readonly HookRun[]): number {
+  return rounded(runs.reduce((all, run) => all + run.ownMs, 0))
+}
+
+/** To a microsecond. */
+function rounded(ms: number): number {
+  return Math.round(ms * 1000) / 1000
+}
+
+function callSpan(
+  a: Attempt,
+  call: CallSpan | undefined,
+  context: Context,
+  o: Outcome,
+  word: string | undefined,
+  at: (ms: number) => string,
+): Span {
   const url = URL.canParse(a.url) ? new URL(a.url) : undefined
+  const end = o.timings.endAt
   return {
     traceId: context.trace,
-    spanId,
+    spanId: call?.span ?? randomHex(8),
     parentSpanId: context.span,
     name: `${word ?? 'call'} ${short(a.model) ?? ''}`.trim(),
     kind: client,
@@ -125,7 +199,9 @@ function callSpan(a: Attempt, spanId: string, context: Context, word: string | u
     endTimeUnixNano: at(a.endedAt ?? end),
     attributes: attributes({
       'gen_ai.operation.name': word,
-      'gen_ai.provider.name': a.upstream,
+      'gen_ai.provider.name': (call && providers[call.dialect]) ?? a.upstream,
+      'headgate.upstream': a.upstream,
+      'gen_ai.request.stream': o.stream || undefined,
       'gen_ai.request.model': short(a.model),
       'gen_ai.response.model': short(a.modelServed),
       'gen_ai.response.id': short(a.replyId),
@@ -134,7 +210,9 @@ function callSpan(a: Attempt, spanId: string, context: Context, word: string | u
       'server.port': url === undefined ? undefined : Number(url.port) || (url.protocol === 'https:' ? 443 : 80),
       'http.response.status_code': a.status,
       'error.type': a.failure === 'status' ? String(a.status) : a.failure,
-      'headgate.first_content_ms': a.firstContentAt === undefined ? undefined : a.firstContentAt - a.startedAt,
+      // seconds, and of streams only, as the conventions have it
+      'gen_ai.response.time_to_first_chunk':
+        o.stream && a.firstContentAt !== undefined ? rounded(a.firstContentAt - a.startedAt) / 1000 : undefined,
     }),
     status: a.failure === undefined ? {} : { code: error },
   }
@@ -146,7 +224,10 @@ function usage(u: Usage): Record<string, number | undefined> {
     'gen_ai.usage.input_tokens': inputTokens(u),
     'gen_ai.usage.output_tokens': outputTokens(u),
     'gen_ai.usage.cache_read.input_tokens': u.cacheRead || undefined,
-    'gen_ai.usage.cache_creation.input_tokens': u.cacheWrite5m + u.cacheWrite1h + u.cacheWriteOther || undefined,
+    'gen_ai.usage.cache_write.input_tokens': u.cacheWrite5m + u.cacheWrite1h + u.cacheWriteOther || undefined,
+    'gen_ai.usage.reasoning.output_tokens': u.reasoning || undefined,
+    'gen_ai.usage.audio.input_tokens': u.inputAudio || undefined,
+    'gen_ai.usage.audio.output_tokens': u.outputAudio || undefined,
   }
 }
 

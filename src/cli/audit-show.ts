@@ -3,6 +3,13 @@
 import { oneLine, type Paint } from './terminal.ts'
 
 type Told = Readonly<Record<string, unknown>>
+interface HookTold {
+  readonly plugin: string
+  readonly hook: string
+  readonly at: number
+  readonly ms: number
+  readonly calls: number
+}
 interface Span {
   readonly name: string
   /** Milliseconds since the exchange was received. */
@@ -69,9 +76,12 @@ export function story(told: Told, paint: Paint, bodies?: { readonly request: str
   }
 
   const verdicts = list<{ plugin: string; hook?: string; did: string; detail?: string }>(told.verdicts)
-  if (verdicts.length > 0) {
+  const quiet = new Set(list<HookTold>(told.hooks).map((h) => h.plugin))
+  for (const v of verdicts) quiet.delete(v.plugin)
+  if (verdicts.length > 0 || quiet.size > 0) {
     title('Plugins')
     for (const v of verdicts) field(oneLine(v.plugin, 40), v.hook, v.did, v.detail)
+    for (const plugin of quiet) field(oneLine(plugin, 40), 'let it pass')
   }
   const edits = told.edits as Edits | undefined
   const dropped = list<string>(told.dropped)
@@ -135,9 +145,12 @@ function spansOf(told: Told): Span[] {
       [a.status, a.failure, first, a.cost_usd && `${a.cost_usd} USD`].filter(Boolean).join(', '),
     )
   }
+  for (const h of list<HookTold>(told.hooks)) {
+    add(oneLine(`${h.plugin} ${h.hook}`, 30), h.at, h.at + h.ms, h.calls > 1 ? `${h.calls} times` : '')
+  }
   add('first content', t.first_content, t.first_content)
   add('delivery', t.head, end)
-  return spans
+  return spans.sort((a, b) => a.from - b.from)
 }
 
 /** One line per span: its name, a bar on the common scale, its time. */
