@@ -11,6 +11,8 @@ import {
   formatUsd,
   noCost,
   type PricesAt,
+  type PromptCacheValue,
+  promptCacheStatus,
   type TrimValue,
   type Usage,
   unknownUsage,
@@ -25,9 +27,11 @@ export const moneyFigures = [
   'cache_savings_gross_usd',
   'trim_savings_usd',
   'trimmed_tokens',
+  'cache_status',
+  'cache_attribution',
 ] as const
 export type MoneyFigure = (typeof moneyFigures)[number]
-/** Decimal texts; `cost_unknown` is `true` or absent. */
+/** Decimal texts, and words for the cache; `cost_unknown` is `true` or absent. */
 export type Figures = Readonly<Partial<Record<MoneyFigure, string>>>
 
 export interface Rendering {
@@ -41,18 +45,20 @@ export function costFor(attempt: Attempt | undefined, usage: Usage, prices: Pric
   return attempt ? attemptCost({ ...attempt, usage }, prices) : noCost
 }
 
-/** The figures of a reply. `trim`: what was taken out of its request; absent where no plugin does so. */
+/** The figures of a reply. `trim`: what was taken out of its request; absent where no plugin does so. `cache`: what was done for the prompt cache. */
 export function figuresFor(
   attempt: Attempt | undefined,
   usage: Usage | undefined,
   cost: Cost,
   how: Rendering,
   trim?: Pick<TrimValue, 'tokens' | 'savings'>,
+  cache?: PromptCacheValue,
 ): Figures {
   const money = how.decimals === undefined ? {} : { decimals: how.decimals }
   const usd = (pico: bigint) => formatUsd(withMarkup(pico, how.markup), money)
   const saved = trim && trimSaved(trim, attempt, usage)
   const savings = attempt ? cacheSavings(usage ?? unknownUsage, attempt.price) : { net: 0n, gross: 0n }
+  const status = attempt && promptCacheStatus(cache, usage)
   return {
     ...(cost.known
       ? { cost_usd: usd(cost.pico), cost_cents: formatCents(withMarkup(cost.pico, how.markup), money) }
@@ -60,6 +66,8 @@ export function figuresFor(
     ...(saved !== undefined && { trim_savings_usd: usd(saved) }),
     ...(trim && { trimmed_tokens: trimmedTokens(trim) }),
     ...(savings && { cache_savings_usd: usd(savings.net), cache_savings_gross_usd: usd(savings.gross) }),
+    ...(status !== undefined && { cache_status: status }),
+    ...(cache && { cache_attribution: cache.attribution }),
   }
 }
 

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'bun:test'
-import { definePlugin, Principal, Session, type StreamEvent, Trim, type Usage, unknownUsage } from 'headgate/plugin'
+import { definePlugin, Principal, PromptCache, Session, type StreamEvent, Trim, type Usage, unknownUsage } from 'headgate/plugin'
 import { type PluginKit, type TestPluginOptions, testPlugin } from 'headgate/testkit'
 import costHeaders from './index.ts'
 
@@ -300,5 +300,32 @@ describe('what a trimmer took out', () => {
       expect(told((await (await kitOf(names, trimmed(7, undefined))).chat({ stream })).headers)).toEqual([null, '7'])
       expect(told((await (await kitOf(names)).chat({ stream })).headers)).toEqual([null, null])
     }
+  })
+})
+
+describe('what became of the prompt in the provider cache', () => {
+  const names = {
+    headers: { cache_status: 'X-Status', cache_attribution: 'X-Thanks' },
+    body: { cache_status: 'usage.status', cache_attribution: 'usage.thanks' },
+  }
+  const kitFor = (cache: object | undefined) => kitOf(names, cache ? { slots: [[PromptCache, cache]] as never } : {})
+  const told = (headers: Headers) => [headers.get('X-Status'), headers.get('X-Thanks')]
+
+  test.each([
+    [{ attribution: 'gateway', expected: 2000 }, 'hit'],
+    [{ attribution: 'client', expected: 3500 }, 'partial'],
+    [{ attribution: 'provider', expected: 9000 }, 'miss'],
+  ] as const)('%j: %s, in headers and usage', async (cache, status) => {
+    const answer = await (await kitFor(cache)).chat()
+    expect(told(answer.headers)).toEqual([status, cache.attribution])
+    expect((answer.json as { usage: object }).usage).toMatchObject({ status, thanks: cache.attribution })
+  })
+  test('SYNR-7: of a stream the status stands in its last usage event', async () => {
+    const answer = await (await kitFor({ attribution: 'gateway', expected: 2000 })).chat({ stream: true })
+    expect(told(answer.headers)).toEqual([null, 'gateway'])
+    expect(answer.body).toContain('"status":"hit","thanks":"gateway"')
+  })
+  test('without a plugin that knows, the bill alone says it', async () => {
+    expect(told((await (await kitFor(undefined)).chat()).headers)).toEqual(['hit', null])
   })
 })

@@ -15,6 +15,7 @@ import {
   type Operation,
   type PricesAt,
   Principal,
+  PromptCache,
   Session,
   servedCost,
   Trim,
@@ -35,7 +36,7 @@ export default definePlugin({
   name: 'cost-headers',
   summary: 'Cost, savings, tier, session and request id of a reply in headers and in its usage',
   config,
-  wants: [Principal, Session, Trim],
+  wants: [Principal, Session, Trim, PromptCache],
   failure: 'open',
   usage: true,
   state: (): Served => ({ ok: false, attempt: undefined }),
@@ -71,16 +72,18 @@ export default definePlugin({
         put(headers.upstream, attempt?.upstream)
         put(headers.model, headerText(attempt?.modelServed))
         const trim = x.peek(Trim)
+        const cache = x.peek(PromptCache)
         if (attempt && reply.stream) {
           // what was taken out is known by now; what that saved is not, unless it is nothing
           if (trim) put(headers.trimmed_tokens, trimmedTokens(trim))
+          put(headers.cache_attribution, cache?.attribution)
           if (trim?.tokens === 0) put(headers.trim_savings_usd, '0')
           // how much it will be is not known yet; that nobody knows a price is
           if (!attempt.price && !free(x.operation)) put(headers.cost_unknown, 'true')
           return
         }
         const cost = attempt && !free(x.operation) ? attemptCost(attempt, pricesAt(x.receivedAt)) : noCost
-        const figures = figuresFor(attempt, attempt?.usage, cost, how, trim)
+        const figures = figuresFor(attempt, attempt?.usage, cost, how, trim, cache)
         for (const figure of moneyFigures) put(headers[figure], figures[figure])
       },
 
@@ -96,7 +99,14 @@ export default definePlugin({
           )
             return
           const { attempt } = x.state
-          const figures = figuresFor(attempt, usage, costFor(attempt, usage, pricesAt(x.receivedAt)), how, x.peek(Trim))
+          const figures = figuresFor(
+            attempt,
+            usage,
+            costFor(attempt, usage, pricesAt(x.receivedAt)),
+            how,
+            x.peek(Trim),
+            x.peek(PromptCache),
+          )
           return { ...event, extra: { ...event.extra, ...membersOf(members, figures) } }
         },
       }),
@@ -134,7 +144,9 @@ function membersOf(
   const made: Record<string, Json> = {}
   for (const { figure, name } of members) {
     const value = figures[figure]
-    if (value !== undefined) made[name] = figure === 'cost_unknown' ? true : exactNumber(value)
+    if (value === undefined) continue
+    const isWord = figure === 'cache_status' || figure === 'cache_attribution'
+    made[name] = figure === 'cost_unknown' ? true : isWord ? value : exactNumber(value)
   }
   return made
 }
