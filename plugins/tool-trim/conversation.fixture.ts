@@ -116,8 +116,8 @@ export function resultsOf(sent: unknown): string[] {
     if (!Array.isArray(blocks)) continue
     for (const block of blocks) {
       if (block.type === 'tool_result') texts.push(typeof block.content === 'string' ? block.content : JSON.stringify(block.content))
-      const response = (block.functionResponse as { response?: { output?: string } } | undefined)?.response
-      if (response) texts.push(String(response.output))
+      const response = (block.functionResponse as { response?: Record<string, unknown> } | undefined)?.response
+      if (response) texts.push(String(Object.values(response)[0]))
     }
   }
   return texts
