@@ -23,6 +23,8 @@ export interface Times {
   readonly lease: number
   /** Between looks for what others have submitted or left. */
   readonly look: number
+  /** What closing leaves to calls that run. */
+  readonly patience?: number
 }
 
 /** Milliseconds between ticks: how long a submission waits to be begun. */
@@ -30,7 +32,7 @@ const tickEvery = 200
 const sweepEvery = 60_000
 
 /** The plugin with times of its own. */
-export const batchWith = ({ lease, look }: Times) =>
+export const batchWith = ({ lease, look, patience = 10_000 }: Times) =>
   definePlugin({
     api: 1,
     name: 'batch',
@@ -56,6 +58,7 @@ export const batchWith = ({ lease, look }: Times) =>
         items,
         lease,
         look,
+        patience,
         concurrency: config.concurrency,
         perBatch: config.per_batch,
         perAccount: config.per_account,

@@ -125,6 +125,8 @@ function addBatches(desk: Desk, prefix: string): void {
       if (typeof endpoint !== 'string' || endpoint.endsWith('messages') || pathOf(endpoint, prefix) === undefined)
         return wrong('endpoint is /v1/chat/completions, /v1/completions, /v1/embeddings or /v1/responses.', 'endpoint')
       if (window !== '24h') return wrong('completion_window is 24h.', 'completion_window')
+      if (body.output_expires_after !== undefined && body.output_expires_after !== null)
+        return wrong('Results are kept as long as this gateway keeps them: leave output_expires_after out.', 'output_expires_after')
       const metadata = metadataOf(body.metadata)
       if ('wrong' in metadata) return wrong(metadata.wrong, 'metadata')
       const file = await files.find(whose(desk, call), inputFile)

@@ -19,6 +19,8 @@ export interface RunnerOptions {
   readonly lease: number
   /** Milliseconds between looks for what others have submitted or left. */
   readonly look: number
+  /** Milliseconds that closing leaves to what runs; then it is cancelled, and free for others. */
+  readonly patience: number
   readonly concurrency: number
   readonly perBatch: number
   readonly perAccount: number
@@ -38,7 +40,7 @@ export interface Runner {
   tick(): Promise<void>
   /** Requests that this process runs. */
   readonly running: number
-  /** Begins nothing more, and waits for what runs. */
+  /** Begins nothing more, waits for what runs as long as it may, and puts the rest back. */
   close(): Promise<void>
 }
 
@@ -47,6 +49,8 @@ const firstWait = 1000
 const longestWait = 60_000
 /** Milliseconds until a gateway that takes no calls is asked again. */
 const rest = 1000
+/** Milliseconds that cancelled calls have to say so. */
+const lastWords = 2000
 
 export function createRunner(options: RunnerOptions): Runner {
   const { host, jobs, items } = options
@@ -69,6 +73,7 @@ export function createRunner(options: RunnerOptions): Runner {
   /** There is room for more. */
   let hungry = true
   let closed = false
+  const ending = new AbortController()
   /** Nothing is begun until then: the gateway is ending, or has not begun. */
   let restsUntil = 0
   let ticking: Promise<void> | undefined
@@ -118,8 +123,9 @@ export function createRunner(options: RunnerOptions): Runner {
       const principal = JSON.parse(job.principal) as PrincipalValue | null
       const headers = { ...(JSON.parse(job.headers) as Record<string, string>), 'content-type': 'application/json', 'x-trace-id': job.id }
       const request = new Request(`http://gateway${item.path}`, { method: 'POST', headers, body: item.body })
-      verdict = await verdictOf(await host.call(request, { ...(principal && { principal }), once: item.id }))
+      verdict = await verdictOf(await host.call(request, { ...(principal && { principal }), once: item.id, signal: ending.signal }))
     } catch (error) {
+      if (ending.signal.aborted) return await written(() => items.release(item, now(), false))
       if (error instanceof ShuttingDown) {
         restsUntil = now() + rest
         return await written(() => items.release(item, now(), false))
@@ -128,7 +134,9 @@ export function createRunner(options: RunnerOptions): Runner {
       const failed: Settlement = { outcome: 'errored', status: 500, requestId: undefined, reply: errorText('The gateway failed.') }
       verdict = { again: failed, counts: true, wait: undefined }
     }
-    await settleVerdict(item, job, verdict)
+    const cut = ending.signal.aborted && !('settle' in verdict && verdict.settle.outcome === 'succeeded')
+    if (cut) await written(() => items.release(item, now(), false))
+    else await settleVerdict(item, job, verdict)
   }
   const begin = (item: ItemRow, job: JobRow): void => {
     const account = accountOf(job)
@@ -246,10 +254,19 @@ export function createRunner(options: RunnerOptions): Runner {
     async close() {
       closed = true
       await ticking
-      await Promise.allSettled([...running, ...checking])
+      const all = Promise.allSettled([...running, ...checking])
+      await atMost(all, options.patience)
+      ending.abort()
+      await atMost(all, lastWords)
       await once().catch(() => {}) // what could not be written before
     },
   }
+}
+
+async function atMost(work: Promise<unknown>, ms: number): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  await Promise.race([work, new Promise((resolve) => (timer = setTimeout(resolve, ms)))])
+  clearTimeout(timer)
 }
 
 /** By what limits per account count. */

@@ -114,7 +114,10 @@ export async function submit(desk: Desk, request: Request, call: RouteCall, subm
   const expiresAt = now + (submission.expiresIn ?? config.expires)
   const written =
     lines && (await files.write(owner, { purpose: 'submission', filename: 'submission', now, expiresAt: expiresAt + config.keep }, lines))
-  const headers = Object.fromEntries([...request.headers].filter(([name]) => passed.test(name)))
+  // the flag of the Batch API itself is none of its requests'
+  const plain = (value: string) => value.replace(/message-batches-[0-9-]+,? ?/g, '').replace(/, ?$/, '')
+  const kept = [...request.headers].filter(([name]) => passed.test(name)).map(([name, value]) => [name, plain(value)] as const)
+  const headers = Object.fromEntries(kept.filter(([, value]) => value !== ''))
   const job = await jobs.create(owner, {
     shape: submission.shape,
     principal: JSON.stringify(call.principal ?? null),

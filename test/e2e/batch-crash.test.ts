@@ -14,6 +14,7 @@ import { quiet } from '../../src/store/records.suite.ts'
 import {
   type BatchProvider,
   booksOf,
+  headers,
   perReply,
   startBatchGateway,
   startBatchProvider,
@@ -129,4 +130,61 @@ test('stopped in good order: what runs comes to its end, and the rest is done af
   for (const record of own) expect(record).toMatchObject({ trace_id: id, principal: 'e2e' })
   await gateway.stop()
   expectBilledOnce(await reading(place, booksOf))
+})
+
+test('stopped while calls hang: they are cut, and made again after the next start, at once', async () => {
+  const place = join(folder, 'four.db')
+  provider.calls.length = 0
+  const hang = Promise.withResolvers<undefined>()
+  provider.before = () => hang.promise
+  gateway = await startBatchGateway(provider, `sqlite:${place}`, { drain: '300ms' })
+  await topUp(gateway, '1')
+  const id = await submitBatch(gateway, total)
+  await until(20_000, 'eight hang', () => provider.calls.length === 8)
+  const begun = performance.now()
+  gateway.signal('SIGTERM')
+  await gateway.exited
+  expect(performance.now() - begun).toBeLessThan(5000)
+  hang.resolve(undefined)
+  provider.before = async () => undefined
+  const [free] = await reading(
+    place,
+    (records) => records.sql<{ n: bigint }>`SELECT count(*) AS n FROM batch_item WHERE state = 'waiting' AND tries = 0`,
+  )
+  expect(free!.n).toBe(BigInt(total))
+  gateway = await startBatchGateway(provider, `sqlite:${place}`)
+  expectWhole(await whenOver(gateway, id))
+  expect(provider.calls).toHaveLength(total + 8)
+  await until(10_000, 'nothing is held', async () => (await reading(place, booksOf)).held === 0n)
+  await gateway.stop()
+  expectBilledOnce(await reading(place, booksOf))
+})
+
+test('killed while a batch is being validated: after the next start all of its requests are there, once', async () => {
+  const place = join(folder, 'five.db')
+  const many = 3000
+  const hang = Promise.withResolvers<undefined>()
+  provider.calls.length = 0
+  provider.before = () => hang.promise
+  gateway = await startBatchGateway(provider, `sqlite:${place}`)
+  await topUp(gateway, '1')
+  const id = await submitBatch(gateway, many)
+  const count = () =>
+    reading(place, async (records) => (await records.sql<{ n: bigint }>`SELECT count(*) AS n FROM batch_item WHERE batch = ${id}`)[0]!.n)
+  await until(20_000, 'some are written', async () => (await count()) > 0n)
+  gateway.signal('SIGKILL')
+  await gateway.exited
+  const before = await count()
+  gateway = await startBatchGateway(provider, `sqlite:${place}`)
+  await until(20_000, 'eight hang', () => provider.calls.length >= 8)
+  expect(await count()).toBe(BigInt(many))
+  console.log(`killed when ${before} of ${many} requests were written`)
+  const { url } = gateway
+  const cancelled = await fetch(`${url}/v1/batch/${id}/cancel`, { method: 'POST', headers })
+  expect(await cancelled.json()).toMatchObject({ status: 'cancelling', request_counts: { total: many } })
+  hang.resolve(undefined)
+  const { batch, results } = await whenOver(gateway, id)
+  expect(batch.request_counts).toMatchObject({ total: many, failed: 0, processing: 0, completed: 8, cancelled: many - 8 })
+  expect(new Set(results.map(({ custom_id }) => custom_id)).size).toBe(many)
+  await gateway.stop()
 })

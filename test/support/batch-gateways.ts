@@ -18,7 +18,7 @@ export const perReply = 500_000_000n
 const pluginFile = (name: string) => JSON.stringify(join(import.meta.dir, '../../plugins', name, 'index.ts'))
 const files = {
   'batch.ts': `import { batchWith } from ${pluginFile('batch')}
-export default batchWith({ lease: 3_000, look: 500 })`,
+export default batchWith({ lease: 3_000, look: 500, patience: 300 })`,
   'budget.ts': `import { budgetWith } from ${pluginFile('budget')}
 export default budgetWith({ lease: 6_000, pause: 1_000 })`,
   // ends its process when so many calls of plugins are charged, before anybody has seen their replies
@@ -62,11 +62,12 @@ export function startBatchProvider(): BatchProvider {
 export function startBatchGateway(
   provider: BatchProvider,
   records: string,
-  more: { crashAt?: number; batch?: object } = {},
+  more: { crashAt?: number; batch?: object; drain?: string } = {},
 ): Promise<GatewayProcess> {
   return startGateway({
     config: gatewayConfig({
       upstream: provider.url,
+      ...(more.drain !== undefined && { server: { drain: more.drain } }),
       plugins: [
         auditPlugin,
         authPlugin,
@@ -85,7 +86,8 @@ export function startBatchGateway(
   })
 }
 
-const headers = { authorization: `Bearer ${clientKey}`, 'content-type': 'application/json' }
+/** Of requests of the one client. */
+export const headers = { authorization: `Bearer ${clientKey}`, 'content-type': 'application/json' }
 
 export async function topUp(gateway: GatewayProcess, usd: string): Promise<void> {
   const response = await fetch(`${gateway.adminUrl}/budget/accounts/${account}/entries`, { method: 'POST', body: JSON.stringify({ usd }) })
