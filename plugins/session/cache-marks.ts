@@ -17,8 +17,8 @@ const beginnings: Readonly<Record<string, readonly Buffer[]>> = {
 }
 const all = [borrowed, openai]
 
-/** More than any provider takes. Whoever sends more is not told from somebody with other messages. */
-const mostMarks = 64
+/** More places than any provider takes marks at. Whoever has more is not told from somebody with other messages. */
+const mostMarks = 256
 /** Longest value of a mark. */
 const longestMark = 300
 
@@ -31,10 +31,12 @@ export interface Cut {
 export function cacheMarks(bytes: Uint8Array, start: number, end: number, dialect = ''): Cut[] {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start)
   const found: Cut[] = []
+  let looked = 0
   for (const beginning of beginnings[dialect] ?? all) {
-    for (let at = buffer.indexOf(beginning); at >= 0 && found.length < mostMarks; at = buffer.indexOf(beginning, at + 6)) {
+    for (let at = buffer.indexOf(beginning); at >= 0 && looked < mostMarks; at = buffer.indexOf(beginning, at + 6)) {
       // inside a string it would be escaped
       if (at > 0 && buffer[at - 1] === 0x5c) continue
+      looked++
       const mark = marks.find((text) => buffer.compare(text, 0, text.length, at, Math.min(at + text.length, buffer.length)) === 0)
       const cut = mark && cutAt(buffer, at, at + mark.length)
       if (cut) found.push({ from: cut.from + start, to: cut.to + start })

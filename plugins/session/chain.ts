@@ -96,10 +96,24 @@ function saltOf(role: string): bigint {
 
 function hashOf(bytes: Uint8Array, unit: PromptUnit, cuts: readonly Cut[], seed: bigint): bigint {
   const { start, end, role } = unit
-  const inside = cuts.length === 0 ? cuts : cuts.filter(({ from, to }) => from >= start && to <= end)
+  const inside = cuts.length === 0 ? cuts : cutsWithin(cuts, start, end)
   if (inside.length === 0) return hashOfBare(bytes, start, end, role, seed)
   const bare = without(bytes, start, end, inside)
   return hashOfBare(bare, 0, bare.length, role, seed)
+}
+
+/** Of cuts in order those inside a unit. */
+function cutsWithin(cuts: readonly Cut[], start: number, end: number): readonly Cut[] {
+  let low = 0
+  let high = cuts.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (cuts[middle]!.from < start) low = middle + 1
+    else high = middle
+  }
+  let last = low
+  while (last < cuts.length && cuts[last]!.to <= end) last++
+  return cuts.slice(low, last)
 }
 
 function hashOfBare(bytes: Uint8Array, start: number, end: number, role: string, seed: bigint): bigint {

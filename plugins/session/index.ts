@@ -28,7 +28,7 @@ import { sessionRoutes } from './routes.ts'
 import { isShared, keptSecret } from './secret.ts'
 import { settleSession } from './settle.ts'
 import { sharedSessions } from './shared.ts'
-import { type TokensAsked, tokenEstimator } from './tokens.ts'
+import { type RequestTokens, tokenEstimator } from './tokens.ts'
 import { addOutcome } from './totals.ts'
 
 /** What the hooks of one exchange share. */
@@ -36,14 +36,16 @@ interface Turn {
   caller: Caller | undefined
   chain: Chain | undefined
   found: Found | undefined
-  asked: TokensAsked | undefined
+  tokens: RequestTokens | undefined
   /** Input tokens of the request before, while its prefix was warm when this one came. */
   warmInput: number | undefined
 }
 
 /** Operations that are turns of a conversation. */
 const conversations: ReadonlySet<string> = new Set(['chat', 'messages', 'responses', 'generate', 'converse', 'completions'])
-/** How long the provider keeps what it wrote, at least: five minutes where it does not say an hour. */
+/** A longer list of messages is no conversation: it is not compared. */
+const mostUnits = 20_000
+/** How long providers keep what was written, at least: five minutes where it does not say an hour. */
 const short = 5 * 60_000
 const long = 60 * 60_000
 const announceEvery = 15_000
@@ -58,7 +60,7 @@ export default definePlugin({
   provides: [Session],
   failure: 'open',
   usage: true,
-  state: (): Turn => ({ caller: undefined, chain: undefined, found: undefined, asked: undefined, warmInput: undefined }),
+  state: (): Turn => ({ caller: undefined, chain: undefined, found: undefined, tokens: undefined, warmInput: undefined }),
 
   async setup(host, config) {
     const { idle } = config
@@ -87,11 +89,14 @@ export default definePlugin({
 
     let secret = config.secret ?? (await keptSecret(host, sharing))
     let callerOf = callers(secret ?? crypto.randomUUID())
-    if (secret === undefined) {
+    if (config.secret === undefined && (sharing || secret === undefined)) {
+      // a store that was away, or has lost what it kept: the instances come to one secret again
       host.task('secret', secretEvery, async () => {
-        if (secret !== undefined) return
-        secret = await keptSecret(host, sharing)
-        if (secret !== undefined) callerOf = callers(secret)
+        if (secret !== undefined && !sharing) return
+        const kept = await keptSecret(host, sharing, secret)
+        if (kept === undefined || kept === secret) return
+        secret = kept
+        callerOf = callers(kept)
       })
     }
     if (ledger) {
@@ -99,9 +104,8 @@ export default definePlugin({
     }
     sessionRoutes(host, known, ledger)
 
-    const slotOf = (found: Found, asked: TokensAsked): SessionValue => {
+    const slotOf = (found: Found, tokens: RequestTokens): SessionValue => {
       const { session, lane, source, turn } = found
-      let estimate: number | undefined
       return {
         id: session.id,
         turn,
@@ -109,14 +113,15 @@ export default definePlugin({
         source,
         ...(session.parent !== undefined && { parent: session.parent }),
         ...(lane.last && { last: lane.last }),
-        inputTokens: () => (estimate ??= tokens.estimate(asked)),
+        inputTokens: () => tokens.estimate(),
       }
     }
 
     return {
       request(x) {
         if (!conversations.has(x.operation)) return
-        const { bytes, units, model } = x.request
+        const { bytes, model } = x.request
+        const units = x.request.units.length > mostUnits ? [] : x.request.units
         let read: Envelope | undefined
         const envelope = () => (read ??= envelopeOf(bytes, units))
         const client = clientIdOf(x.headers, () => (config.body ? envelope() : {}), names)
@@ -129,7 +134,8 @@ export default definePlugin({
         const owner = named ? { key: principal.id, account: principal.account } : { key: 'anonymous', account: `address ${x.ip}` }
         const caller = callerOf(owner.account, owner.key)
         const chain = chainOf(bytes, units, caller.seed, x.dialect)
-        const retry = Number(x.headers.get('x-stainless-retry-count') ?? 0) > 0
+        // a plugin that makes a call for somebody repeats what that somebody said: a ping, say
+        const retry = x.inner !== undefined || Number(x.headers.get('x-stainless-retry-count') ?? 0) > 0
         const asked: Asked = { caller, owner, chain, model, client, previous, retry, now: x.receivedAt }
         const put = (found: Found) => {
           const { last } = found.lane
@@ -138,10 +144,10 @@ export default definePlugin({
           state.caller = caller
           state.chain = chain
           state.found = found
-          state.asked = { model, bytes, units, chain, anchor: found.anchor, kept }
+          state.tokens = tokens.of({ model, bytes, units, chain, anchor: found.anchor, kept })
           state.warmInput = last?.warmUntil !== undefined && last.warmUntil > x.receivedAt ? last.input : undefined
           sources.add(1, { source: found.source })
-          x.put(Session, slotOf(found, state.asked))
+          x.put(Session, slotOf(found, state.tokens))
         }
         const found = ids.identify(asked)
         if (found instanceof Promise) return found.then(put)
@@ -161,8 +167,8 @@ export default definePlugin({
       },
 
       async settle(x, outcome) {
-        const { found, chain, caller, asked, warmInput } = x.state
-        if (!found || !chain || !caller || !asked) return
+        const { found, chain, caller, tokens, warmInput } = x.state
+        if (!found || !chain || !caller || !tokens) return
         const { session, lane } = found
         const { served } = outcome
         const usage = served?.usage ?? (served ? outcome.usage : undefined)
@@ -174,8 +180,8 @@ export default definePlugin({
         const fromCache = x.peek(PromptCache)?.response !== undefined
         addOutcome(session.totals, outcome, { prices, trim, fromCache, warmInput })
         if (input !== undefined && input > 0) {
-          estimates.observe(tokens.estimate(asked) / input)
-          tokens.learn(asked, input, trim?.newTokens ?? 0)
+          estimates.observe(tokens.estimate() / input)
+          tokens.learn(input, trim?.newTokens ?? 0)
         }
         settleSession(found, {
           chain,

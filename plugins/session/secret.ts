@@ -8,35 +8,40 @@
 import type { Host } from 'headgate/plugin'
 
 const key = 'secret'
-/** As long as the state keeps anything that has an end. It is written anew while the gateway runs. */
+/** It is written anew at each start. */
 const life = 400 * 86_400_000
 
-/** The kept secret; undefined when its store can't be reached now. */
-export async function keptSecret(host: Host, isShared: boolean): Promise<string | undefined> {
+/** The kept secret; undefined when its store can't be reached now. @param own what this process goes by, kept where there is none */
+export async function keptSecret(host: Host, isShared: boolean, own?: string): Promise<string | undefined> {
   try {
-    return isShared ? await inState(host) : await inRecords(host)
+    return isShared ? await inState(host, own) : await inRecords(host)
   } catch (error) {
+    if (own !== undefined) return own
     host.log.warn("the secret of session ids is not at hand: ids are this instance's own for now", { error: String(error) })
     return undefined
   }
 }
 
-async function inState({ state }: Host): Promise<string> {
-  const made = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('hex')
+async function inState({ state }: Host, own: string | undefined): Promise<string> {
+  const made = own ?? randomSecret()
   if (await state.setIfAbsent(key, made, life)) return made
   const kept = await state.get<unknown>(key)
   if (typeof kept !== 'string' || kept.length < 32) throw new Error('what stands in the place of the secret is none')
-  await state.set(key, kept, life)
+  if (own === undefined) await state.set(key, kept, life)
   return kept
 }
 
 async function inRecords({ records }: Host): Promise<string> {
   await records.migrate([{ id: 'session-secret', statements: ['CREATE TABLE session_secret (id TEXT PRIMARY KEY, secret TEXT NOT NULL)'] }])
-  const made = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('hex')
+  const made = randomSecret()
   await records.sql`INSERT INTO session_secret (id, secret) VALUES (${key}, ${made}) ON CONFLICT (id) DO NOTHING`
   const [row] = await records.sql<{ secret: string }>`SELECT secret FROM session_secret WHERE id = ${key}`
   if (!row) throw new Error('the secret was not kept')
   return row.secret
+}
+
+function randomSecret(): string {
+  return Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('hex')
 }
 
 /** True when the state lives outside this process: then other instances may have it, too. */

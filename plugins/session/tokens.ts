@@ -30,11 +30,15 @@ interface Learned {
   scanned: number
 }
 
+/** The tokens of one request. What was scanned once is not scanned again. */
+export interface RequestTokens {
+  estimate(): number
+  /** The request was billed so much. @param trimmed tokens that were taken out of what was new in it */
+  learn(input: number, trimmed: number): void
+}
+
 export interface TokenEstimator {
-  /** Tokens of a request. */
-  estimate(asked: TokensAsked): number
-  /** The same request was billed. @param trimmed tokens that were taken out of what was new in it */
-  learn(asked: TokensAsked, input: number, trimmed: number): void
+  of(asked: TokensAsked): RequestTokens
 }
 
 export interface TokensAsked {
@@ -55,29 +59,35 @@ export function tokenEstimator(): TokenEstimator {
     const usual = usualRatio(model)
     return learned ? (learned.billed + usual * faith) / (learned.scanned + faith) : usual
   }
-  const shapeOf = ({ model, chain }: TokensAsked) => `${chain.shape} ${model}`
 
   return {
-    estimate(asked) {
-      const { model, bytes, units, chain, anchor, kept } = asked
-      const ratio = ratioOf(model)
-      if (anchor) return Math.round(anchor.input + ratio * scanUnits(bytes, units, anchor.units, units.length))
-      const lead = shapes.get(shapeOf(asked)) ?? ratio * scanUnits(bytes, units, 0, chain.lead)
-      return Math.round(kept + lead + ratio * scanUnits(bytes, units, chain.lead, units.length))
-    },
-    learn(asked, input, trimmed) {
-      const { model, bytes, units, chain, anchor, kept } = asked
-      if (!anchor) {
-        const messages = ratioOf(model) * scanUnits(bytes, units, chain.lead, units.length)
-        const lead = input + trimmed - messages
-        if (lead > 0 && kept === 0) bounded(shapes, shapeOf(asked), lead, mostShapes)
-        return
+    of({ model, bytes, units, chain, anchor, kept }) {
+      const shape = `${chain.shape} ${model}`
+      let fresh: number | undefined
+      /** What is new since the anchor; without one the messages. */
+      const scanFresh = () => (fresh ??= scanUnits(bytes, units, anchor ? anchor.units : chain.lead, units.length))
+      let estimate: number | undefined
+      return {
+        estimate() {
+          if (estimate !== undefined) return estimate
+          const ratio = ratioOf(model)
+          const before = anchor ? anchor.input : kept + (shapes.get(shape) ?? ratio * scanUnits(bytes, units, 0, chain.lead))
+          estimate = Math.round(before + ratio * scanFresh())
+          return estimate
+        },
+        learn(input, trimmed) {
+          const scanned = scanFresh()
+          if (!anchor) {
+            const lead = input + trimmed - ratioOf(model) * scanned
+            if (lead > 0 && kept === 0) bounded(shapes, shape, lead, mostShapes)
+            return
+          }
+          const billed = input + trimmed - anchor.input
+          if (scanned < fewest || billed < scanned * lowest || billed > scanned * highest) return
+          const learned = models.get(model) ?? { billed: 0, scanned: 0 }
+          bounded(models, model, { billed: learned.billed * decay + billed, scanned: learned.scanned * decay + scanned }, mostModels)
+        },
       }
-      const scanned = scanUnits(bytes, units, anchor.units, units.length)
-      const billed = input + trimmed - anchor.input
-      if (scanned < fewest || billed < scanned * lowest || billed > scanned * highest) return
-      const before = models.get(model) ?? { billed: 0, scanned: 0 }
-      bounded(models, model, { billed: before.billed * decay + billed, scanned: before.scanned * decay + scanned }, mostModels)
     },
   }
 }

@@ -198,6 +198,22 @@ describe.skipIf(redisMissing !== undefined)(redisMissing ?? 'sessions of several
     for (const gateway of [a, b]) expect(`${gateway.out()}${gateway.err()}`).not.toContain('Unhandled')
   })
 
+  test('a Redis that lost everything: ids go on, and an instance that comes later makes the same', async () => {
+    const a = await start()
+    const as = { 'session-id': 'A' }
+    const first = await ask(a, [user('x')], as)
+    await redis.cli('flushall')
+    const b = await start()
+    await until(30_000, 'both have one secret', async () =>
+      (await ask(a, [user('x')], as)).id === (await ask(b, [user('x')], as)).id ? true : undefined,
+    )
+    // the text of the secret is nowhere to be seen
+    const secret = await redis.cli('get', 'headgate:{session}:v:secret')
+    expect(secret.length).toBeGreaterThan(60)
+    for (const gateway of [a, b]) expect(gateway.out() + gateway.err()).not.toContain(JSON.parse(secret) as string)
+    expect(first.status).toBe(200)
+  })
+
   test('a Redis that is not there at the start: served, and shared as soon as it comes', async () => {
     await redis.kill()
     const [a, b] = [await start(), await start()]

@@ -1,7 +1,7 @@
 /** What the session plugin is measured by on recorded sessions: sessions told apart, tokens estimated. */
 
 import { chainOf } from '../../../plugins/session/chain.ts'
-import { type TokensAsked, tokenEstimator } from '../../../plugins/session/tokens.ts'
+import { tokenEstimator } from '../../../plugins/session/tokens.ts'
 import { replaySessions } from './replay.ts'
 
 export interface IdentityResult {
@@ -59,14 +59,14 @@ export function measureTokens(files: readonly string[]): TokenResult {
     if (input === 0) return
     const chain = chainOf(body.bytes, body.units, 0n)
     const { anchor } = found
-    const asked: TokensAsked = {
+    const tokens = estimator.of({
       model: session.model,
       ...body,
       chain: { ...chain, shape: BigInt(Bun.hash(found.lane.base)) },
       anchor,
       kept: 0,
-    }
-    const error = estimator.estimate(asked) / input - 1
+    })
+    const error = tokens.estimate() / input - 1
     if (anchor) later.push(error)
     else if (index === 0) {
       first.push(error)
@@ -74,7 +74,7 @@ export function measureTokens(files: readonly string[]): TokenResult {
       if (session.messages[0]!.role === 'system') firstTold.push(error)
     }
     shapes.add(found.lane.base)
-    estimator.learn(asked, input, 0)
+    tokens.learn(input, 0)
   })
   return { later, first, firstSeen, firstTold }
 }
