@@ -8,7 +8,7 @@ import { type Output, processOutput } from './terminal.ts'
 /** Imported when used, so that `serve` does not pay for the others. */
 const commands: Readonly<Record<string, { readonly summary: string; readonly load: () => Promise<Command> }>> = {
   serve: { summary: 'start the gateway', load: async () => (await import('./serve.ts')).serve },
-  init: { summary: 'write a gateway.yaml that behaves like a published gateway', load: async () => (await import('./init.ts')).init },
+  init: { summary: 'write a gateway.yaml that behaves like another gateway', load: async () => (await import('./init.ts')).init },
   check: { summary: 'say everything that is wrong with a config', load: async () => (await import('./check.ts')).check },
   explain: {
     summary: 'print what will run, or what one request would become',

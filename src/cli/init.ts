@@ -39,7 +39,7 @@ ${known.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`).join('
 
 export const init: Command = {
   name: 'init',
-  summary: 'write a gateway.yaml that behaves like a published gateway',
+  summary: 'write a gateway.yaml that behaves like another gateway',
   help,
   options: ['preset', 'config'],
   flags: ['force'],
