@@ -74,3 +74,17 @@ test('cancelled by the SDK', async () => {
   for await (const one of await batches.results(made.id)) results.push(one.result.type)
   expect(results).toEqual(['succeeded', 'canceled'])
 })
+
+test('the beta of the SDK: the flag of the Batch API is not passed on with its requests, others are', async () => {
+  await stage.start()
+  const made = await client().beta.messages.batches.create({
+    betas: ['context-1m-2025-08-07'],
+    requests: [{ custom_id: 'a', params: params('first') }],
+  })
+  await until(5000, 'it has ended', async () => (await client().beta.messages.batches.retrieve(made.id)).processing_status === 'ended')
+  const results = []
+  for await (const one of await client().beta.messages.batches.results(made.id)) results.push(one.result.type)
+  expect(results).toEqual(['succeeded'])
+  expect(stage.calls[0]!.headers.get('anthropic-beta')).toBe('context-1m-2025-08-07')
+  expect(stage.calls[0]!.headers.get('anthropic-version')).toMatch(/^\d{4}-\d{2}-\d{2}$/)
+})

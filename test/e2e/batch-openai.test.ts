@@ -146,3 +146,25 @@ test('cancelled by the SDK: what was done is in the output', async () => {
       .catch((e: { status: number }) => e.status),
   ).toBe(409)
 })
+
+test('cancelled before it was looked at: nothing is run, and there are no results', async () => {
+  await stage.start()
+  const file = await upload(Array.from({ length: 2000 }, (_, i) => line(`l${i}`, 'x')).join('\n'))
+  const made = await client().batches.create({ input_file_id: file.id, endpoint: '/v1/chat/completions', completion_window: '24h' })
+  expect((await client().batches.cancel(made.id)).status).toBe('cancelling')
+  const done = await over(made.id)
+  expect([done.status, done.output_file_id]).toEqual(['cancelled', null])
+  expect(stage.calls).toEqual([])
+})
+
+test('responses too, by their own path', async () => {
+  await stage.start()
+  const file = await upload(JSON.stringify({ custom_id: 'a', method: 'POST', url: '/v1/responses', body: { model: 'm', input: 'first' } }))
+  const made = await client().batches.create({ input_file_id: file.id, endpoint: '/v1/responses', completion_window: '24h' })
+  const done = await over(made.id)
+  const content = await (await client().files.content(done.output_file_id!)).text()
+  expect(JSON.parse(content)).toMatchObject({
+    custom_id: 'a',
+    response: { status_code: 200, body: { object: 'response', status: 'completed' } },
+  })
+})

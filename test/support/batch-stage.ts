@@ -68,7 +68,7 @@ export type BatchStage = ReturnType<typeof batchStage>
 
 /** Starts the provider. */
 export function batchStage() {
-  const calls: { readonly said: string; readonly body: string }[] = []
+  const calls: { readonly said: string; readonly body: string; readonly headers: Headers }[] = []
   const stage = {
     calls,
     /** Calls that are under way at the provider, and how many were at most. */
@@ -132,7 +132,7 @@ export function batchStage() {
       const body = await request.text()
       const { messages } = JSON.parse(body) as { messages: { content: string }[] }
       const said = messages.at(-1)!.content
-      calls.push({ said, body })
+      calls.push({ said, body, headers: request.headers })
       stage.most = Math.max(stage.most, ++stage.active)
       try {
         const instead = await stage.before(said)
