@@ -17,40 +17,59 @@ export interface ClientId {
 /** Longer ones are no ids. */
 const longest = 512
 
-/** Headers that name a session, in the order in which they are asked. */
-export const sessionHeaders = [
+/**
+ * Where clients name their session, in the order in which it is looked for: headers, and members of the body (`body.…`).
+ * `body.metadata.user_id` counts only in the forms that Claude Code gives it, `x-client-request-id` only from Codex: from others they name a person, and a request.
+ */
+export const usualPlaces = [
   'x-claude-code-session-id', // Claude Code
+  'body.metadata.user_id',
   'session-id', // Codex
   'session_id', // Codex before, pi
   'thread-id', // Codex
+  'x-client-request-id',
+  'body.prompt_cache_key',
   'x-session-affinity', // OpenCode
   'x-opencode-session',
   'x-session-id',
+  'body.session_id',
+  'body.metadata.session_id',
   'x-litellm-session-id',
   'helicone-session-id',
   'x-grok-conv-id',
+  'body.conversation',
 ] as const
 
 /** Headers that name one of several agents in a session. */
 const agentHeaders = ['x-claude-code-agent-id', 'thread-id'] as const
 
-/** What the client calls its session; undefined when it names none. @param names headers to ask, in order, lower case */
-export function clientIdOf(headers: Headers, body: () => Envelope, names: readonly string[]): ClientId | undefined {
-  for (const name of names) {
-    const id = usable(headers.get(name))
-    if (id !== undefined) return { id, agent: agentOf(headers, name) }
+/** Finds what the client calls its session; undefined when it names none. @param places headers in lower case and members of the body, in order */
+export function clientIds(places: readonly string[]): (headers: Headers, body: () => Envelope) => ClientId | undefined {
+  const finders = places.map((place) => ({ place, find: finderOf(place) }))
+  return (headers, body) => {
+    for (const { place, find } of finders) {
+      const id = find(headers, body)
+      if (id !== undefined) return { id, agent: agentOf(headers, place) }
+    }
+    return undefined
   }
-  const envelope = body()
-  const id =
-    sessionOfUser(field(envelope.metadata, 'user_id')) ??
-    // a thread of Codex; other clients make up a request id for each request
-    (headers.get('originator')?.startsWith('codex') ? usable(headers.get('x-client-request-id')) : undefined) ??
-    usable(envelope.prompt_cache_key) ??
-    usable(envelope.session_id) ??
-    usable(field(envelope.metadata, 'session_id')) ??
-    usable(envelope.conversation) ??
-    usable(field(envelope.conversation, 'id'))
-  return id === undefined ? undefined : { id, agent: agentOf(headers, '') }
+}
+
+type Finder = (headers: Headers, body: () => Envelope) => string | undefined
+
+function finderOf(place: string): Finder {
+  if (!place.startsWith('body.')) {
+    if (place !== 'x-client-request-id') return (headers) => usable(headers.get(place))
+    return (headers) => (headers.get('originator')?.startsWith('codex') ? usable(headers.get(place)) : undefined)
+  }
+  const path = place.slice('body.'.length).split('.')
+  if (path.join('.') === 'metadata.user_id') return (_headers, body) => sessionOfUser(field(body().metadata, 'user_id'))
+  return (_headers, body) => {
+    let value: unknown = body()
+    for (const name of path) value = field(value, name)
+    // `conversation` is a name, or an object with one
+    return usable(value) ?? usable(field(value, 'id'))
+  }
 }
 
 /** The reply that this request goes on from, by the id that its provider gave it; undefined when it names none. */

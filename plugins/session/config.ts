@@ -3,10 +3,12 @@
  */
 
 import { Duration, Secret, Type } from 'headgate/plugin'
-import { sessionHeaders } from './client-id.ts'
+import { usualPlaces } from './client-id.ts'
 
 const headerName =
   "^(?![Cc]ontent-|[Cc]onnection$|[Tt]ransfer-|[Kk]eep-|[Uu]pgrade$|[Ss]et-[Cc]ookie$|[Tt]railer$)[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
+
+const idPlace = "^(body(\\.[A-Za-z_][A-Za-z0-9_]*)+|(?!body\\.)[!#$%&'*+.^_`|~0-9A-Za-z-]+)$"
 
 export const config = Type.Object({
   secret: Type.Optional(
@@ -19,15 +21,11 @@ export const config = Type.Object({
     maximum: 10_000_000,
     description: 'Sessions that are known at most; the least recently used give way',
   }),
-  headers: Type.Array(Type.String({ pattern: headerName }), {
-    default: [...sessionHeaders],
+  ids: Type.Array(Type.String({ pattern: idPlace }), {
+    default: [...usualPlaces],
     maxItems: 50,
-    description: 'Request headers in which clients name their session, in the order in which they are asked',
-  }),
-  body: Type.Boolean({
-    default: true,
     description:
-      'Ask members of the body, too: `metadata.user_id` of Claude Code, `prompt_cache_key`, `session_id`, `conversation`. Turn it off where clients send one `prompt_cache_key` for all they do',
+      'Where clients name their session, in the order in which it is looked for: request headers, and members of the body as `body.metadata.session_id`. Leave `body.prompt_cache_key` out where an application sends one for all it does',
   }),
   prefix: Type.Boolean({
     default: true,

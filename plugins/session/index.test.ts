@@ -54,11 +54,11 @@ describe('a client that names its session', () => {
     expect(second.session!.id).toBe(first.session!.id)
     expect(other.session!.id).not.toBe(first.session!.id)
   })
-  test('headers before the body, in the order of the list; what is empty or endless names nothing', async () => {
+  test('in the order of the list, headers or not; what is empty or endless names nothing', async () => {
     const { chat } = await talk()
-    const both = await chat([user('one')], { headers: { 'x-session-id': 'A', 'session-id': 'B' }, body: { prompt_cache_key: 'C' } })
-    const alone = await chat([user('two')], { headers: { 'session-id': 'B' } })
-    expect(both.session!.id).toBe(alone.session!.id)
+    const named = async (headers: Record<string, string>, body = {}) => (await chat([user('one')], { headers, body })).session!.id
+    expect(await named({ 'x-session-id': 'A', 'session-id': 'B' }, { prompt_cache_key: 'C' })).toBe(await named({ 'session-id': 'B' }))
+    expect(await named({ 'x-session-id': 'A' }, { prompt_cache_key: 'C' })).toBe(await named({}, { prompt_cache_key: 'C' }))
     for (const id of [' ', 'x'.repeat(600)])
       expect((await chat([user('three')], { headers: { 'x-session-id': id } })).session?.source).toBe('new')
   })
@@ -71,9 +71,10 @@ describe('a client that names its session', () => {
     expect([one.session?.source, two.session?.source]).toEqual(['new', 'new'])
     expect(two.session!.id).not.toBe(one.session!.id)
   })
-  test('a list of headers of the operator', async () => {
-    const { chat } = await talk({ with: { headers: ['X-Chat'], body: false } })
+  test('a list of the operator: headers, and members of the body', async () => {
+    const { chat } = await talk({ with: { ids: ['X-Chat', 'body.my.chat'] } })
     expect((await chat([user('a')], { headers: { 'x-chat': '1' } })).session?.source).toBe('client')
+    expect((await chat([user('a')], { body: { my: { chat: '1' } } })).session).toMatchObject({ source: 'client', turn: 2 })
     expect((await chat([user('b')], { headers: { 'session-id': '1' }, body: { prompt_cache_key: 'k' } })).session?.source).toBe('new')
   })
   test('callers who send the same id never meet', async () => {

@@ -17,7 +17,7 @@ import {
   Trim,
 } from 'headgate/plugin'
 import { type Chain, chainOf } from './chain.ts'
-import { clientIdOf, previousReply } from './client-id.ts'
+import { clientIds, previousReply } from './client-id.ts'
 import { config } from './config.ts'
 import { type Envelope, envelopeOf } from './envelope.ts'
 import { type Asked, type Found, identifier, openingOf, placeOfReply } from './identify.ts'
@@ -81,7 +81,7 @@ export default definePlugin({
     const ledger = sharing ? sessionLedger(host.state, host.log, idle, now) : undefined
     const ids = identifier(known, shared)
     const tokens = tokenEstimator()
-    const names = config.headers.map((name) => name.toLowerCase())
+    const clientIdOf = clientIds(config.ids.map((place) => (place.startsWith('body.') ? place : place.toLowerCase())))
     const header = config.header === false ? undefined : config.header.toLowerCase()
     const sources = host.counter('session_requests', 'Requests by how their session was found')
     const estimates = host.histogram('session_token_estimate_ratio', 'Estimated input tokens by those that were billed')
@@ -124,7 +124,7 @@ export default definePlugin({
         const units = x.request.units.length > mostUnits ? [] : x.request.units
         let read: Envelope | undefined
         const envelope = () => (read ??= envelopeOf(bytes, units))
-        const client = clientIdOf(x.headers, () => (config.body ? envelope() : {}), names)
+        const client = clientIdOf(x.headers, envelope)
         const previous = x.operation === 'responses' || x.dialect === 'anthropic-messages' ? previousReply(envelope()) : undefined
         const hasMessages = units.length > 0 && units.at(-1)!.kind === 'message'
         if (client === undefined && (!config.prefix || (!hasMessages && previous === undefined))) return

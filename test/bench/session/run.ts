@@ -6,7 +6,7 @@
  */
 
 import { chainOf } from '../../../plugins/session/chain.ts'
-import { clientIdOf, sessionHeaders } from '../../../plugins/session/client-id.ts'
+import { clientIds, usualPlaces } from '../../../plugins/session/client-id.ts'
 import { envelopeOf } from '../../../plugins/session/envelope.ts'
 import { identifier } from '../../../plugins/session/identify.ts'
 import { callers } from '../../../plugins/session/ids.ts'
@@ -73,6 +73,7 @@ function cpu(from: readonly string[]): void {
     const known = knownSessions(1000, 3_600_000)
     const ids = identifier(known, undefined)
     const caller = callers('secret')('account', 'key')
+    const clientIdOf = clientIds(usualPlaces)
     const headers = new Headers({ 'content-type': 'application/json', 'user-agent': 'bench' })
     let now = 1
     sums.megabytes += bytes.length / 1e6
@@ -81,7 +82,7 @@ function cpu(from: readonly string[]): void {
     sums.chain += median(() => chainOf(bytes, units, caller.seed, 'anthropic-messages'))
     sums.all += median(() => {
       const found = promptUnits(bytes, layout)
-      const client = clientIdOf(headers, () => envelopeOf(bytes, found), sessionHeaders)
+      const client = clientIdOf(headers, () => envelopeOf(bytes, found))
       const chain = chainOf(bytes, found, caller.seed, 'anthropic-messages')
       now++
       return ids.identify({
