@@ -84,7 +84,7 @@ export const budgetWith = ({ lease, pause }: Times) =>
         settled: host.counter('budget_settled', 'Requests charged, by where the usage came from'),
         released: host.counter(
           'budget_released',
-          'Reservations given back: nothing was delivered (`undelivered`), or its gateway died (`crash`)',
+          'Reservations given back: nothing was delivered (`undelivered`), it was charged before (`charged`), or its gateway died (`crash`)',
         ),
         refused: host.counter('budget_refused', 'Requests refused, by code'),
         unknown: host.counter('budget_unknown_price', 'Requests whose price was not known, charged by the configured bound'),
@@ -221,7 +221,8 @@ export const budgetWith = ({ lease, pause }: Times) =>
       const settleNow = async (settlement: Settlement): Promise<void> => {
         try {
           const became = await settle(records, settlement)
-          if (became === 'released') counted.released.add(1, { why: 'undelivered' })
+          if (became === 'released') counted.released.add(1, { why: settlement.charge ? 'charged' : 'undelivered' })
+          if (became !== 'charged') return
         } catch (error) {
           if (!(error instanceof StoreUnavailable)) host.log.error('a settlement failed, and waits to be entered', { error: String(error) })
           await keep(records, settlement, host.now())
