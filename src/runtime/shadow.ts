@@ -55,6 +55,8 @@ export function sendShadow(
   shadow.core.target = target
   const { promise, resolve } = Promise.withResolvers<Outcome>()
   shadow.told = resolve
+  // it may reject before anybody waits for it
+  options.after?.then(undefined, () => {})
   setImmediate(() => {
     const branch = new Branch(undefined, ending.signal)
     const begun = waited(options.after, ending.signal).then(() => shadow.alone(branch))
