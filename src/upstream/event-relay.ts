@@ -39,7 +39,8 @@ export class EventRelay extends EncodingRelay {
 
   private frames(frames: readonly SseFrame[]): void {
     let pending = ''
-    for (const [i, frame] of frames.entries()) {
+    for (let i = 0; i < frames.length; i++) {
+      const frame = frames[i]!
       if (this.held && this.held.length > 0) {
         this.held.push(...frames.slice(i))
         break
