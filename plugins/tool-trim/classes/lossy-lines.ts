@@ -72,9 +72,7 @@ export const logTemplates: Trimmer = {
 /** A line less its numbers; undefined for one that is to stay. */
 function templateOf(line: string): string | undefined {
   if (line.length < 20 || line.length > longestLine || !/\d/.test(line) || bad.test(line)) return undefined
-  const template = line.replace(/[A-Za-z0-9]+/g, (word) =>
-    /\d/.test(word) && /^(?:0x)?[0-9a-f]+(?:ms|s|kb|mb)?$/i.test(word) ? '#' : word,
-  )
+  const template = line.replace(/[A-Za-z0-9]+/g, (word) => (/\d/.test(word) && /^(?:\d.*|[0-9a-f]+)$/i.test(word) ? '#' : word))
   // what is numbers alone is a table, not a log
   return /[a-z]{3}/i.test(template) ? template : undefined
 }

@@ -71,7 +71,7 @@ function nameOf({ from, tool, ordinal, part, path, command }: SeenText, brief: b
     return `your ${!brief && nameable(tool) ? `${tool} ` : ''}call #${ordinal}${about}`
   }
   if (brief) return `result #${ordinal}`
-  const about = [readable(tool), what].filter((text) => text !== '').join(' ')
+  const about = [nameable(tool) ? tool : '', what].filter((text) => text !== '').join(' ')
   return `tool result #${ordinal}${about === '' ? '' : ` (${about})`}`
 }
 
@@ -87,7 +87,10 @@ function tail(path: string): string {
 
 /** One line without brackets and quotes, cut to what tells it apart. */
 export function readable(text: string, most = 48): string {
-  const line = text.replace(/[^ -!#-'*-Z\\^-~\u00a0-\u2027\u202a-\ud7ff\ue000-\uffff]+/g, ' ').trim()
+  const line = text
+    .replace(/[^ -!#-'*-Z\\^-~\u00a0-\u2027\u202a-\ud7ff\ue000-\uffff]+/g, ' ')
+    .replace(/ {2,}/g, ' ')
+    .trim()
   return line.length > most ? line.slice(0, most).trimEnd() : line
 }
 
