@@ -32,6 +32,11 @@ export function withUsageAsked(
   return asking ?? body
 }
 
+/** Whether what was asked stands behind all else, so that nothing has moved. */
+export function isAppended(body: readonly Uint8Array[]): boolean {
+  return body.at(-2) === addition
+}
+
 /** Answers, by upstream and model: working one out goes through all rules. */
 const known = new WeakMap<UpstreamDefinition, Map<string, boolean>>()
 const maxKnown = 1000

@@ -14,7 +14,7 @@ import type { BodyChange } from '../plugin/request.ts'
 import type { UpstreamDefinition } from '../upstream/definition.ts'
 import { forwardableQuery, requestLines, translatedLines } from '../upstream/headers.ts'
 import type { HeaderLines } from '../upstream/http/transport.ts'
-import { withUsageAsked } from './ask-usage.ts'
+import { isAppended, withUsageAsked } from './ask-usage.ts'
 import type { InferenceExchange } from './handle.ts'
 import { translated } from './translated.ts'
 
@@ -57,8 +57,8 @@ export function outgoing(exchange: InferenceExchange, upstream: UpstreamDefiniti
   const changes = core.plan.attempt.length > 0 && body.bytes[0] !== 0xef ? body.changes : undefined
   if (mark !== undefined) body.undo(mark)
   const asking = core.plan.usage ? withUsageAsked(exchange, upstream, route, sent) : sent
-  // asking for usage may change bytes anywhere
-  return { route, path, headers, body: asking, changes: asking === sent ? changes : undefined }
+  // a body that has such a member is changed where that is
+  return { route, path, headers, body: asking, changes: asking === sent || isAppended(asking) ? changes : undefined }
 }
 
 /** Puts the upstream's name of the model where a body repeats it. Gives the mark to which these edits are undone. */

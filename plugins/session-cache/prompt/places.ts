@@ -51,12 +51,14 @@ export function marksFor(call: CallBytes, units: readonly PromptUnit[], placing:
     const made = pointAfterTools(call, facts, long)
     if (made) taken.set(-1, made)
   }
-  if (what === 'all' && facts.marks !== 'prompt_cache_breakpoint' && limit === units.length) {
-    place(units.length - 1, firstMessage)
-    const previous = previousEnd(units, firstMessage)
+  if (what === 'all' && facts.marks !== 'prompt_cache_breakpoint') {
+    if (limit < units.length) place(limit - 1, firstMessage)
+    else place(units.length - 1, firstMessage)
+    const previous = limit < units.length ? -1 : previousEnd(units, firstMessage)
     if (previous >= firstMessage && facts.lookBack !== undefined && isFar(call, units, previous, facts.lookBack - margin))
       place(previous, firstMessage)
-    if (changed !== undefined && changed > firstMessage && taken.size < facts.maxMarks) place(changed - 1, firstMessage)
+    if (changed !== undefined && changed > firstMessage && limit === units.length && taken.size < facts.maxMarks)
+      place(changed - 1, firstMessage)
   }
   // the lead first, then from the end: the least useful is left out
   return [...taken.values()].slice(0, facts.maxMarks)

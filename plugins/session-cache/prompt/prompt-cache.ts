@@ -186,7 +186,7 @@ export function createPromptPart(host: Host, config: PromptConfig, memory: numbe
       if (x.operation === 'count_tokens') return
       const facts = call.cache
       if (facts.caching === 'none' && !facts.key && facts.conversationHeader === undefined) return
-      if (call.units.length === 0) return
+      if (call.units.length === 0 || hasElsewhere(call)) return
       const { prompt } = x.state
       prompt.who ??= identify(x, prompt.asked ?? x.request.model)
       const { who } = prompt
@@ -239,6 +239,22 @@ export function createPromptPart(host: Host, config: PromptConfig, memory: numbe
       return note
     },
   }
+}
+
+/** Members that say that most of the prompt is kept by the provider: what the request holds of it can't be compared with anything. */
+const continuing: Readonly<Record<string, readonly string[]>> = {
+  'openai-responses': ['previous_response_id', 'conversation'],
+  'anthropic-messages': ['thread'],
+  'gemini-generate': ['cachedContent', 'cached_content'],
+}
+
+function hasElsewhere(call: UpstreamCall): boolean {
+  const names = continuing[call.dialect] ?? []
+  return names.some((name) => {
+    // only what seems to be there is looked for in earnest
+    const span = hasMember(call.body, call.units, name) ? call.spanAt(0, `/${name}`) : undefined
+    return span !== undefined && call.body[span.start] !== 0x6e
+  })
 }
 
 /** The client's own prompt, where what left was something else. */

@@ -89,7 +89,9 @@ export function createWatchdog(host: Host, config: WatchdogConfig): Watchdog {
       }
       const warm = before !== undefined && before.cached >= Math.max(1, note.facts.minimum) && x.receivedAt - before.at < before.lifetime
       if (!warm) return kept
-      if (usage.cacheRead >= before.cached / 2) return { misses: 0, missUnit: -1, stop: undefined }
+      // what was left out is not to be written again because the rest was read
+      const stopped = before.stop !== undefined && note.change !== undefined && note.change.unit <= before.stop
+      if (usage.cacheRead >= before.cached / 2) return stopped ? kept : { misses: 0, missUnit: -1, stop: undefined }
       const why = blame(note, x.request, outcome, host.id)
       const same = why.unit !== undefined && why.unit === kept.missUnit
       const misses = why.unit === undefined ? kept.misses : same ? kept.misses + 1 : 1
