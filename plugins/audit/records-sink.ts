@@ -57,6 +57,7 @@ export async function recordsSink(host: Host, config: AuditConfig): Promise<Reco
   const lost = host.counter('audit_records_lost', 'Records that could not be kept because neither store nor spool took them')
   const bodiesLost = host.counter('audit_bodies_lost', 'Bodies that could not be kept')
   const unlisted = host.counter('audit_unlisted', 'Exchanges that a crash would not have listed, because too many were under way')
+  host.gauge('audit_records_waiting', 'Records in memory that are not on the disk yet', () => [{ value: writer.waiting }])
   let lostSince = 0
   if (config.generation_path !== undefined) addGeneration(host, config.generation_path)
   if (config.key_info.paths.length > 0) addKeyInfo(host, config.key_info)

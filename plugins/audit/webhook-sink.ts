@@ -41,6 +41,7 @@ export async function webhookSink(host: Host, config: AuditConfig): Promise<Line
   const instance = newInstanceId(host.now())
   const lost = host.counter('audit_webhook_lost', 'Records that were not posted because too many waited')
   const posts = host.counter('audit_webhook_posts', 'Requests to the webhook, by result')
+  host.gauge('audit_webhook_waiting', 'Records on the disk that wait for the webhook', () => [{ value: Math.max(0, waiting) }])
   let seq = 0
   /** Rows on disk, as counted last, and written since. */
   let waiting = 0

@@ -3,7 +3,7 @@
 import { afterEach, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { definePlugin } from 'headgate/plugin'
+import { definePlugin, unknownUsage } from 'headgate/plugin'
 import { type PluginKit, testPlugin } from 'headgate/testkit'
 import metrics from './index.ts'
 
@@ -52,6 +52,50 @@ test('requests, calls, tokens and exact money', async () => {
   expect(value('headgate_records_up')).toBe('1')
 })
 
+test('an edit before the last message of the prompt is one of its prefix', async () => {
+  const editor = definePlugin({
+    api: 1,
+    name: 'editor',
+    summary: 'Edits what a header names',
+    failure: 'closed',
+    setup: () => ({
+      request(x) {
+        const where = x.headers.get('x-where')
+        if (where) x.request.set(where, where.endsWith('content') ? 'other words' : 0.5)
+      },
+    }),
+  })
+  kit = await testPlugin(metrics, { below: [editor, router] })
+  const messages = [
+    { role: 'user', content: 'one' },
+    { role: 'assistant', content: 'two' },
+    { role: 'user', content: 'three' },
+  ]
+  const edit = (where: string) => kit.chat({ messages }, { headers: { 'x-where': where } })
+  await edit('/temperature')
+  await edit('/messages/2/content')
+  expect(value('headgate_prefix_edits_total') ?? '0').toBe('0')
+  await edit('/messages/0/content')
+  expect(value('headgate_prefix_edits_total')).toBe('1')
+  expect(value('headgate_edited_requests_total')).toBe('3')
+})
+
+test('the share of input that came from caches', async () => {
+  kit = await testPlugin(metrics, { below: [router] })
+  const usage = { ...unknownUsage, source: 'reported' as const, inputUncached: 25, cacheRead: 75, outputVisible: 1 }
+  kit.upstream({
+    events: [
+      { type: 'start', id: 'r', model: 'm' },
+      { type: 'text', text: 'x', choice: 0 },
+      { type: 'usage', usage },
+      { type: 'stop', reason: 'end', raw: 'stop', choice: 0 },
+      { type: 'end' },
+    ],
+  })
+  await kit.chat()
+  expect(value('headgate_cache_read_share{upstream="openai"}')).toBe('0.75')
+})
+
 test('names that clients make up are one label', async () => {
   kit = await testPlugin(metrics, { below: [router] })
   for (let i = 0; i < 5; i++) await kit.chat(JSON.stringify({ model: `made-up-${i}`, messages: [{ role: 'user', content: 'x' }] }))
@@ -65,16 +109,15 @@ test('the time of hooks is told of one call in 64', async () => {
   expect(value('headgate_plugin_seconds_count{hook="settle",plugin="metrics"}')).toBe('2')
 })
 
-test('README and dashboard name metrics that exist, and the README all of them', async () => {
+test('the README names the metrics of this plugin and of the gateway, and none that is not there', async () => {
   kit = await testPlugin(metrics, { below: [router] })
   await kit.chat()
   const there = new Set([...kit.metrics().matchAll(/^# TYPE (\w+)/gm)].map(([, name]) => name!))
   const named = (text: string) => new Set([...text.matchAll(/headgate_[a-z_]+/g)].map(([name]) => name.replace(/_(bucket|sum|count)$/, '')))
-  const readme = named(readFileSync(join(import.meta.dir, 'README.md'), 'utf8'))
-  const dashboard = named(readFileSync(join(import.meta.dir, '../../config/grafana.json'), 'utf8'))
-  const own = [...there].filter((name) => name.startsWith('headgate_') && !name.startsWith('headgate_audit'))
-  expect([...dashboard].filter((name) => !there.has(name))).toEqual([])
+  // those of other plugins: names.test.ts
+  const readme = named(readFileSync(join(import.meta.dir, 'README.md'), 'utf8').replace(/<!-- metrics -->[\s\S]*<!-- \/metrics -->/, ''))
+  readme.delete('headgate_router_upstream_status')
+  const own = [...there].filter((name) => name.startsWith('headgate_'))
   expect([...readme].filter((name) => !there.has(name))).toEqual([])
   expect(own.filter((name) => !readme.has(name))).toEqual([])
-  expect(dashboard.size).toBeGreaterThan(8)
 })

@@ -5,7 +5,7 @@
  * client made up: their number is bounded. Money is counted in whole picodollars and printed as an exact decimal.
  */
 
-import { definePlugin, formatUsd, type Outcome, outcomeCost, tokensByClass } from 'headgate/plugin'
+import { definePlugin, formatUsd, inputTokens, type Outcome, outcomeCost, type RequestView, tokensByClass } from 'headgate/plugin'
 import { config } from './config.ts'
 
 /** Label sets of money; more are counted together. */
@@ -30,10 +30,17 @@ export default definePlugin({
     const tokens = host.counter('tokens_total', 'Tokens by class, as upstreams reported them')
     const unknown = host.counter('cost_unknown_total', 'Exchanges whose cost is not known')
     const edits = host.counter('edited_requests_total', 'Requests whose body plugins changed beyond the name of the model')
+    const prefixEdits = host.counter('prefix_edits_total', 'Requests in which plugins changed the prompt before its last message')
     const bytes = host.counter('bytes_total', 'Bytes of bodies, in from clients and out to them')
     const money = new Map<string, { readonly labels: Record<string, string>; pico: bigint }>()
     host.gauge('cost_usd_total', 'What providers charge, in USD, exact', () =>
       [...money.values()].map(({ labels, pico }) => ({ value: formatUsd(pico), labels })),
+    )
+
+    /** Input tokens of an upstream since the start, and those of them that came from its cache. */
+    const inputs = new Map<string, { all: number; read: number }>()
+    host.gauge('cache_read_share', 'Share of the input tokens since the start that upstreams read from their caches', () =>
+      [...inputs].map(([upstream, { all, read }]) => ({ value: all === 0 ? 0 : read / all, labels: { upstream } })),
     )
 
     /** A model that the operator's config or price list names; clients may ask for anything. */
@@ -72,6 +79,10 @@ export default definePlugin({
         if (a.endedAt !== undefined) callSeconds.observe((a.endedAt - a.startedAt) / 1000, { upstream: a.upstream })
         if (a.firstContentAt !== undefined) callFirst.observe((a.firstContentAt - a.startedAt) / 1000, { upstream: a.upstream })
         if (!a.usage || a.usage.source === 'unknown') continue
+        const input = inputs.get(a.upstream) ?? { all: 0, read: 0 }
+        inputs.set(a.upstream, input)
+        input.all += inputTokens(a.usage)
+        input.read += a.usage.cacheRead
         for (const [kind, count] of Object.entries(tokensByClass(a.usage)))
           if (count > 0) tokens.add(count, { upstream: a.upstream, model, class: kind })
       }
@@ -86,7 +97,10 @@ export default definePlugin({
         if (outcome.timings.firstContentAt !== undefined) first.observe(outcome.timings.firstContentAt / 1000, { endpoint: operation })
         if (outcome.bytesIn > 0) bytes.add(outcome.bytesIn, { way: 'in' })
         if (outcome.bytesOut > 0) bytes.add(outcome.bytesOut, { way: 'out' })
-        if (outcome.edits?.some((edit) => edit.what !== 'model')) edits.add(1)
+        if (outcome.edits?.some((edit) => edit.what !== 'model')) {
+          edits.add(1)
+          if (touchesPrefix(x.request)) prefixEdits.add(1)
+        }
         if (outcome.attempts.length === 0) return
         const model = modelOf(outcome.modelAsked)
         upstreamCalls(outcome, model)
@@ -99,3 +113,14 @@ export default definePlugin({
     }
   },
 })
+
+/** Whether something was changed in what a provider may have in its cache: the prompt before its last message. Asked only of bodies that were edited. */
+function touchesPrefix(request: Pick<RequestView, 'changes' | 'units'>): boolean {
+  try {
+    const { units } = request
+    const last = units.findLast((unit) => unit.kind === 'message')
+    return request.changes.some((change) => units.some((unit) => unit !== last && change.start < unit.end && change.end >= unit.start))
+  } catch {
+    return false // a large body that nobody parsed may turn out to be broken
+  }
+}
