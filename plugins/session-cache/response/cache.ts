@@ -48,7 +48,7 @@ export function createResponseCache(host: Host, config: ResponseConfig) {
   if (models.length === 0 && header === undefined) return undefined
   const matches = globMatcher(models)
   const flights = createFlights()
-  const counted = host.counter('headgate_response_cache_total', 'Requests for which the response cache was asked, by what came of it')
+  const counted = host.counter('response_cache_total', 'Requests for which the response cache was asked, by what came of it')
 
   /** Whether the cache is wanted, and whether the client itself asks for it. */
   const wanted = (x: X): { readonly byClient: boolean } | undefined => {
