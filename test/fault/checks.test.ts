@@ -50,7 +50,7 @@ let stopped = false
 
 beforeAll(async () => {
   for (let i = 0; i < 4; i++) servers.push(startServer())
-  const check = { path: '/healthz?deep=1', interval: '40ms', timeout: '60ms', fails: 2 }
+  const check = { path: '/healthz?deep=1', interval: '40ms', timeout: '250ms', fails: 2 }
   gateway = await startLocalGateway(
     JSON.stringify({
       version: 1,

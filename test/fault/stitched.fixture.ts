@@ -47,7 +47,7 @@ export interface Stand {
 export async function startStand(more: object = {}): Promise<Stand> {
   const sick = await startBadUpstream()
   const well = await startBadUpstream()
-  const timeouts = { first_byte: '400ms', idle: '400ms' }
+  const timeouts = { first_byte: '2s', idle: '450ms' }
   const upstreams = Object.fromEntries(
     (
       [
