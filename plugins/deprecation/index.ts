@@ -41,6 +41,7 @@ export default definePlugin({
     }
     return {
       admit(x) {
+        if (x.operation === 'models') x.state.model = host.catalog.find(modelIn(x.path) ?? '')?.deprecation
         const found = routes.find(({ method, fits }) => (method === undefined || method === x.method) && fits(x.path))
         if (!found) return
         const { mark } = found
@@ -67,3 +68,13 @@ export default definePlugin({
     }
   },
 })
+
+/** The model of which a path asks what is known: an id may hold slashes, plain or encoded. */
+function modelIn(path: string): string | undefined {
+  const [, id] = /\/models\/(.+)$/.exec(path) ?? []
+  try {
+    return id === undefined ? undefined : decodeURIComponent(id)
+  } catch {
+    return id
+  }
+}

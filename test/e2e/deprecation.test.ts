@@ -87,6 +87,11 @@ test('routes and models that are marked say so, on streams and errors too; other
     expect(await marks(post('/v2/completions', { model: 'gpt-new', prompt: 'Hi' }))).toEqual([200, null, null, null])
     expect(await marks(fetch(`${gateway.url}/v1/models/gpt-new`))).toEqual([200, '@1769904000', 'Mon, 02 Feb 2026 00:00:00 GMT', null])
     expect(await marks(fetch(`${gateway.url}/v2/models`))).toEqual([200, null, null, null])
+    // what is known of a model is told with its mark
+    expect(await marks(fetch(`${gateway.url}/v2/models/gpt-old`))).toEqual(old)
+    expect(await marks(fetch(`${gateway.url}/v2/models/legacy%2Fthis`))).toEqual([200, '@1767268800', null, null])
+    expect(await marks(fetch(`${gateway.url}/v2/models/gpt-new`))).toEqual([200, null, null, null])
+    expect(await marks(fetch(`${gateway.url}/v2/models/%E0%A4`))).toEqual([404, null, null, null])
   } finally {
     await gateway.stop()
   }
