@@ -5,7 +5,7 @@ import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import OpenAI from 'openai'
 import type { Answer, Stand } from '../stand.ts'
 import { startStand } from '../stand.ts'
-import { beginningOfMinute, eventually, framesOf } from '../support.ts'
+import { beginningOfMinute, eventually } from '../support.ts'
 
 setDefaultTimeout(30_000)
 let stand: Stand
@@ -260,147 +260,6 @@ test("SYNC-6: a stream's 402 and 429 are plain HTTP responses, before any upstre
   expect(stand.model.requests).toHaveLength(0)
 })
 
-test('SYNC-7: a client that leaves is charged for what it was sent, and its upstream call is cancelled', async () => {
-  const { key, account } = await subscriber()
-  let sent = 0
-  stand.model.between = () => (sent++ > 4 ? Bun.sleep(50) : Promise.resolve())
-  const controller = new AbortController()
-  const response = await fetch(stand.url + chat, {
-    method: 'POST',
-    signal: controller.signal,
-    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ ...haiku, messages: [{ role: 'user', content: 'word '.repeat(300) }] }),
-  })
-  const id = response.headers.get('x-request-id')!
-  const reader = response.body!.getReader()
-  await reader.read()
-  controller.abort()
-  await eventually(
-    () => Promise.resolve(stand.model.left),
-    (left) => left === 1,
-  )
-  const record = await recordOf(id)
-  expect(record.stream_state).toBe('client_disconnect')
-  const [charge] = await eventually(
-    async () =>
-      ((await stand.admin(`/budget/accounts/${account}/ledger`)).json.entries as { kind: string; amount: number }[]).filter(
-        (entry) => entry.kind === 'charge',
-      ),
-    (entries) => entries.length > 0,
-  )
-  expect(charge!.amount).toBeLessThan(0)
-  const whole = await stand.ask(chat, { body: haiku, key })
-  expect(framesOf(whole.text).at(-1)).toBe('[DONE]')
-  expect((await recordOf(whole.headers.get('x-request-id')!)).stream_state).toBe('completed')
-})
-
-test('SYNC-8: capabilities: live models with tier and price, markup included', async () => {
-  const { status, json } = await stand.ask('/v1/capabilities')
-  expect(status).toBe(200)
-  const models = Object.fromEntries((json.models ?? json.data).map((model: { id: string }) => [model.id, model])) as Record<
-    string,
-    { tiers: string[]; price: { input: number; output: number } }
-  >
-  // the page rounds to cents
-  const page = {
-    'claude-haiku-4-5': [1.3, 6.5],
-    'claude-sonnet-4-6': [3.9, 19.5],
-    'gpt-4o': [3.25, 13],
-    'gemini-flash-1.5': [0.1, 0.39],
-    'gemini-pro': [1.63, 6.5],
-  }
-  expect(Object.keys(models).sort()).toEqual(Object.keys(page).sort())
-  for (const [id, [input, output]] of Object.entries(page)) {
-    expect([id, Math.round(Number(models[id]!.price.input) * 100) / 100, Math.round(Number(models[id]!.price.output) * 100) / 100]).toEqual(
-      [id, input!, output!],
-    )
-    expect(models[id]!.tiers).toContain('paid')
-  }
-  expect(models['gemini-flash-1.5']!.tiers).toContain('anonymous')
-  expect(models['claude-haiku-4-5']!.tiers).not.toContain('anonymous')
-})
-
-test('SYNC-9: a record of each successful call in its thread, queryable as JSON', async () => {
-  const { key, account } = await subscriber()
-  const first = await stand.ask(chat, { body: curl, key })
-  await stand.ask(chat, { body: haiku, key })
-  await stand.ask(chat, { body: curl, key: 'sk-nobody' })
-  const { out, code } = await stand.headgate('audit', 'query', '--thread', 'th_audit_api_usage', '--account', account, '-o', 'json')
-  expect(code).toBe(0)
-  const records = out
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line))
-  expect(records).toHaveLength(2)
-  for (const record of records) {
-    expect(structuredClone(record)).toMatchObject({
-      thread: 'th_audit_api_usage',
-      cost_usd: expect.stringMatching(/^0\.\d+$/),
-      tokens_input: 120,
-      tokens_output: 30,
-      model: 'claude-haiku-4-5',
-      tier: 'paid',
-      latency_ms: expect.any(Number),
-      endpoint: expect.stringContaining('chat'),
-      request_id: expect.stringMatching(/^req_/),
-      stream_state: 'completed',
-    })
-  }
-  const own = records.find((record) => record.request_id === first.headers.get('X-Syncropic-Request-ID'))
-  expect(Number(own.cost_usd) * 100).toBeCloseTo(Number(first.headers.get('X-Syncropic-Cost-Cents')), 9)
-})
-
-test("SYNC-9: a month's cost is one query", async () => {
-  const { key, account } = await subscriber()
-  for (let i = 0; i < 3; i++) await stand.ask(chat, { body: curl, key })
-  const month = new Date().toISOString().slice(0, 7)
-  const { out, code } = await stand.headgate(
-    'usage',
-    '--month',
-    month,
-    '--account',
-    account,
-    '--thread',
-    'th_audit_api_usage',
-    '-o',
-    'json',
-  )
-  expect(code).toBe(0)
-  const [sum] = JSON.parse(out)
-  expect(Number(sum.cost_usd)).toBeCloseTo((3 * cents) / 100, 9)
-})
-
-test('SYNC-10: 503 provider_error when the upstream is degraded', async () => {
-  const cases: (() => Response)[] = [
-    () => Response.json({ error: { message: 'overloaded', type: 'overloaded_error' } }, { status: 529 }),
-    () => Response.json({ error: { message: 'boom', type: 'api_error' } }, { status: 500 }),
-    () => new Response('<html>bad gateway</html>', { status: 502 }),
-    () => Response.json({ error: { message: 'bad key', type: 'authentication_error' } }, { status: 401 }),
-    () => new Response('nonsense', { status: 200 }),
-  ]
-  for (const instead of cases) {
-    stand.model.instead = instead
-    for (const [model, stream] of [
-      ['gpt-4o', false],
-      ['claude-haiku-4-5', true],
-    ] as const)
-      expect(told(await stand.ask(chat, { body: { ...curl, model, stream } }))).toEqual([503, 'provider_error'])
-  }
-  const away = await startStand('syncropel', { env: { OPENAI_BASE_URL: 'http://127.0.0.1:9/v1' } })
-  await away.admin('/budget/accounts/stand', { plan: 'subscription', plan_until: '2099-01-01T00:00:00Z' }, 'PATCH')
-  expect(told(await away.ask(chat, { body: { ...curl, model: 'gpt-4o' } }))).toEqual([503, 'provider_error'])
-  await away.stop()
-})
-
-test('SYNC-10: 503 internal_error when the gateway is at fault', async () => {
-  const broken = await startStand('syncropel')
-  await broken.breakTables('budget')
-  const answer = await broken.ask(chat, { body: curl })
-  expect(told(answer)).toEqual([503, 'internal_error'])
-  expect(answer.json.error.request_id).toBe(answer.headers.get('X-Syncropic-Request-ID'))
-  await broken.stop()
-})
-
 async function limitOf(key: string, limit: number): Promise<void> {
   await beginningOfMinute()
   const answers = await Promise.all(Array.from({ length: limit + 10 }, () => stand.ask('/v1/models', { key })))
@@ -408,14 +267,4 @@ async function limitOf(key: string, limit: number): Promise<void> {
   expect(limited.length).toBeGreaterThanOrEqual(10)
   expect(limited.length).toBeLessThanOrEqual(15) // calls of this minute before
   expect(limited[0]!.headers.get('X-RateLimit-Limit')).toBe(String(limit))
-}
-
-function recordOf(id: string): Promise<Record<string, unknown>> {
-  return eventually(
-    async () => {
-      const { out } = await stand.headgate('audit', 'show', id, '-o', 'json')
-      return out.trim() === '' ? {} : (JSON.parse(out) as Record<string, unknown>)
-    },
-    (record) => record.stream_state !== undefined,
-  )
 }
