@@ -69,7 +69,7 @@ export function promptChain(bytes: Uint8Array, units: readonly PromptUnit[], dia
       canonical = without(canonical, marks.slice(mark), unit.start)
       isPlain = false
     }
-    const unwrapped = unwrap(canonical)
+    const unwrapped = unwrap(canonical, unit.role)
     if (unwrapped !== canonical) isPlain = false
     key = keyAfter(key, unwrapped)
     keys.push(key)
@@ -160,19 +160,28 @@ function without(unit: Uint8Array, marks: readonly Mark[], start: number): Uint8
   return Buffer.concat(pieces)
 }
 
-const wrapped = /^\{"role": ?"[a-z]{1,16}", ?"content": ?(\[\{(?:"type": ?"text", ?)"text": ?)"/
-const between = Buffer.from('"},{')
+const head = '{"role":"'
+const wrapped = ['","content":[{"type":"text","text":"', '", "content": [{"type": "text", "text": "'].map((text) => Buffer.from(text))
+const between = ['"},{', '"}, {']
 
 /** A message whose content is a list of one text, as the one whose content is that text. */
-function unwrap(unit: Uint8Array): Uint8Array {
+function unwrap(unit: Uint8Array, role: string): Uint8Array {
   const end = unit.length
   if (unit[end - 1] !== 0x7d || unit[end - 2] !== 0x5d || unit[end - 3] !== 0x7d || unit[end - 4] !== 0x22) return unit
-  const buffer = Buffer.from(unit.buffer, unit.byteOffset, unit.byteLength)
-  const m = wrapped.exec(buffer.toString('latin1', 0, Math.min(96, end)))
-  if (!m) return unit
-  if (buffer.indexOf(between) >= 0 || buffer.indexOf('"}, {', 0, 'latin1') >= 0) return unit
-  const text = m[0].length - 1
-  return Buffer.concat([unit.subarray(0, text - m[1]!.length), unit.subarray(text, end - 3), unit.subarray(end - 1)])
+  const roleEnd = (unit[8] === 0x20 ? 1 : 0) + head.length + role.length
+  const form = wrapped.find((text) => stands(unit, roleEnd, text))
+  if (!form) return unit
+  const buffer = Buffer.from(unit.buffer, unit.byteOffset, end)
+  if (between.some((text) => buffer.indexOf(text, roleEnd + form.length, 'latin1') >= 0)) return unit
+  // `"role": "user", "content": ` stays, the brackets around the text go
+  const list = roleEnd + form.indexOf(0x5b)
+  const text = roleEnd + form.length - 1
+  return Buffer.concat([unit.subarray(0, list), unit.subarray(text, end - 3), unit.subarray(end - 1)])
+}
+
+function stands(bytes: Uint8Array, at: number, text: Uint8Array): boolean {
+  for (let i = 0; i < text.length; i++) if (bytes[at + i] !== text[i]) return false
+  return true
 }
 
 /** Whether a message is the model's own: what stands before the last such has been sent before. */

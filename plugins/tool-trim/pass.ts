@@ -127,14 +127,15 @@ export function passing(deps: PassDeps): (input: PassInput) => Promise<Passed | 
     const foreign = foreignIn(request)
     const arm = standing.control ? 'control' : 'trimmed'
     const told: Told = { ...deps.told, referred: () => rereads.referred(arm), again: () => rereads.again(arm) }
+    const compiled = compiledOf(state.policy)
     const deciding = (more: Partial<Deciding>): Deciding => ({
       request,
       dialect,
       chain,
       policy: state.policy,
       trim: trimOf(state.policy, !state.refsOff, input.more),
-      reader: new Reader(boundsOf(state.policy), factsOf(state.policy.kinds)),
-      isOff: globMatcher(state.policy.notTools),
+      reader: more.reader ?? new Reader(boundsOf(state.policy), compiled.facts),
+      isOff: compiled.isOff,
       sent: standing.control ? emptyMap : sent.decisions,
       masked: standing.control ? emptySet : sent.masked,
       floor: standing.floor,
@@ -268,6 +269,17 @@ export function passing(deps: PassDeps): (input: PassInput) => Promise<Passed | 
     }
     return { decisions, masked }
   }
+}
+
+interface Compiled {
+  readonly facts: ReturnType<typeof factsOf>
+  readonly isOff: (tool: string) => boolean
+}
+const compiledPolicies = new WeakMap<Policy, Compiled>()
+function compiledOf(policy: Policy): Compiled {
+  let compiled = compiledPolicies.get(policy)
+  if (!compiled) compiledPolicies.set(policy, (compiled = { facts: factsOf(policy.kinds), isOff: globMatcher(policy.notTools) }))
+  return compiled
 }
 
 /** Positions of the last message of each answer, the newest first. One at the very end is the beginning of an answer that is to come. */
