@@ -20,6 +20,8 @@ export interface Chain {
   readonly answered: boolean
   /** How often the model's answers begin after a number of units. */
   answersAfter(units: number): number
+  /** Number of units with which the answer is over that begins after so many. */
+  answerEnd(units: number): number
   /** Tools and system. */
   readonly shape: bigint
   /** Units that are tools, system or leading system messages. */
@@ -65,6 +67,11 @@ export function chainOf(bytes: Uint8Array, units: readonly PromptUnit[], seed: b
     ends,
     opening: ends[0]!,
     answered: answers.length > 0,
+    answerEnd: (from) => {
+      let end = from
+      while (end < units.length && saidByModel(units[end]!.role)) end++
+      return end
+    },
     answersAfter: (from) => answers.filter((at) => at >= from).length,
     shape,
     lead,

@@ -25,6 +25,8 @@ export interface Asked {
   readonly client: ClientId | undefined
   /** Id of the provider's reply that the request goes on from. */
   readonly previous: string | undefined
+  /** Estimated tokens of the answer that stands after so many units. */
+  answerTokens(end: number): number
   /** The client says that it sends this once more. */
   readonly retry: boolean
   readonly now: number
@@ -87,8 +89,7 @@ export function identifier(known: Known, shared: Shared | undefined): Identifier
       if (here.length === 0) continue
       const standing = here.filter((session) => standsAt(session, place))
       if (end < whole) {
-        // who has no answer yet can hardly be gone on with
-        const session = standing.find(({ state }) => state !== 'open') ?? standing[0]
+        const session = standing.length > 1 ? likeliest(standing, asked.answerTokens(end)) : standing[0]
         if (session) return { is: 'session', session, certain: chain.answersAfter(end) <= 1, again: false }
       } else {
         // the same request again. Words that begin a conversation are said in many: only a repetition of what got no answer is the same one
@@ -191,6 +192,28 @@ function laneOf(asked: Asked, session: KnownSession): Lane {
   }
   return { id, base, last: undefined, anchors: [], seen: asked.now, tail: undefined }
 }
+
+/**
+ * Which of several sessions that began with the same words goes on with an answer of so many tokens: of those that have an answer, the one whose answer
+ * was as long. Nothing else of an answer is known here; where they are alike, the newest.
+ */
+function likeliest(standing: readonly KnownSession[], tokens: number): KnownSession | undefined {
+  let best: KnownSession | undefined
+  let least = Number.POSITIVE_INFINITY
+  for (const session of standing) {
+    // who has no answer yet can hardly be gone on with
+    if (session.state === 'open') continue
+    const far = session.answer === undefined ? unlike : Math.abs(Math.log((session.answer + few) / (tokens + few)))
+    if (far >= least) continue
+    best = session
+    least = far
+  }
+  return best ?? standing[0]
+}
+/** As far as an answer of unknown length is from any: more than one that is estimated well. */
+const unlike = 0.5
+/** A few tokens more or less say nothing. */
+const few = 5
 
 /** The session stands at this place: its last request ended there, or the last one that was answered, when nothing came of the others. */
 function standsAt(session: KnownSession, place: bigint): boolean {

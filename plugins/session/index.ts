@@ -28,7 +28,7 @@ import { sessionRoutes } from './routes.ts'
 import { isShared, keptSecret } from './secret.ts'
 import { settleSession } from './settle.ts'
 import { sharedSessions } from './shared.ts'
-import { type RequestTokens, tokenEstimator } from './tokens.ts'
+import { type RequestTokens, scanUnits, tokenEstimator } from './tokens.ts'
 import { addOutcome } from './totals.ts'
 
 /** What the hooks of one exchange share. */
@@ -84,7 +84,10 @@ export default definePlugin({
     const clientIdOf = clientIds(config.ids.map((place) => (place.startsWith('body.') ? place : place.toLowerCase())))
     const header = config.header === false ? undefined : config.header.toLowerCase()
     const sources = host.counter('session_requests', 'Requests by how their session was found')
-    const estimates = host.histogram('session_token_estimate_ratio', 'Estimated input tokens by those that were billed')
+    const estimates = host.histogram(
+      'session_token_estimate_error',
+      'How far estimated input tokens were from those billed, as a share of these',
+    )
     host.gauge('sessions', 'Sessions known to this instance', () => [{ value: known.size }])
 
     let secret = config.secret ?? (await keptSecret(host, sharing))
@@ -136,7 +139,8 @@ export default definePlugin({
         const chain = chainOf(bytes, units, caller.seed, x.dialect)
         // a plugin that makes a call for somebody repeats what that somebody said: a ping, say
         const retry = x.inner !== undefined || Number(x.headers.get('x-stainless-retry-count') ?? 0) > 0
-        const asked: Asked = { caller, owner, chain, model, client, previous, retry, now: x.receivedAt }
+        const answerTokens = (end: number) => scanUnits(bytes, units, end, chain.answerEnd(end))
+        const asked: Asked = { caller, owner, chain, model, client, previous, answerTokens, retry, now: x.receivedAt }
         const put = (found: Found) => {
           const { last } = found.lane
           const kept = previous === undefined ? 0 : (last?.input ?? 0)
@@ -180,7 +184,7 @@ export default definePlugin({
         const fromCache = x.peek(PromptCache)?.response !== undefined
         addOutcome(session.totals, outcome, { prices, trim, fromCache, warmInput })
         if (input !== undefined && input > 0) {
-          estimates.observe(tokens.estimate() / input)
+          estimates.observe(Math.abs(tokens.estimate() / input - 1))
           tokens.learn(input, trim?.newTokens ?? 0)
         }
         settleSession(found, {
@@ -188,6 +192,7 @@ export default definePlugin({
           now: at,
           answered: outcome.end === 'finished',
           input: input === 0 ? undefined : input,
+          output: billed?.outputVisible,
           ...(served && { state: laneStateOf(outcome, lane.last, at) }),
         })
         const places = placesOf(x.operation, x.dialect, caller, served?.replyId)

@@ -47,8 +47,9 @@ export interface KnownSession {
   /** Where the chain of the last request ended, and what became of it. */
   tail: bigint
   state: 'open' | 'answered' | 'broken'
-  /** Where that of the last request with an answer ended. */
+  /** Where that of the last request with an answer ended, and how many tokens of it the client was shown, where that is known. */
   answered: bigint
+  answer: number | undefined
   readonly lanes: Map<string, Lane>
   readonly totals: Totals
 }
@@ -145,6 +146,7 @@ export function newSession(
     tail: 0n,
     state: 'open',
     answered: 0n,
+    answer: undefined,
     lanes: new Map(),
     totals: emptyTotals(),
   }

@@ -15,6 +15,8 @@ export interface Settled {
   readonly answered: boolean
   /** Input tokens that were billed, where that is known. */
   readonly input: number | undefined
+  /** Tokens of the answer that the client was shown. */
+  readonly output?: number | undefined
   /** More of what the lane's last exchange was. */
   readonly state?: Omit<LaneState, 'at' | 'units' | 'input'>
 }
@@ -23,13 +25,16 @@ export interface Settled {
 const mostAnchors = 4
 
 /** Puts the end of an exchange into its session. */
-export function settleSession({ session, lane }: Found, { chain, now, answered, input, state }: Settled): void {
+export function settleSession({ session, lane }: Found, { chain, now, answered, input, output, state }: Settled): void {
   const units = chain.hashes.length - 1
   const hash = chain.hashes[units]!
   session.seen = Math.max(session.seen, now)
   lane.seen = Math.max(lane.seen, now)
   if (session.tail === hash) session.state = answered ? 'answered' : 'broken'
-  if (answered) session.answered = hash
+  if (answered) {
+    session.answered = hash
+    session.answer = output
+  }
   if (input === undefined && state === undefined) return
   lane.last = { at: now, units, ...(input !== undefined && { input }), ...state }
   if (input === undefined) return

@@ -74,6 +74,7 @@ export function sharedSessions(options: SharedOptions): Shared {
       here.tail = read.tail
       here.state = read.state
       here.answered = read.answered
+      here.answer = read.answer
     }
     here.seen = Math.max(here.seen, read.seen)
     return here
@@ -156,8 +157,8 @@ export function sharedSessions(options: SharedOptions): Shared {
 }
 
 function writeSession(session: KnownSession): object {
-  const { caller, parent, source, owner, first, seen, turns, tail, state, answered } = session
-  return { caller, parent, source, owner, first, seen, turns, tail: hex(tail), state, answered: hex(answered) }
+  const { caller, parent, source, owner, first, seen, turns, tail, state, answered, answer } = session
+  return { caller, parent, source, owner, first, seen, turns, tail: hex(tail), state, answered: hex(answered), answer }
 }
 
 function readSession(id: string, value: unknown, oldest: number): KnownSession | undefined {
@@ -175,6 +176,7 @@ function readSession(id: string, value: unknown, oldest: number): KnownSession |
   session.turns = typeof v.turns === 'number' ? v.turns : 0
   session.tail = bigintOf(v.tail)
   session.answered = bigintOf(v.answered)
+  session.answer = typeof v.answer === 'number' ? v.answer : undefined
   session.state = v.state === 'answered' || v.state === 'broken' ? v.state : 'open'
   return session
 }

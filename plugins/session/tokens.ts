@@ -106,7 +106,7 @@ const shortest = 400
 const longestHidden = 40_000
 
 /** Estimated tokens of units `from` to `to`. */
-function scanUnits(bytes: Uint8Array, units: readonly PromptUnit[], from: number, to: number): number {
+export function scanUnits(bytes: Uint8Array, units: readonly PromptUnit[], from: number, to: number): number {
   let tokens = 0
   for (let i = from; i < to; i++) tokens += scanUnit(bytes, units[i]!)
   return tokens

@@ -103,6 +103,7 @@ export function replaySessions(files: readonly string[], named: boolean, each: (
       model: session.model,
       client: named ? { id: session.file, agent: '' } : undefined,
       previous: undefined,
+      answerTokens: () => 0,
       retry: false,
       now: at,
     })

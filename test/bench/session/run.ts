@@ -92,6 +92,7 @@ function cpu(from: readonly string[]): void {
         model: session.model,
         client,
         previous: undefined,
+        answerTokens: () => 0,
         retry: false,
         now,
       })
