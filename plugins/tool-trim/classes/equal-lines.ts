@@ -9,7 +9,7 @@ const note = /^\[line above (\d{1,7}) times\]$/
 const fewest = 4
 const leastGain = 40
 /** Characters that a decoded text may have. */
-const longest = 64_000_000
+const longest = 1_000_000
 
 export const equalLines: Trimmer = {
   name: 'equal-lines',

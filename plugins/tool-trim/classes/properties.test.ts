@@ -17,7 +17,7 @@ const line = fc.oneof(
   fc.integer({ min: 0, max: 120 }).map((n) => `${n}: text of line ${n}`),
   fc.integer({ min: 0, max: 120 }).map((n) => `${n}:`),
   fc.integer({ min: 0, max: 40 }).map((n) => `src/app/a.ts:${n}:found`),
-  fc.integer({ min: 0, max: 40 }).map((n) => `/home/x/src/app/a.ts-${n}-around`),
+  fc.integer({ min: 0, max: 40 }).map((n) => `/Users/x/src/app/a.ts-${n}-around`),
   fc.integer({ min: 0, max: 40 }).map((n) => `src/app/long/folder/${n}.ts`),
   fc
     .tuple(fc.nat(60), fc.nat(60), fc.nat(4))

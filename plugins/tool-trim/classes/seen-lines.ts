@@ -25,6 +25,7 @@ export interface Place {
 }
 
 const mostPlaces = 8
+const nowhere: readonly Place[] = []
 const fewestCharacters = 8
 
 /** Whether a line is worth looking up. */
@@ -58,9 +59,11 @@ export class SeenLines {
   private dropped = 0
 
   /** Places of a line that are still in the history, newest first. */
-  places(bare: string): Place[] {
+  places(bare: string): readonly Place[] {
+    const newest = this.newest.get(bare)
+    if (newest === undefined) return nowhere
     const found: Place[] = []
-    for (let at = this.newest.get(bare); at !== undefined && at >= 0 && found.length < mostPlaces; at = this.earlier[at]) {
+    for (let at = newest; at >= 0 && found.length < mostPlaces; at = this.earlier[at]!) {
       const text = this.owners[at]!
       // those before it are older still
       if (!this.texts.has(text.seen)) break
