@@ -287,10 +287,27 @@ describe('an invalidator', () => {
     expect(lines(s).at(-1)!.near_token).toBeGreaterThan(1000)
     await s.ask('/v1/messages', minute(3), inSession)
     expect(places(s)).toEqual([true, false, false])
+    // what stands before it is read again and again, and that changes nothing
+    s.bill = () => ({ plain: 9000, read: 3000, written: 0 })
+    for (let i = 4; i < 8; i++) await s.ask('/v1/messages', minute(i), inSession)
+    expect(places(s)).toEqual([true, false, false])
+    await s.ask('/v1/messages', minute(3), inSession)
     // it stays: a hit is to be expected
     await s.ask('/v1/messages', minute(3), inSession)
     expect(places(s)).toEqual([false, true, true])
   })
+})
+
+test('what goes on from a response that the provider keeps is left alone', async () => {
+  const s = await stand({ facts: { '*': { caching: 'auto', marks: 'none', key: true } } })
+  s.bill = warmed
+  const input = (text: string, more: object) => JSON.stringify({ model: 'responses', input: [{ role: 'user', content: text }], ...more })
+  await s.ask('/v1/responses', input('go on', { previous_response_id: null }))
+  expect(s.sent.at(-1)!.json.prompt_cache_key).toBeString()
+  s.bill = lost
+  const told = await s.ask('/v1/responses', input('go on', { conversation: 'conv_1' }))
+  expect([s.sent.at(-1)!.json.prompt_cache_key, told.cache]).toEqual([undefined, undefined])
+  expect(lines(s)).toEqual([])
 })
 
 describe('bounds', () => {
