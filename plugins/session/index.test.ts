@@ -368,14 +368,6 @@ describe('a response that goes on from another', () => {
   })
 })
 
-test('what is no turn of a conversation has no session', async () => {
-  const { kit } = await talk()
-  const counted = await kit.send({ dialect: 'anthropic-messages', body: { messages: [user('a')] }, headers: { 'session-id': 'A' } })
-  expect(counted.headers.get(header)).not.toBeNull()
-  const listed = (await (await kit.admin('/v1/sessions')).json()) as { data: unknown[] }
-  expect(listed.data).toHaveLength(1)
-})
-
 test('a body that is no conversation, or broken, is served as it would be without', async () => {
   const { kit } = await talk()
   for (const body of [

@@ -19,11 +19,13 @@ describe.skipIf(!all)(all ? 'sessions' : `no recorded sessions at ${trajectories
     const { ids, merged, split } = measureIdentity(sample, true)
     expect([ids, merged, split]).toEqual([sample.length, [], []])
   }, 60_000)
-  test('tokens of a request: p50 within 0.3 %, p95 within 3 %; of a first one p50 within 5 %', () => {
-    const { later, first } = measureTokens(sample)
+  test('tokens of a request: p50 within 0.3 %, p95 within 3 %; of a first one with tools and system that were seen before p50 within 5 %', () => {
+    const { later, firstSeen } = measureTokens(sample)
     expect(later.length).toBeGreaterThan(100)
     expect(quantile(later, 0.5)).toBeLessThanOrEqual(0.003)
     expect(quantile(later, 0.95)).toBeLessThanOrEqual(0.03)
-    expect(first.length).toBeGreaterThan(10)
+    // the recordings leave tools and most systems out: of others nothing is there to count
+    expect(firstSeen.length).toBeGreaterThan(10)
+    expect(quantile(firstSeen, 0.5)).toBeLessThanOrEqual(0.05)
   }, 60_000)
 })
