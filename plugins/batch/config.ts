@@ -37,6 +37,17 @@ export const config = Type.Object({
     description: 'How long a batch may take; what is not done then has expired. OpenAI clients can only ask for 24h',
   }),
   keep: Duration({ default: '30d', description: 'How long batches that are over, their results, and files are kept' }),
+  headers: Type.Array(
+    Type.String({
+      pattern: '^(?!([Aa]uthorization|[Cc]ookie|[Xx]-[Aa][Pp][Ii]-[Kk]ey|[Aa]pi-[Kk]ey|[Xx]-[Gg]oog-[Aa]pi-[Kk]ey)$)[A-Za-z0-9-]+$',
+    }),
+    {
+      default: ['anthropic-version', 'anthropic-beta', 'x-trace-id', 'traceparent'],
+      maxItems: 32,
+      description:
+        'Headers of a submission that each of its requests bears too, and which are kept until then: none that may hold a key. Without an `x-trace-id` it is the id of the batch',
+    },
+  ),
   max_requests: count('Requests of one batch', 50_000, 1_000_000),
   max_size: Size({ default: '64mb', description: 'Largest file, and largest body of a submission' }),
   max_open: count('Batches of one key or account that are not over at a time', 100, 100_000),

@@ -121,7 +121,8 @@ export function createRunner(options: RunnerOptions): Runner {
     let verdict: Verdict
     try {
       const principal = JSON.parse(job.principal) as PrincipalValue | null
-      const headers = { ...(JSON.parse(job.headers) as Record<string, string>), 'content-type': 'application/json', 'x-trace-id': job.id }
+      const given = JSON.parse(job.headers) as Record<string, string>
+      const headers = { 'x-trace-id': job.id, ...given, 'content-type': 'application/json' }
       const request = new Request(`http://gateway${item.path}`, { method: 'POST', headers, body: item.body })
       verdict = await verdictOf(await host.call(request, { ...(principal && { principal }), once: item.id, signal: ending.signal }))
     } catch (error) {

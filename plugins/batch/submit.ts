@@ -27,8 +27,6 @@ export interface Desk {
 
 /** Longest JSON of metadata, in characters. */
 const longestMetadata = 32_768
-/** Headers of a submission that its requests bear too. */
-const passed = /^(anthropic-version|anthropic-beta|openai-organization|openai-project|openai-beta)$/
 
 export function whose({ config }: Desk, { principal }: RouteCall): Owner {
   return ownerOf(principal, config.visible_to)
@@ -116,7 +114,8 @@ export async function submit(desk: Desk, request: Request, call: RouteCall, subm
     lines && (await files.write(owner, { purpose: 'submission', filename: 'submission', now, expiresAt: expiresAt + config.keep }, lines))
   // the flag of the Batch API itself is none of its requests'
   const plain = (value: string) => value.replace(/message-batches-[0-9-]+,? ?/g, '').replace(/, ?$/, '')
-  const kept = [...request.headers].filter(([name]) => passed.test(name)).map(([name, value]) => [name, plain(value)] as const)
+  const passed = new Set(config.headers.map((name) => name.toLowerCase()))
+  const kept = [...request.headers].filter(([name]) => passed.has(name)).map(([name, value]) => [name, plain(value)] as const)
   const headers = Object.fromEntries(kept.filter(([, value]) => value !== ''))
   const job = await jobs.create(owner, {
     shape: submission.shape,

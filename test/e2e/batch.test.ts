@@ -216,3 +216,28 @@ test('a key that is no longer good runs nothing more, and may not ask what becam
   await until(10_000, 'the others are refused', () => refused() >= asked + 12)
   expect(stage.calls).toHaveLength(8)
 }, 15_000)
+
+test('headers of the submission that the operator names go with each request; keys never do', async () => {
+  await stage.start({
+    batch: { headers: ['X-Acme-Upstream', 'X-Trace-Id'] },
+    plugins: [{ use: 'router', id: 'chosen', with: { fallback: false, client: { header: 'X-Acme-Upstream' } } }],
+  })
+  const submit = async (headers: Record<string, string>) => {
+    const response = await fetch(`${stage.gateway.url}/v1/batch`, {
+      method: 'POST',
+      headers: { 'x-api-key': keyOf('one'), ...headers },
+      body: JSON.stringify({ requests: [request('x')] }),
+    })
+    const { id } = (await response.json()) as { id: string }
+    const over = await stage.ended(id)
+    const { body } = await stage.api('GET', over.results_url)
+    return [body.data[0]!.response.status_code, id] as const
+  }
+  expect((await submit({ 'x-acme-upstream': 'openai' }))[0]).toBe(200)
+  expect((await submit({ 'x-acme-upstream': 'nowhere' }))[0]).toBeGreaterThanOrEqual(400)
+  const { sql } = stage.gateway.gateway.services.records.scoped('batch')
+  const rows = await sql<{ headers: string }>`SELECT headers FROM batch_job ORDER BY created_at, id`
+  expect(rows.map(({ headers }) => JSON.parse(headers))).toEqual([{ 'x-acme-upstream': 'openai' }, { 'x-acme-upstream': 'nowhere' }])
+  const everything = await sql<{ principal: string; headers: string }>`SELECT principal, headers FROM batch_job`
+  expect(JSON.stringify(everything)).not.toContain(keyOf('one'))
+})
