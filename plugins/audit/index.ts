@@ -6,7 +6,7 @@
  * refuse; a destination that fails shows in the log, in `/ready` and in a counter.
  */
 
-import { definePlugin, type Exchange, type Outcome, Principal, PromptCache, Session, Trim } from 'headgate/plugin'
+import { Charged, definePlugin, type Exchange, type Outcome, Principal, PromptCache, Session, Trim } from 'headgate/plugin'
 import { type AuditConfig, config } from './config.ts'
 import { editsOf } from './edits.ts'
 import { type LinesSink, linesSink } from './lines-sink.ts'
@@ -16,14 +16,14 @@ import type { RecordsSink, Under } from './records-sink.ts'
 import { redactor } from './redact.ts'
 import { traceIdOf } from './trace-id.ts'
 
-type X = Exchange<never, typeof Principal | typeof Session | typeof Trim | typeof PromptCache, never, Under>
+type X = Exchange<never, typeof Principal | typeof Session | typeof Trim | typeof PromptCache | typeof Charged, never, Under>
 
 export default definePlugin({
   api: 1,
   name: 'audit',
   summary: 'Keeps one record per exchange: as lines of JSON, in the records, where it can be asked for and verified, or at a webhook',
   config,
-  wants: [Principal, Session, Trim, PromptCache],
+  wants: [Principal, Session, Trim, PromptCache, Charged],
   failure: 'open',
   shadows: true,
   holdsEnd: (config: AuditConfig) => config.sink === 'records' && config.wait,
@@ -42,6 +42,7 @@ export default definePlugin({
         session: x.peek(Session),
         trim: x.peek(Trim),
         promptCache: x.peek(PromptCache),
+        charged: x.peek(Charged),
         // a client's own id is to lead to the client's own exchange
         traceId: x.shadowOf === undefined ? traceIdOf(x.headers, config.trace_headers) : undefined,
         edits: editsOf(x, outcome),

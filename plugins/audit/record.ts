@@ -8,6 +8,7 @@
 import {
   type Attempt,
   attemptCost,
+  type ChargeValue,
   type Cost,
   formatUsd,
   noCost,
@@ -46,6 +47,8 @@ export interface About {
   readonly session?: SessionValue | undefined
   readonly trim?: TrimValue | undefined
   readonly promptCache?: PromptCacheValue | undefined
+  /** What a plugin that charges made of a usage that nobody reported. */
+  readonly charged?: ChargeValue | undefined
   /** The client's own id of the call, or of the trace that it belongs to. */
   readonly traceId?: string | undefined
   readonly edits?: EditsMade | undefined
@@ -201,8 +204,7 @@ export function recordOf(x: Settled, o: Outcome, about: About, catalog: PricesAt
     by: o.by,
     stream: o.stream,
     stream_state: o.streamState,
-    usage: o.usage,
-    cost: costOfExchange(x.operation, o, prices),
+    ...usedBy(x.operation, o, prices, about.charged),
     ...savingsOf(o, about.trim, about.promptCache),
     price: served?.price && priceTold(served.price),
     attempts: o.attempts.map((attempt) => attemptOf(attempt, prices)),
@@ -267,6 +269,16 @@ export function usageOf(u: Usage): object {
     input_audio: u.inputAudio || undefined,
     output_audio: u.outputAudio || undefined,
   }
+}
+
+/**
+ * Usage and cost. Where a client left before its provider had told the usage, and somebody charged for what was delivered, the record says the same as the
+ * bill: an estimate, marked as one.
+ */
+function usedBy(operation: Operation, o: Outcome, prices: PricesAt, charged: ChargeValue | undefined): Pick<AuditRecord, 'usage' | 'cost'> {
+  const cost = costOfExchange(operation, o, prices)
+  if (!charged || charged.guessed || charged.usage.source !== 'estimated' || !cost || cost.known) return { usage: o.usage, cost }
+  return { usage: charged.usage, cost: { known: true, pico: charged.cost, byClass: {}, estimated: true } }
 }
 
 /** What providers charge for an exchange; undefined for endpoints that call none. Counting tokens is free and reports no usage. */

@@ -6,6 +6,7 @@
  */
 
 import {
+  Charged,
   definePlugin,
   type Exchange,
   formatUsd,
@@ -55,7 +56,7 @@ const maxRemembered = 10_000
 /** An output limit below this is not worth a request. */
 const leastOutput = 16
 
-type X = Exchange<never, typeof Principal | typeof Session, never, Spending>
+type X = Exchange<never, typeof Principal | typeof Session, typeof Charged, Spending>
 
 /** The plugin with times of its own: tests do not wait a minute for a crash to heal. */
 export const budgetWith = ({ lease, pause }: Times) =>
@@ -65,6 +66,7 @@ export const budgetWith = ({ lease, pause }: Times) =>
     summary: 'Balances, subscriptions and caps: reserves the worst case, charges what was delivered',
     config,
     wants: [Principal, Session],
+    provides: [Charged],
     failure: 'closed',
     usage: true,
     state: (): Spending => ({ going: undefined }),
@@ -290,6 +292,7 @@ export const budgetWith = ({ lease, pause }: Times) =>
             await going.reserving?.catch(() => {})
             const served = wasServed(outcome)
             const charge = served ? chargeOf(outcome, chargeContext(x, going, host.catalog, markup)) : undefined
+            if (charge) x.put(Charged, { cost: charge.cost, usage: charge.usage, guessed: charge.unknown.length > 0 })
             const costs = charge !== undefined && (charge.amount > 0n || going.held)
             if (!costs && !going.held) return
             const settlement = settlementOf(going, charge, { now: host.now(), requestId: x.id, outcome, markup })

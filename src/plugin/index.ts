@@ -42,6 +42,8 @@ export { type RefusalCode, refusalCodes } from './refusal.ts'
 export type { Completed, Recording, Refusal, RefusalOptions, Reply, StoredReply } from './reply.ts'
 export type { BodyChange, ByteSpan, Json, Part, PartKind, PromptUnit, RequestView } from './request.ts'
 export {
+  Charged,
+  type ChargeValue,
   type LaneState,
   Principal,
   type PrincipalCap,

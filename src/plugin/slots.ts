@@ -6,7 +6,7 @@
  * values in an array by that index. This file may not know what any slot is for, except the two that every gateway has.
  */
 
-import type { Usage } from './outcome.ts'
+import { type Usage, unknownUsage } from './outcome.ts'
 import type { Price } from './price.ts'
 import type { Trimmer } from './trimmer.ts'
 
@@ -153,6 +153,17 @@ export interface PromptCacheValue {
   readonly response?: 'hit' | 'joined'
 }
 export const PromptCache: Slot<PromptCacheValue> = slot<PromptCacheValue>('prompt-cache', { attribution: 'none' })
+
+/** What a caller was charged for an exchange. Put at settlement by a plugin that charges: those above it, which settle later, find it. */
+export interface ChargeValue {
+  /** Picodollars that providers charge for what was delivered, where nobody reported it an estimate. */
+  readonly cost: bigint
+  /** What the client was given: as reported, or estimated by what passed (source `estimated`). */
+  readonly usage: Usage
+  /** A price was not known, and the operator's own bound stands in its place. */
+  readonly guessed: boolean
+}
+export const Charged: Slot<ChargeValue> = slot<ChargeValue>('charged', { cost: 0n, usage: unknownUsage, guessed: false })
 
 /**
  * Classes of trimming beyond the built-in ones, tried after those of the same kind. A plugin above the trimmer provides them; one that stands below

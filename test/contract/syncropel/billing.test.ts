@@ -52,14 +52,23 @@ test('SYNC-7: a client that leaves is charged for what it was sent, and its upst
   )
   const record = await recordOf(id)
   expect(record.stream_state).toBe('client_disconnect')
+  // a few words had been sent of three hundred
+  expect(record.tokens_output).toBeGreaterThan(0)
+  expect(record.tokens_output).toBeLessThan(20)
   const [charge] = await eventually(
     async () =>
-      ((await stand.admin(`/budget/accounts/${account}/ledger`)).json.entries as { kind: string; amount: number }[]).filter(
-        (entry) => entry.kind === 'charge',
-      ),
+      (
+        (await stand.admin(`/budget/accounts/${account}/ledger`)).json.entries as {
+          kind: string
+          amount: number
+          output_tokens: number
+          source: string
+        }[]
+      ).filter((entry) => entry.kind === 'charge'),
     (entries) => entries.length > 0,
   )
-  expect(charge!.amount).toBeLessThan(0)
+  expect(charge).toMatchObject({ output_tokens: record.tokens_output, source: 'estimated' })
+  expect(-charge!.amount).toBeCloseTo(Number(record.cost_usd), 12)
   const whole = await stand.ask(chat, { body: haiku, key })
   expect(framesOf(whole.text).at(-1)).toBe('[DONE]')
   expect((await recordOf(whole.headers.get('x-request-id')!)).stream_state).toBe('completed')
