@@ -37,7 +37,6 @@ beforeAll(async () => {
   ]
   gateway = await startLocalGateway(modelConfig(model.url, { plugins }), {}, undefined, {
     who: () => Promise.resolve({ default: who }),
-    'session-cache': () => import('../support/response-only.ts').then((m) => ({ default: m.responseOnly })),
   })
 })
 afterAll(async () => {
