@@ -245,6 +245,9 @@ const when = Type.Object(
     method: Type.Optional(Texts({ description: 'HTTP method.' })),
     header: Type.Optional(Type.Record(Type.String(), Texts(), { description: 'Request headers by name.' })),
     stream: Type.Optional(Type.Boolean({ description: 'Whether the client asked for a stream.' })),
+    inner: Type.Optional(
+      Type.Boolean({ description: 'Whether a plugin of this gateway makes the call for somebody, as `batch` does, instead of a client.' }),
+    ),
   },
   {
     ...strict,

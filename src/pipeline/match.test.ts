@@ -37,6 +37,8 @@ const all = ['admit', 'request', 'around', 'attempt', 'reply', 'event', 'settle'
 describe('when', () => {
   test.each<[Record<string, unknown>, SendOptions, boolean]>([
     [{ path: ['/v1/*'] }, {}, true],
+    [{ inner: false }, {}, true],
+    [{ inner: true }, {}, false],
     [{ path: ['/v2/*', '*completions'] }, {}, true],
     [{ path: ['/v1'] }, {}, false],
     [{ operation: ['chat'] }, {}, true],

@@ -18,6 +18,7 @@ export interface When {
   readonly tag?: readonly string[]
   readonly header?: Readonly<Record<string, readonly string[]>>
   readonly stream?: boolean
+  readonly inner?: boolean
 }
 
 export interface Condition {
@@ -52,6 +53,11 @@ export function compileCondition(when: When): Condition {
     const wanted = when.stream
     words.push(`stream: ${wanted}`)
     tests.push((x) => x.body?.stream === wanted)
+  }
+  if (when.inner !== undefined) {
+    const wanted = when.inner
+    words.push(`inner: ${wanted}`)
+    tests.push((x) => (x.inner !== undefined) === wanted)
   }
   return {
     needsBody: when.model !== undefined || when.stream !== undefined,

@@ -90,6 +90,15 @@ describe('ANYR-3', () => {
     const other = await stand.newKey()
     expect(words(await stand.ask(`${base}/batch/${made.json.id}`, { key: other.key }))[0]).toBe(404)
   })
+  test('ANYR-3: more requests than the limit of the key lets through in a minute', async () => {
+    const { key } = await stand.newKey({}, '5')
+    const made = await stand.ask(`${base}/batch`, { body: { requests: requests(100) }, key })
+    await eventually(
+      async () => (await stand.ask(`${base}/batch/${made.json.id}`, { key })).json,
+      (job) => /complete|ended/.test(job.status),
+    )
+    expect((await stand.ask(`${base}/batch/${made.json.id}/results?format=jsonl`, { key })).text.trim().split('\n')).toHaveLength(100)
+  })
   test('ANYR-3: survives a restart half-way, each item settled exactly once', async () => {
     const own = await startStand('anyrouter', { usd: '100', fields: generous })
     let calls = 0

@@ -27,6 +27,7 @@ test('LITE-1: paths with and without /v1, and virtual keys', async () => {
     expect((await stand.ask(`${prefix}/responses`, { body: { model: 'gpt-4o-mini', input: 'Hello' } })).json.object).toBe('response')
   }
   expect(stand.model.requests[0]!.body).not.toContainAnyKeys(['tags', 'num_retries'])
+  expect((await stand.ask('/chat/completions', { body: hello, key: null, headers: { 'x-litellm-api-key': stand.key } })).status).toBe(200)
   expect((await stand.ask('/v1/messages', { body: { ...hello, model: 'claude-sonnet-4-6', max_tokens: 10 } })).json.type).toBe('message')
   const openai = new OpenAI({ apiKey: stand.key, baseURL: stand.url })
   expect(
