@@ -240,6 +240,10 @@ export const config = Type.Object({
   affinity,
   concurrency,
   client,
+  health: Type.Boolean({
+    default: true,
+    description: '`/health`, which everybody may read, names the upstreams with a word of how each is',
+  }),
   providers_path: Type.Optional(
     Type.String({
       pattern: '^/[A-Za-z0-9/._-]+$',

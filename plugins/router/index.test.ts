@@ -34,6 +34,7 @@ const defaults: RouterConfig = {
   max_time: 0,
   hedge: 0,
   stitch: false,
+  health: true,
   breaker: { enabled: true, consecutive: 5, error_rate: 0.5, minimum: 20, window: 1000, cooldown: 1000, max_cooldown: 1000 },
   affinity: { enabled: true, ttl: 1000, warm: 1000, patience: 0, shared: false },
   checks: {},

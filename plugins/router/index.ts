@@ -97,9 +97,11 @@ export default definePlugin({
     }
     const words = () => publicStatus(tracks, host.upstreams, now())
     // several routers in one list know of their own calls only
-    host.health(host.id === 'router' ? 'upstreams' : `upstreams of ${host.id}`, () =>
-      Object.fromEntries(words().data.map(({ name, status }) => [name, status])),
-    )
+    if (config.health) {
+      host.health(host.id === 'router' ? 'upstreams' : `upstreams of ${host.id}`, () =>
+        Object.fromEntries(words().data.map(({ name, status }) => [name, status])),
+      )
+    }
     host.gauge('router_upstream_status', 'How each upstream is: 1 for the word that holds', () =>
       words().data.map(({ name, status }) => ({ value: 1, labels: { upstream: name, status } })),
     )

@@ -189,3 +189,16 @@ test('checks end with the gateway', async () => {
   await Bun.sleep(200)
   expect(own.looks.length).toBe(length)
 })
+
+test('who does not want upstreams named where everybody reads says so', async () => {
+  const own = await startLocalGateway(
+    JSON.stringify({
+      version: 1,
+      upstreams: { secret: { dialect: 'openai', base_url: servers[0]!.url, key: 'k' } },
+      models: { m: { targets: [{ upstream: 'secret', model: 'm' }] } },
+      plugins: [authPlugin, { use: 'router', with: { health: false } }],
+    }),
+  )
+  expect(await (await fetch(`${own.url}/health`)).json()).toEqual({ status: 'ok' })
+  await own.stop()
+})
