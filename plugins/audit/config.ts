@@ -57,7 +57,7 @@ export const config = Type.Object({
           minimum: 100,
           maximum: 10_000_000,
           default: 100_000,
-          description: 'Records that may wait on disk; further ones are lost, and counted',
+          description: 'Records that may wait on the disk; then `when_full` says what happens',
         }),
       },
       { description: 'webhook: where records are posted to' },
@@ -80,10 +80,12 @@ export const config = Type.Object({
     default: true,
     description: 'records: a reply ends when its record is on the disk: with false, some milliseconds before',
   }),
-  when_full: Type.Union([Type.Literal('refuse'), Type.Literal('go_on')], {
-    default: 'refuse',
-    description: 'records: when neither store nor spool takes records any more: refuse exchanges, or go on and count what is lost',
-  }),
+  when_full: Type.Optional(
+    Type.Union([Type.Literal('refuse'), Type.Literal('go_on')], {
+      description:
+        'When no more records can be kept (records: neither store nor spool takes them; webhook: `limit` of them wait; lines: the file takes none and 16 MB wait): refuse exchanges, or go on and count what is lost. By default refuse, with lines go_on',
+    }),
+  ),
   plugin_times: Type.Boolean({
     default: false,
     description: 'Keep how long each hook of each plugin took, also of those that did nothing, for the waterfall of `headgate audit show`',
@@ -135,3 +137,8 @@ export const config = Type.Object({
 })
 
 export type AuditConfig = Static<typeof config>
+
+/** What is to be done when no more records can be kept. */
+export function whenFull({ when_full, sink }: Pick<AuditConfig, 'when_full' | 'sink'>): 'refuse' | 'go_on' {
+  return when_full ?? (sink === 'lines' ? 'go_on' : 'refuse')
+}

@@ -7,7 +7,7 @@
  */
 
 import { Charged, definePlugin, type Exchange, type Outcome, Principal, PromptCache, Session, Trim } from 'headgate/plugin'
-import { type AuditConfig, config } from './config.ts'
+import { type AuditConfig, config, whenFull } from './config.ts'
 import { editsOf } from './edits.ts'
 import { type LinesSink, linesSink } from './lines-sink.ts'
 import { markedUp, mustBeExact } from './markup.ts'
@@ -17,6 +17,11 @@ import { redactor } from './redact.ts'
 import { traceIdOf } from './trace-id.ts'
 
 type X = Exchange<never, typeof Principal | typeof Session | typeof Trim | typeof PromptCache | typeof Charged, never, Under>
+
+const unrecorded = {
+  message: 'This gateway can not keep records now, and answers nothing unrecorded. Try again in a moment.',
+  retryAfter: 5,
+}
 
 export default definePlugin({
   api: 1,
@@ -68,6 +73,9 @@ export default definePlugin({
       config.sink === 'webhook' ? await (await import('./webhook-sink.ts')).webhookSink(host, config) : await linesSink(host, config)
     return {
       ...receipt,
+      ...(whenFull(config) === 'refuse' && {
+        admit: (x: Pick<X, 'refuse'>) => (sink.full ? x.refuse('store_unavailable', unrecorded) : undefined),
+      }),
       settle: (x, outcome) => sink.write(recordFrom(x, outcome)),
       health: sink.health,
       close: sink.close,
@@ -80,8 +88,7 @@ function recordsHooks(sink: RecordsSink, recordFrom: (x: X, outcome: Outcome) =>
   return {
     admit(x: Pick<X, 'id' | 'receivedAt' | 'operation' | 'dialect' | 'state' | 'refuse'>) {
       if (sink.refuses) {
-        const message = 'This gateway can not keep records now, and answers nothing unrecorded. Try again in a moment.'
-        return x.refuse('store_unavailable', { message, retryAfter: 5 })
+        return x.refuse('store_unavailable', unrecorded)
       }
       sink.begin(x, x.state)
       if (bodies) x.state.sampled = bodies.sampled()

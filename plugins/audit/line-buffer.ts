@@ -4,7 +4,7 @@
  *
  * States: idle (nothing pending) -> lingering (a timer runs) -> writing (one group) -> idle or lingering; writing -> failing when
  * an append throws (the group is kept, a retry timer runs) -> writing. A full buffer makes callers wait while the writer is
- * merely slow. Only when it is full and failing, or closed, is a line lost, and each such line is counted.
+ * merely slow. Only when it is full and failing, when thousands wait, or when it is closed, is a line lost, and each such line is counted.
  */
 
 export interface LineBufferOptions {
@@ -29,11 +29,15 @@ export interface LineBuffer {
   add(line: string): undefined | Promise<void>
   /** True while appending fails. */
   readonly failing: boolean
+  /** No room is left: callers wait, or lines are lost. */
+  readonly full: boolean
   /** Writes what is pending, trying a few times, and stops. */
   close(): Promise<void>
 }
 
 const triesAtClose = 3
+/** Lines whose callers wait. */
+const mostWaiting = 10_000
 /** Sizes in bytes: of the first block, and of the largest that is kept for the next group. */
 const firstBlock = 64 * 1024
 const largestIdle = 1024 * 1024
@@ -65,7 +69,11 @@ export function lineBuffer(options: LineBufferOptions): LineBuffer {
     return undefined
   }
 
-  function wait(line: string): Promise<void> {
+  function wait(line: string): Promise<void> | undefined {
+    if (waiting.length >= mostWaiting) {
+      options.onLost(1)
+      return undefined
+    }
     return new Promise((resolve) => waiting.push({ line, resolve }))
   }
 
@@ -156,6 +164,9 @@ export function lineBuffer(options: LineBufferOptions): LineBuffer {
     close,
     get failing() {
       return failing
+    },
+    get full() {
+      return pending >= options.limit
     },
   }
 }

@@ -12,7 +12,10 @@ const linger = 50
 const retry = 1000
 
 export interface LinesSink {
-  write(record: AuditRecord): void
+  /** A promise where the destination is slow: it resolves when there is room for the record. */
+  write(record: AuditRecord): Promise<void> | undefined
+  /** No record can be kept now. */
+  readonly full: boolean
   health(): string | undefined
   close(): Promise<void>
 }
@@ -45,7 +48,10 @@ export async function linesSink(host: Host, config: AuditConfig): Promise<LinesS
   })
 
   return {
-    write: (record) => void buffer.add(lineOf(record, config.fields, config.thread)),
+    write: (record) => buffer.add(lineOf(record, config.fields, config.thread)),
+    get full() {
+      return buffer.full
+    },
     health: () => (buffer.failing ? `audit lines cannot be written to ${name}` : undefined),
     close: () => buffer.close(),
   }

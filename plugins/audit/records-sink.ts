@@ -8,7 +8,7 @@
 
 import type { Host, Outcome, PrincipalValue } from 'headgate/plugin'
 import { type Bodies, bodiesOf, type Gathered, keepBodies } from './bodies.ts'
-import type { AuditConfig } from './config.ts'
+import { type AuditConfig, whenFull } from './config.ts'
 import { addGeneration } from './generation.ts'
 import type { Begun } from './in-flight.ts'
 import { openKeeper } from './keeper.ts'
@@ -47,6 +47,7 @@ export interface RecordsSink {
 /** @throws Error when the tables or the file of exchanges under way can't be made. */
 export async function recordsSink(host: Host, config: AuditConfig): Promise<RecordsSink> {
   const { thread } = config
+  const full = whenFull(config)
   const bodies = config.bodies && bodiesOf(config.bodies)
   const keeper = await openKeeper(
     host,
@@ -63,7 +64,7 @@ export async function recordsSink(host: Host, config: AuditConfig): Promise<Reco
   if (config.key_info.paths.length > 0) addKeyInfo(host, config.key_info)
 
   const dropped = (): boolean => {
-    if (config.when_full === 'refuse' ? !writer.overfull : !writer.full) return false
+    if (full === 'refuse' ? !writer.overfull : !writer.full) return false
     if (lostSince === 0) host.log.error('audit records are lost: neither store nor spool takes them, and memory is full')
     lostSince++
     lost.add(1)
@@ -73,7 +74,7 @@ export async function recordsSink(host: Host, config: AuditConfig): Promise<Reco
   return {
     bodies,
     get refuses() {
-      return config.when_full === 'refuse' && writer.full
+      return full === 'refuse' && writer.full
     },
     begin(x, under) {
       under.slot = inFlight.begin(begunOf(x, '', ''))

@@ -14,6 +14,9 @@ import { endOfInstance, rowId } from './tables.ts'
 /** Rows of one transaction, and milliseconds between two. */
 const chunk = 200
 const pause = 20
+/** Rows of one transaction at least, and milliseconds that it is to take. */
+const fewest = 10
+const moment = 10
 /** Rows of sums, which have no indexes. */
 const sumsChunk = 1000
 
@@ -69,24 +72,29 @@ async function forget(sql: SqlQuery, until: string): Promise<void> {
 export async function deleteExchanges(records: Records, before: number, signal: AbortSignal): Promise<number> {
   const heads = await records.sql<{ id: string }>`SELECT id FROM audit_head ORDER BY id`
   let deleted = 0
+  let size = chunk
   for (const { id } of heads) {
     for (;;) {
-      const count = await deleteSome(records, id, before)
+      const began = performance.now()
+      const count = await deleteSome(records, id, before, size)
       deleted += count
       if (signal.aborted) return deleted
-      if (count < chunk) break
-      await Bun.sleep(pause)
+      if (count < size) break
+      // pages that nobody has looked at for a month come from the disk: as many rows as go in a moment, and twice that long for the others
+      const took = performance.now() - began
+      size = Math.round(Math.min(chunk, Math.max(fewest, (size * moment) / took)))
+      await Bun.sleep(Math.max(pause, took * 2))
     }
   }
   return deleted
 }
 
-async function deleteSome(records: Records, instance: string, before: number): Promise<number> {
+async function deleteSome(records: Records, instance: string, before: number, size: number): Promise<number> {
   return await records.transaction(async (sql) => {
     const [head] = await sql<{ from_seq: bigint; rolled: bigint }>`SELECT from_seq, rolled FROM audit_head WHERE id = ${instance}`
     if (!head) return 0
     const rows = await sql<{ id: string; seq: bigint; hash: string; ended_at: bigint }>`SELECT id, seq, hash, ended_at FROM audit_exchange
-      WHERE id > ${rowId(instance, head.from_seq)} AND id < ${endOfInstance(instance)} ORDER BY id LIMIT ${chunk}`
+      WHERE id > ${rowId(instance, head.from_seq)} AND id < ${endOfInstance(instance)} ORDER BY id LIMIT ${size}`
     const young = rows.findIndex((row) => row.ended_at >= BigInt(before) || row.seq > head.rolled)
     const old = young < 0 ? rows : rows.slice(0, young)
     const last = old.at(-1)
@@ -118,7 +126,8 @@ async function deleteSessions(records: Records, before: number, signal: AbortSig
     const [end] = await sql<{
       session: string
     }>`SELECT session FROM audit_session WHERE day = ${day} ORDER BY session LIMIT 1 OFFSET ${sumsChunk}`
-    if (end && end.session > first.session) await sql`DELETE FROM audit_session WHERE day = ${day} AND session < ${end.session}`
+    if (!end) await sql`DELETE FROM audit_session WHERE day = ${day}`
+    else if (end.session > first.session) await sql`DELETE FROM audit_session WHERE day = ${day} AND session < ${end.session}`
     else await sql`DELETE FROM audit_session WHERE day = ${day} AND session = ${first.session}`
     await Bun.sleep(pause)
   }

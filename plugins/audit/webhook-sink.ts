@@ -5,13 +5,14 @@
  *     write ──▶ outbox on disk ──▶ POST, one at a time over all instances ──▶ 2xx: removed
  *                                      └▶ else: again, after 1 s, 2 s … 5 min, or when the receiver says
  *
- * A receiver may see a record twice, after a crash, and tells it by its id.
+ * A receiver may see a record twice, after a crash or when its answer was lost, and tells it by its id; it misses none. When more wait than the
+ * operator allows, new exchanges are refused, or go on and are counted as lost.
  */
 
 import { createHmac } from 'node:crypto'
 import type { Host } from 'headgate/plugin'
 import { newInstanceId } from './chain.ts'
-import type { AuditConfig } from './config.ts'
+import { type AuditConfig, whenFull } from './config.ts'
 import type { LinesSink } from './lines-sink.ts'
 import { lineOf } from './record.ts'
 import { migrations, rowId } from './tables.ts'
@@ -46,6 +47,8 @@ export async function webhookSink(host: Host, config: AuditConfig): Promise<Line
   /** Rows on disk, as counted last, and written since. */
   let waiting = 0
   let trouble: string | undefined
+  /** Last record of the batch that failed. */
+  let again: string | undefined
   let notBefore = 0
   let pause = firstPause
 
@@ -64,15 +67,16 @@ export async function webhookSink(host: Host, config: AuditConfig): Promise<Line
     const [count] = await records.sql<{ n: bigint }>`SELECT count(*) AS n FROM audit_outbox WHERE sink = ${host.id}`
     waiting = Number(count!.n)
     for (let after = ''; !signal.aborted; ) {
+      // what failed is posted again as it was: receivers tell it by webhook-id
       const rows = await records.sql<{ id: string; line: string }>`SELECT id, line FROM audit_outbox
-        WHERE sink = ${host.id} AND id > ${after} ORDER BY id LIMIT ${target.batch}`
+        WHERE sink = ${host.id} AND id > ${after} AND id <= ${again ?? '~'} ORDER BY id LIMIT ${target.batch}`
       const [first] = rows
       const last = rows.at(-1)
       if (!first || !last) return
       const problem = await post(
         host,
         target,
-        first.id,
+        `${first.id}-${last.id.slice(last.id.lastIndexOf('.') + 1)}`,
         `{"type":"audit.exchanges","records":[${rows.map((r) => r.line).join(',')}]}`,
         signal,
       )
@@ -80,12 +84,14 @@ export async function webhookSink(host: Host, config: AuditConfig): Promise<Line
       if (problem) {
         if (trouble === undefined) log.warn('the audit webhook fails; records wait and are posted again', { problem: problem.message })
         trouble = problem.message
+        again = last.id
         notBefore = host.now() + Math.max(problem.retryAfter ?? 0, pause * (0.75 + Math.random() / 4))
         pause = Math.min(pause * 2, longestPause)
         return
       }
       if (trouble !== undefined) log.info('the audit webhook takes records again')
       trouble = undefined
+      again = undefined
       pause = firstPause
       await records.sql`DELETE FROM audit_outbox WHERE sink = ${host.id} AND id >= ${first.id} AND id <= ${last.id}`
       waiting -= rows.length
@@ -98,13 +104,19 @@ export async function webhookSink(host: Host, config: AuditConfig): Promise<Line
   })
 
   return {
+    get full() {
+      return waiting >= target.limit || writer.full
+    },
     write(record) {
-      if (waiting >= target.limit || writer.overfull) {
+      // those that were under way when it became full still find room
+      const room = whenFull(config) === 'refuse' ? target.limit + inMemory : target.limit
+      if (waiting >= room || writer.overfull) {
         lost.add(1)
-        return
+        return undefined
       }
       const line = lineOf(record, config.fields, config.thread).trimEnd()
       writer.add({ row: { id: rowId(instance, ++seq), sink: host.id, line }, slot: -1 })
+      return undefined
     },
     health: () => (waiting >= target.limit ? `the audit webhook does not take records, and ${waiting} wait: ${trouble ?? ''}` : undefined),
     async close() {

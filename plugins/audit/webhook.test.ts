@@ -76,6 +76,44 @@ test('a receiver that fails gets all of it later, not sooner than it says', asyn
   expect(ids()).toEqual(sent)
 })
 
+test('a batch whose answer was lost comes again as it was, under the same id, whatever came meanwhile', async () => {
+  answer = () => new Response('too late', { status: 504 })
+  await start()
+  const first = (await kit.chat()).id
+  await soon(() => posts.length === 1)
+  const second = (await kit.chat()).id
+  await soon(() => posts.length >= 2)
+  expect(posts[1]!.body).toBe(posts[0]!.body)
+  expect(posts[1]!.headers.get('webhook-id')).toBe(posts[0]!.headers.get('webhook-id')!)
+  answer = () => new Response('ok')
+  posts = []
+  await soon(async () => (await waiting()) === 0)
+  expect(ids()).toEqual([first, second])
+  expect(new Set(posts.map((p) => p.headers.get('webhook-id'))).size).toBe(posts.length)
+})
+
+test.each([
+  ['refuse', 503],
+  [undefined, 503],
+  ['go_on', 200],
+])('when as many wait as may (when_full: %p)', async (when_full, status) => {
+  answer = () => new Response('no', { status: 500 })
+  kit = await testPlugin(audit, {
+    with: { sink: 'webhook', webhook: { url: `http://127.0.0.1:${receiver.port}/in`, limit: 100 }, ...(when_full && { when_full }) },
+  })
+  for (let i = 0; i < 100; i++) expect((await kit.chat()).status).toBe(200)
+  await soon(async () => (await waiting()) === 100)
+  expect((await kit.chat()).status).toBe(status)
+  const lost = /^headgate_audit_webhook_lost (\d+)/m.exec(kit.metrics())?.[1]
+  // who is refused leaves a record too: there is room for those
+  expect(lost).toBe(when_full === 'go_on' ? '1' : undefined)
+  expect(kit.metrics()).toContain('headgate_audit_webhook_waiting 10')
+  // the receiver is back: all goes, and so does the gateway
+  answer = () => new Response('ok')
+  await soon(async () => (await waiting()) === 0)
+  expect((await kit.chat()).status).toBe(200)
+})
+
 test('while the store is down records wait, and are posted when it is back', async () => {
   await start()
   await kit.chat()
