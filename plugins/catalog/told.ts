@@ -33,6 +33,8 @@ export function fullModel(model: Model, options: TellOptions): object {
   const price = priceOf(model, now)
   const modalities = catalog.modalities(model)
   const { input, output } = modalities
+  const [first] = model.targets
+  const parameters = first && catalog.parameters(first)
   const limits = context === null && maxOutput === null ? null : { prompt_tokens: context, completion_tokens: maxOutput }
   return {
     ...openaiModel(model),
@@ -51,6 +53,7 @@ export function fullModel(model: Model, options: TellOptions): object {
     pricing: price ? pricing(price, pricePer, markup) : {},
     top_provider: topProvider(model),
     per_request_limits: limits,
+    ...(parameters && { supported_parameters: parameters }),
     is_free: isFree(price),
     expiration_date: dateOf(model.deprecation?.sunset),
   }
@@ -77,7 +80,7 @@ export function endpointsOf(model: Model, options: TellOptions): object {
       max_prompt_tokens: null,
       pricing: price ? pricing(price, options.pricePer, options.markup) : {},
       quantization: 'unknown',
-      supported_parameters: [],
+      supported_parameters: options.catalog.parameters(target) ?? [],
       status: 0,
     }
   })

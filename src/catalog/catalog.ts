@@ -26,7 +26,7 @@ const onlyText: Modalities = { input: ['text'], output: ['text'] }
 
 /**
  * Builds the catalogue. `dialectOf` names the API family that an upstream speaks; `list` is the price list; `known` says what is known of what a
- * target's model takes and gives, `promptCache` what is known of its provider's cache.
+ * target's model takes and gives, `promptCache` what is known of its provider's cache, `parameters` what requests may say to it.
  */
 export function createCatalog(
   models: readonly Model[],
@@ -34,6 +34,7 @@ export function createCatalog(
   list: readonly ListedModel[] = [],
   known: (target: Target) => Modalities | undefined = () => undefined,
   promptCache: Catalog['promptCache'] = () => undefined,
+  parameters: Catalog['parameters'] = () => undefined,
 ): Catalog {
   const book = createPriceBook(list)
   const exact = new Map<string, Model>()
@@ -75,6 +76,7 @@ export function createCatalog(
       return list && priceAt(list, at)
     },
     promptCache,
+    parameters,
   }
 }
 

@@ -87,6 +87,8 @@ export interface Catalog {
   list(): readonly Model[]
   /** What a model takes and gives: as the operator says, else what is known of its kind at its first target, else text. */
   modalities(model: Model): Modalities
+  /** Parameters of a request, by the names of OpenAI's API, that are understood at a target; undefined when nothing is known. */
+  parameters(target: Target): readonly string[] | undefined
   /** Some model is for callers of some tiers only. */
   readonly tiered: boolean
   /** The nearest known ids, for "did you mean". */

@@ -28,6 +28,7 @@ import { buildInstances, closeInstances, closeUnused, type LiveInstance, setupTi
 import { type KeptStores, keptStores } from './kept-stores.ts'
 import { knownCaches } from './known-caches.ts'
 import { knownModalities } from './known-modalities.ts'
+import { knownParameters } from './known-parameters.ts'
 import type { Builtins } from './load-plugin.ts'
 import { ownMetrics } from './own-metrics.ts'
 import { apisOf, loadWithDialects } from './plugin-dialects.ts'
@@ -266,7 +267,14 @@ function catalogOf({ config }: LoadResult): Catalog {
   const families = new Map(config?.upstreams.map((u) => [u.name, u.dialect]))
   const known = knownModalities(config?.upstreams ?? [])
   const caches = knownCaches(config?.upstreams ?? [])
-  return createCatalog(config?.models ?? [], (name) => families.get(name), config?.priceList?.models, known, caches)
+  return createCatalog(
+    config?.models ?? [],
+    (name) => families.get(name),
+    config?.priceList?.models,
+    known,
+    caches,
+    knownParameters(config?.upstreams ?? []),
+  )
 }
 
 /** Calls `ready` of new instances; the first failure, if any. */

@@ -57,10 +57,21 @@ test('ORLK-3: models, without a key too, with prices per token as texts; one of 
     architecture: { input_modalities: ['text', 'image', 'file'], output_modalities: ['text'], tokenizer: expect.anything() },
     pricing: { prompt: '0.00000015', completion: '0.0000006' },
     top_provider: { context_length: 128000, max_completion_tokens: 16384 },
+    supported_parameters: expect.arrayContaining([
+      'max_tokens',
+      'temperature',
+      'tools',
+      'tool_choice',
+      'response_format',
+      'structured_outputs',
+    ]),
   })
   expect((await stand.ask(`${base}/models/count`, { key: null })).json.data.count).toBe(3)
   const { data } = (await stand.ask(`${base}/models/${hello.model}/endpoints`)).json
-  expect(data).toMatchObject({ id: hello.model, endpoints: [{ provider_name: 'openai' }] })
+  expect(data).toMatchObject({
+    id: hello.model,
+    endpoints: [{ provider_name: 'openai', supported_parameters: expect.arrayContaining(['tools']) }],
+  })
   expect((await stand.ask(`${base}/providers`, { key: null })).json.data).toHaveLength(3)
 })
 
