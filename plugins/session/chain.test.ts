@@ -1,9 +1,11 @@
-import { describe, expect, test } from 'bun:test'
+import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import fc from 'fast-check'
 import type { PromptUnit } from 'headgate/plugin'
 import { cacheMarks, without } from './cache-marks.ts'
 import { chainOf } from './chain.ts'
 import { envelopeOf } from './envelope.ts'
+
+setDefaultTimeout(30_000)
 
 const utf8 = new TextEncoder()
 

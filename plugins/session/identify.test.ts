@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'bun:test'
+import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import fc from 'fast-check'
 import type { PromptUnit } from 'headgate/plugin'
 import { chainOf } from './chain.ts'
@@ -6,6 +6,8 @@ import { type Found, identifier } from './identify.ts'
 import { type Caller, callers } from './ids.ts'
 import { knownSessions } from './known.ts'
 import { settleSession } from './settle.ts'
+
+setDefaultTimeout(30_000)
 
 interface Said {
   readonly role: string

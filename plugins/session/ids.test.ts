@@ -1,6 +1,8 @@
-import { describe, expect, test } from 'bun:test'
+import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import fc from 'fast-check'
 import { callers } from './ids.ts'
+
+setDefaultTimeout(30_000)
 
 describe('ids', () => {
   test('two callers never meet, whatever they are called and whatever they send', () => {
