@@ -6,6 +6,7 @@ import { afterEach, describe, expect, test } from 'bun:test'
 import { definePlugin, type Plugin, promptCacheStatus } from '../../src/plugin/index.ts'
 import { type CacheStand, type StandOptions, startCacheStand, startProvider } from '../support/cache-stand.ts'
 import { redisMissing, startRedis } from '../support/redis-server.ts'
+import { until } from '../support/within.ts'
 
 const ends: (() => Promise<unknown>)[] = []
 afterEach(async () => {
@@ -353,15 +354,22 @@ describe('two instances', () => {
         a.now = value
         b.now = value
       }
+      /** What is shared is written behind the exchange's back. */
+      const shared = (moment: number) =>
+        until(5000, `the lane as of ${moment} in Redis`, async () => {
+          const keys = (await redis.cli('keys', '*lane:*')).split('\n').filter((key) => key !== '')
+          const values = await Promise.all(keys.map((key) => redis.cli('get', key)))
+          return values.some((value) => value.includes(String(moment)))
+        })
       provider.bill = warmed
       await a.ask('/v1/messages', body(1), inSession)
       at = a.now
-      await Bun.sleep(50) // what is shared is written behind the exchange's back
+      await shared(at)
       now(a.now + 301_000)
       await b.ask('/v1/messages', body(2), inSession)
       expect(b.sent.at(-1)!.text).toContain('"ttl":"1h"')
       at = b.now
-      await Bun.sleep(50)
+      await shared(at)
       provider.bill = lost
       now(b.now + 10_000)
       await a.ask('/v1/messages', body(2, { messages: body(2).messages.with(2, { role: 'user', content: 'QUESTION 1' }) }), inSession)

@@ -3,7 +3,7 @@
  */
 
 import { afterEach, describe, expect, test } from 'bun:test'
-import { type CacheStand, type Sent, type StandOptions, startCacheStand } from '../support/cache-stand.ts'
+import { type CacheStand, type Sent, type StandOptions, startCacheStand, startProvider } from '../support/cache-stand.ts'
 import { until } from '../support/within.ts'
 
 const stands: CacheStand[] = []
@@ -206,6 +206,46 @@ describe('a provider that caches by itself and knows marks', () => {
     expect(sent.replace(/,"prompt_cache_key":"[^"]*"/, '')).toBe(text.replace('"chat"', '"gpt-test"'))
     expect(cache?.attribution).toBe('client')
   })
+})
+
+test('Claude behind Chat: marks on the parts of system and of the last message that may bear one', async () => {
+  const provider = startProvider()
+  const s = await stand({
+    provider,
+    config: {
+      upstreams: {
+        via: {
+          dialect: 'openai',
+          base_url: `${provider.url}/v1`,
+          key: 'k',
+          capabilities: { cache_marks: true },
+          prompt_cache_facts: { 'anthropic/*': { caching: 'marks', marks: 'cache_control', look_back: 20, write: 1.25, read: 0.1 } },
+        },
+      },
+      models: { chat: { targets: [{ upstream: 'via', model: 'anthropic/claude-sonnet-4.5' }] } },
+    },
+  })
+  const [url, body] = clients.chat!('chat')
+  const { cache } = await s.ask(url, body)
+  const sent = last(s).json.messages as { content: unknown }[]
+  expect(marked(last(s))).toEqual([0, 3])
+  expect(sent[3]!.content).toEqual([{ type: 'text', text: 'found', cache_control: { type: 'ephemeral' } }])
+  expect(sent[2]!.content).toBeNull()
+  expect(cache?.attribution).toBe('gateway')
+  // the model's last turn has no text: what comes before it bears the mark
+  const spoken = (body as { messages: object[] }).messages.slice(0, 3)
+  await s.ask(url, { ...body, messages: spoken })
+  expect(marked(last(s))).toEqual([0, 1])
+  await provider.stop()
+})
+
+test("Claude at Bedrock in its own API: as at its maker's", async () => {
+  const s = await stand()
+  const [url, body] = clients.messages!('invoke')
+  await s.ask(url, body)
+  expect(last(s).path).toEndWith('/invoke')
+  expect(last(s).json.anthropic_version).toBe('bedrock-2023-05-31')
+  expect(marked(last(s))).toEqual(['system', 2])
 })
 
 describe('keys', () => {

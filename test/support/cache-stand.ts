@@ -161,6 +161,7 @@ export async function startCacheStand(options: StandOptions = {}): Promise<Cache
       openai: { dialect: 'openai', base_url: `${url}/v1`, apis: ['chat'], ...shared },
       responses: { dialect: 'openai', base_url: `${url}/v1`, apis: ['responses'], ...shared },
       gemini: { dialect: 'gemini', base_url: url, ...shared },
+      invoke: { dialect: 'anthropic', host: 'bedrock', base_url: url, key: 'k', bedrock: { region: 'us-west-2' }, ...facts },
       bedrock: {
         dialect: 'anthropic',
         host: 'bedrock',
@@ -171,6 +172,7 @@ export async function startCacheStand(options: StandOptions = {}): Promise<Cache
       },
     },
     models: {
+      invoke: target('invoke', 'anthropic.claude-sonnet-4-5-20250929-v1:0'),
       claude: target('anthropic', 'claude-sonnet-4-5'),
       chat: target('openai', 'gpt-test'),
       responses: target('responses', 'gpt-test'),

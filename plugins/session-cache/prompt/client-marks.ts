@@ -20,8 +20,9 @@ const maxParsed = 64
 
 /**
  * @param known so many units at the beginning of the list have been looked at before, and nothing was there
+ * @param marking the client is known to mark: then the name alone will do
  */
-export function hasMarks(body: Uint8Array, units: readonly PromptUnit[], dialect: string, known = 0): boolean {
+export function hasMarks(body: Uint8Array, units: readonly PromptUnit[], dialect: string, known = 0, marking = false): boolean {
   const names = namesOf[dialect]
   if (!names) return false
   const bytes = bufferOf(body)
@@ -31,6 +32,7 @@ export function hasMarks(body: Uint8Array, units: readonly PromptUnit[], dialect
     for (const name of names) {
       const quoted = quotedNames.get(name)!
       for (let at = keyBetween(bytes, quoted, start, end); at >= 0; at = keyBetween(bytes, quoted, at + 1, end)) {
+        if (marking) return true
         const unit = units.find((u) => u.start <= at && at < u.end)
         // outside the prompt it is a member of the request itself
         if (!unit || ++parsed > maxParsed || marked(bytes, unit, names)) return true

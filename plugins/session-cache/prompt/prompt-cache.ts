@@ -99,10 +99,11 @@ export function createPromptPart(host: Host, config: PromptConfig, memory: numbe
     const sameRoute = lane !== undefined && lane.upstream === call.upstream && lane.model === call.model
     const compared = lane && sameRoute ? compare(lane.sent, body, units) : undefined
     const { same = 0, change } = compared ?? {}
-    const looked = !call.translated && lane?.sent.kept && !lane.marked ? same : 0
-    const byClient =
-      (call.translated && hasMarks(x.request.bytes, x.request.units, x.dialect)) ||
-      (!call.translated && hasMarks(body, units, call.dialect, looked))
+    const looked = !call.translated && lane && !lane.marked ? same : 0
+    const marking = lane?.marked === true
+    const byClient = call.translated
+      ? hasMarks(x.request.bytes, x.request.units, x.dialect, 0, marking)
+      : hasMarks(body, units, call.dialect, looked, marking)
     const byOption = call.translated && !byClient && hasMarks(body, units, call.dialect)
     const session = x.peek(Session)
     const last = lane?.at ?? session?.last?.at
