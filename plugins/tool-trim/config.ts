@@ -26,6 +26,14 @@ export const config = Type.Object({
     description: 'References reach so many tool results back',
   }),
   min_tokens: Type.Integer({ default: 64, minimum: 1, maximum: 100_000, description: 'Results of fewer tokens stay as they are' }),
+  min_prompt: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: 1_000_000,
+      description:
+        "Results with fewer tokens of prompt before them stay as they are; when absent the shortest prompt that the model's provider caches: a prompt that trimming brings below it would not be cached at all",
+    }),
+  ),
   max_result: Size({ default: '256kb', description: 'Results of more characters stay as they are: each costs time while others wait' }),
   models: globs('Models, as clients ask for them, for which anything is trimmed', ['*']),
   not_models: globs('Models for which nothing is: those that references would confuse'),

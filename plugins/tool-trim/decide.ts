@@ -3,7 +3,7 @@
  * ledger says what was sent before; then that stands. Works message by message and lets others run in between.
  */
 
-import { estimateText, type Json, type PromptUnit, type RequestView } from 'headgate/plugin'
+import { estimateBytes, estimateText, type Json, type PromptUnit, type RequestView } from 'headgate/plugin'
 import { type Chain, isAnswer, keyAfter, keyBefore, keyText } from './chain.ts'
 import { parseReference } from './classes/index.ts'
 import { references } from './classes/references.ts'
@@ -36,6 +36,8 @@ export interface Deciding {
   readonly masked: ReadonlySet<string>
   /** Messages before this one stay as they are, unless something else was sent. */
   readonly floor: number
+  /** Results with fewer tokens of prompt before them stay: the provider would cache nothing of a prompt that is shorter. */
+  readonly minPrompt: number
   /** The only result of the messages from here on answers a call that was forced. */
   readonly forcedFrom: number
   /** Whether a message was changed by another plugin: it is left to it. */
@@ -140,9 +142,23 @@ export async function decide(
       record.hash = Bun.hash.wyhash(o.request.bytes.subarray(unit.start, unit.end)) as bigint
     }
     records.push(record)
+    if (reader.before < o.minPrompt) reader.before += estimateBytes(o.request.bytes, unit.start, Math.min(unit.end, unit.start + enough(o)))
     if (index === root) atRoot = reader.snapshot()
   }
   return atRoot
+}
+
+/** Bytes that are as many tokens as are asked for, whatever stands there. */
+const enough = (o: Pick<Deciding, 'minPrompt'>): number => o.minPrompt * 16
+
+/** Tokens of tools and system, as far as they matter. */
+export function tokensOfLead(request: RequestView, minPrompt: number): number {
+  let tokens = 0
+  for (const { kind, start, end } of request.units) {
+    if (kind === 'message' || tokens >= minPrompt) break
+    tokens += estimateBytes(request.bytes, start, Math.min(end, start + enough({ minPrompt })))
+  }
+  return tokens
 }
 
 function stays(o: Deciding, result: Result, facts: CallFacts, text: string, index: number, unit: PromptUnit): boolean {
@@ -172,7 +188,8 @@ function decideText(o: Deciding, at: At): TextRecord {
   if (fixed) return asItIs()
   if (o.masked.has(id)) return recordOf(o, at, { json: JSON.stringify(maskOf(facts, text)), masked: true })
   const sent = o.sent.get(id)
-  if (sent === undefined && index < o.floor) return asItIs()
+  const early = index < o.floor || o.reader.before < o.minPrompt
+  if (early && (sent === undefined || sent === null)) return asItIs()
   const trimmed = o.trim(result, history)
   for (const name of trimmed.refused) o.told.refused(name)
   const json = trimmed.text === text ? undefined : JSON.stringify(trimmed.text)

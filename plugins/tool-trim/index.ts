@@ -44,6 +44,9 @@ interface Trimming {
   kept: Promise<void> | undefined
 }
 
+/** Estimates are off by a tenth, for better or worse. */
+const estimateMargin = 1.2
+
 const conversations: ReadonlySet<Operation> = new Set<Operation>(['chat', 'messages', 'responses', 'generate', 'converse'])
 
 export default definePlugin({
@@ -95,6 +98,15 @@ export default definePlugin({
     })
     addRoutes(host, { sessions: known, rereads: files, branches: running })
 
+    /** Tokens of the shortest prompt that is cached by whoever may serve a model. */
+    const shortestCached = (model: string): number => {
+      let shortest = 0
+      for (const target of host.catalog.find(model)?.targets ?? []) {
+        const facts = host.catalog.promptCache(target.upstream, target.model)
+        if (facts && facts.caching !== 'none') shortest = Math.max(shortest, facts.minimum)
+      }
+      return shortest * estimateMargin
+    }
     /** Writes down what is sent, while it is on its way. */
     const keep = async ({ claims, writes }: Passed): Promise<void> => {
       try {
@@ -123,6 +135,7 @@ export default definePlugin({
           scope: x.peek(Principal)?.id ?? '',
           session,
           more: x.peek(Trimmers) ?? [],
+          minPrompt: config.min_prompt ?? shortestCached(x.request.model),
           now: host.now(),
         })
         if (!passed) return

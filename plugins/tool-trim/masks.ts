@@ -32,11 +32,5 @@ function isOld(text: TextRecord, texts: readonly TextRecord[], mayRunAgain: (too
   const { kind, tool, read } = text.facts
   if (kind === 'api') return mayRunAgain(tool)
   if (!read) return true
-  return texts.some(
-    (later) =>
-      later.ordinal > text.ordinal &&
-      !later.fixed &&
-      later.facts.read?.path === read.path &&
-      (later.facts.read.part === '' || later.facts.read.part === read.part),
-  )
+  return texts.some((later) => later.ordinal > text.ordinal && !later.fixed && later.facts.read?.path === read.path)
 }

@@ -9,7 +9,7 @@
 import { globMatcher, type Json, type PromptUnit, type RequestView, type SessionValue, type Trimmer } from 'headgate/plugin'
 import type { Branch, Branches, Standing } from './branch.ts'
 import { type Chain, isAnswer, keyText, promptChain, rootKey, sameKey } from './chain.ts'
-import { type Deciding, decide, type ReadUnit, readUnits, type Told } from './decide.ts'
+import { type Deciding, decide, type ReadUnit, readUnits, type Told, tokensOfLead } from './decide.ts'
 import { factsOf } from './facts.ts'
 import { forcesCall } from './forced.ts'
 import { type Ledger, packed } from './ledger.ts'
@@ -41,6 +41,8 @@ export interface PassInput {
   readonly scope: string
   readonly session: SessionValue
   readonly more: readonly Trimmer[]
+  /** Tokens of the shortest prompt that is cached. */
+  readonly minPrompt: number
   readonly now: number
 }
 
@@ -128,13 +130,19 @@ export function passing(deps: PassDeps): (input: PassInput) => Promise<Passed | 
     const arm = standing.control ? 'control' : 'trimmed'
     const told: Told = { ...deps.told, referred: () => rereads.referred(arm), again: () => rereads.again(arm) }
     const compiled = compiledOf(state.policy)
+    const newReader = () => {
+      const reader = new Reader(boundsOf(state.policy), compiled.facts)
+      reader.before = tokensOfLead(request, input.minPrompt)
+      return reader
+    }
     const deciding = (more: Partial<Deciding>): Deciding => ({
       request,
       dialect,
       chain,
       policy: state.policy,
       trim: trimOf(state.policy, !state.refsOff, input.more),
-      reader: more.reader ?? new Reader(boundsOf(state.policy), compiled.facts),
+      reader: more.reader ?? newReader(),
+      minPrompt: input.minPrompt,
       isOff: compiled.isOff,
       sent: standing.control ? emptyMap : sent.decisions,
       masked: standing.control ? emptySet : sent.masked,

@@ -17,6 +17,7 @@ export interface ReaderState {
   readonly turn: number
   readonly answering: boolean
   readonly referred: readonly Referred[]
+  readonly before: number
 }
 
 /** Calls whose results have not come; more are forgotten, the oldest first. */
@@ -28,6 +29,8 @@ export class Reader {
   ordinal = 0
   /** Answers of the model so far. */
   turn = 0
+  /** Tokens of the prompt so far, about; not counted any more once they are enough for a cache. */
+  before = 0
   private answering = false
   /** Files that were given with references in the last turns. */
   private referred: Referred[] = []
@@ -85,18 +88,19 @@ export class Reader {
   }
 
   snapshot(): ReaderState {
-    const { ordinal, turn, answering, referred } = this
-    return { seen: this.history.seen.slice(), calls: [...this.calls], ordinal, turn, answering, referred }
+    const { ordinal, turn, answering, referred, before } = this
+    return { seen: this.history.seen.slice(), calls: [...this.calls], ordinal, turn, answering, referred, before }
   }
 
   /** A reader that goes on from a state. */
-  from({ seen, calls, ordinal, turn, answering, referred }: ReaderState): Reader {
+  from({ seen, calls, ordinal, turn, answering, referred, before }: ReaderState): Reader {
     const reader = new Reader(this.bounds, this.factsOf)
     for (const text of seen) reader.history.add(text)
     for (const [key, call] of calls) reader.calls.set(key, call)
     reader.ordinal = ordinal
     reader.turn = turn
     reader.answering = answering
+    reader.before = before
     reader.referred = [...referred]
     return reader
   }

@@ -35,13 +35,14 @@ export function rereads(state: State, found: (trimmed: number, control: number) 
     state
       .add(`k:${arm}:${what}`, 1, ttl)
       .then(
-        (total) => Math.max(counts[arm][what], total),
-        () => counts[arm][what] + 1, // the store is away
+        (total) => {
+          counts[arm][what] = Math.max(counts[arm][what], total)
+        },
+        () => {
+          counts[arm][what]++ // the store is away
+        },
       )
-      .then((total) => {
-        counts[arm][what] = total
-        judge()
-      })
+      .then(judge)
   }
   const judge = () => {
     const { trimmed, control } = counts
