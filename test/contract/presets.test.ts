@@ -3,6 +3,8 @@
 import { describe, expect, test } from 'bun:test'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Errors } from 'typebox/schema'
+import { parse } from 'yaml'
 import { projectFiles, read } from '../source-files.ts'
 import { gateways, rowIds, rowOf } from './rows.ts'
 import { root } from './stand.ts'
@@ -42,6 +44,8 @@ describe('a preset', () => {
       const lines = text.split('\n')
       expect(lines.length).toBeLessThanOrEqual(130)
       expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(240)
+      const schema = JSON.parse(read('config/gateway.schema.json'))
+      expect(Errors(schema, parse(text))[1]).toEqual([])
       // what belongs to a machine stands in variables: nothing else of it is in the file
       expect(text).not.toMatch(/127\.0\.0\.1:(?!8787|8788)|\/(tmp|root|var)\//)
     })
