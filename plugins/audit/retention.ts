@@ -72,7 +72,7 @@ async function forget(sql: SqlQuery, until: string): Promise<void> {
 export async function deleteExchanges(records: Records, before: number, signal: AbortSignal): Promise<number> {
   const heads = await records.sql<{ id: string }>`SELECT id FROM audit_head ORDER BY id`
   let deleted = 0
-  let size = chunk
+  let size = fewest
   for (const { id } of heads) {
     for (;;) {
       const began = performance.now()
@@ -82,7 +82,7 @@ export async function deleteExchanges(records: Records, before: number, signal: 
       if (count < size) break
       // pages that nobody has looked at for a month come from the disk: as many rows as go in a moment, and twice that long for the others
       const took = performance.now() - began
-      size = Math.round(Math.min(chunk, Math.max(fewest, (size * moment) / took)))
+      size = Math.round(Math.min(chunk, size * 2, Math.max(fewest, (size * moment) / took)))
       await Bun.sleep(Math.max(pause, took * 2))
     }
   }
