@@ -71,6 +71,8 @@ export class ExchangeCore {
   /** The same moment on the monotonic clock. */
   readonly startedAt: number
   readonly plan: Plan
+  /** The end of its reply waits for settlement: a plugin asks for that, or made the call and may write down what it got only then. */
+  readonly holdsEnd: boolean
   readonly slots: unknown[]
   /** The body, once read. */
   body: RequestCore | undefined = undefined
@@ -109,6 +111,7 @@ export class ExchangeCore {
     this.query = arrival.query
     this.arrival = arrival
     this.plan = plan
+    this.holdsEnd = plan.holdsEnd || arrival.inner !== undefined
     this.receivedAt = receivedAt
     this.startedAt = performance.now()
     this.slots = new Array(slotCount())

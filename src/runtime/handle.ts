@@ -267,7 +267,7 @@ export class InferenceExchange implements DeliveryOptions {
     if (attempt && reply.stream && core.shadowOf === undefined)
       this.drain = this.snapshot.upstreams.get(attempt.upstream)?.onDisconnect === 'drain'
     const response = deliver(this)
-    return this.held && core.plan.holdsEnd ? heldUntil(this.held, response) : response
+    return this.held && core.holdsEnd ? heldUntil(this.held, response) : response
   }
 
   get resumable(): boolean {
@@ -321,7 +321,7 @@ export class InferenceExchange implements DeliveryOptions {
       if (done instanceof Promise) this.held = done.then(snapshot.leave)
       else snapshot.leave()
     }
-    return core.plan.holdsEnd ? (this.held ?? Promise.resolve()) : undefined
+    return core.holdsEnd ? (this.held ?? Promise.resolve()) : undefined
   }
 }
 

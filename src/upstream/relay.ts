@@ -130,7 +130,7 @@ export abstract class Relay implements StreamSink {
 
   /** All is handed over: settles, and ends the answer, now or when that is done. */
   protected settle(end: DeliveryEnd): void {
-    if (!this.o.core.plan.holdsEnd) this.controller.close()
+    if (!this.o.core.holdsEnd) this.controller.close()
     void this.o.onEnd(end)?.then(() => this.closeHeld())
   }
   private closeHeld(): void {

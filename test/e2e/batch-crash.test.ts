@@ -111,6 +111,25 @@ test('killed between the charge of a request and its result', async () => {
   expectBilledOnce(await reading(place, booksOf))
 })
 
+test('killed before the charge of a request whose reply was there: the result waits for the charge', async () => {
+  const place = join(folder, 'six.db')
+  provider.calls.length = 0
+  provider.before = async () => undefined
+  gateway = await startBatchGateway(provider, `sqlite:${place}`, { crashEarlyAt: 25, batch: { concurrency: 1 } })
+  await topUp(gateway, '1')
+  const id = await submitBatch(gateway, total)
+  await gateway.exited
+  expect(provider.calls).toHaveLength(25)
+  const done = await reading(place, (records) => records.sql<{ n: bigint }>`SELECT count(*) AS n FROM batch_item WHERE state = 'done'`)
+  expect([(await reading(place, booksOf)).charges.length, done[0]!.n]).toEqual([24, 24n])
+  gateway = await startBatchGateway(provider, `sqlite:${place}`)
+  expectWhole(await whenOver(gateway, id))
+  expect([...timesOf(provider.calls)].filter(([, n]) => n > 1)).toEqual([['r24', 2]])
+  await until(10_000, 'what the dead one held is given back', async () => (await reading(place, booksOf)).held === 0n)
+  await gateway.stop()
+  expectBilledOnce(await reading(place, booksOf))
+})
+
 test('stopped in good order: what runs comes to its end, and the rest is done after the next start', async () => {
   const place = join(folder, 'three.db')
   provider.calls.length = 0

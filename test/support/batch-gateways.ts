@@ -28,6 +28,13 @@ export default definePlugin({ api: 1, name: 'crash', summary: 'Dies', failure: '
     let n = 0
     return { settle(x) { if (x.inner && ++n === at) process.kill(process.pid, 'SIGKILL') } }
   } })`,
+  // ends it before that call is charged, but so late that its reply, were it not held, would have been seen
+  'crash-early.ts': `import { definePlugin, Type } from 'headgate/plugin'
+export default definePlugin({ api: 1, name: 'crash-early', summary: 'Dies', failure: 'open', config: Type.Object({ at: Type.Integer() }),
+  setup(_host, { at }) {
+    let n = 0
+    return { async settle(x) { if (x.inner && ++n === at) { await Bun.sleep(500); process.kill(process.pid, 'SIGKILL') } } }
+  } })`,
 }
 
 export interface BatchProvider {
@@ -62,7 +69,7 @@ export function startBatchProvider(): BatchProvider {
 export function startBatchGateway(
   provider: BatchProvider,
   records: string,
-  more: { crashAt?: number; batch?: object; drain?: string } = {},
+  more: { crashAt?: number; crashEarlyAt?: number; batch?: object; drain?: string } = {},
 ): Promise<GatewayProcess> {
   return startGateway({
     config: gatewayConfig({
@@ -74,6 +81,7 @@ export function startBatchGateway(
         { use: './batch.ts', with: { concurrency: 8, ...more.batch } },
         ...(more.crashAt === undefined ? [] : [{ use: './crash.ts', with: { at: more.crashAt } }]),
         { use: './budget.ts' },
+        ...(more.crashEarlyAt === undefined ? [] : [{ use: './crash-early.ts', with: { at: more.crashEarlyAt } }]),
         { use: 'router', with: { fallback: false } },
       ],
       more: {
