@@ -5,18 +5,10 @@
  */
 
 import type { StreamEvent } from 'headgate/plugin'
+import { saysNothing } from './stream-shape.ts'
 
 /** UTF-16 code units of text from which on nobody goes on. */
 const most = 1024 * 1024
-
-/** Frames that only give a stream its shape, or repeat what was told, by the dialect of the client. */
-const shapes: Readonly<Record<string, RegExp>> = {
-  'anthropic-messages':
-    /^\{\s*"type":\s*"(ping|content_block_stop|message_delta)"|"content_block":\s*\{[^{}]*"type":\s*"(text|thinking)"|"type":\s*"content_block_start".*"content_block":\s*\{[^{}]*"(text|thinking)":\s*""/s,
-  'openai-chat': /"choices":\s*\[\s*\]|"delta":\s*\{\s*\}|"delta":\s*\{\s*"role":\s*"assistant"\s*\}/,
-  'openai-responses':
-    /"type":\s*"response\.(in_progress|queued|content_part\.(added|done)|output_text\.done|reasoning_summary_part\.(added|done)|reasoning_summary_text\.done|reasoning_text\.done|keepalive)"|"type":\s*"response\.output_item\.(added|done)".*"item":\s*\{[^{}]*"type":\s*"(message|reasoning)"/s,
-}
 
 export class Said {
   text = ''
@@ -86,7 +78,7 @@ export class Said {
         this.barred = `a ${event.type}`
         return
       case 'native':
-        if (!shapes[this.dialect]?.test(event.data) || /"encrypted_content":\s*"/.test(event.data)) this.barred = 'something unknown'
+        if (!saysNothing(this.dialect, event.data)) this.barred = 'something unknown'
     }
   }
 }
