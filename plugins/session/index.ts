@@ -117,6 +117,7 @@ export default definePlugin({
         ...(session.parent !== undefined && { parent: session.parent }),
         ...(lane.last && { last: lane.last }),
         inputTokens: () => tokens.estimate(),
+        tokenRatio: tokens.ratio(),
       }
     }
 

@@ -32,6 +32,8 @@ interface Learned {
 
 /** The tokens of one request. What was scanned once is not scanned again. */
 export interface RequestTokens {
+  /** Tokens that its model is billed for, per estimated token: learned from its bills. */
+  ratio(): number
   estimate(): number
   /** The request was billed so much. @param trimmed tokens that were taken out of what was new in it */
   learn(input: number, trimmed: number): void
@@ -68,6 +70,7 @@ export function tokenEstimator(): TokenEstimator {
       const scanFresh = () => (fresh ??= scanUnits(bytes, units, anchor ? anchor.units : chain.lead, units.length))
       let estimate: number | undefined
       return {
+        ratio: () => ratioOf(model),
         estimate() {
           if (estimate !== undefined) return estimate
           const ratio = ratioOf(model)
