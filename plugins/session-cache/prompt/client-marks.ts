@@ -15,6 +15,8 @@ const namesOf: Readonly<Record<string, readonly string[]>> = {
   'bedrock-converse': ['cachePoint'],
 }
 const quotedNames = new Map([...new Set(Object.values(namesOf).flat())].map((name) => [name, Buffer.from(JSON.stringify(name))] as const))
+/** Bytes of the shortest name in quotes that is ever looked for, and more than a comma with its white space usually has. */
+const shortest = 8
 /** Pieces of one body that are parsed to see what the name is of; more of them are no accident. */
 const maxParsed = 64
 
@@ -48,10 +50,11 @@ function between(skipped: readonly PromptUnit[], length: number): [start: number
   const ranges: [number, number][] = []
   let from = 0
   for (const { start, end } of skipped) {
-    if (start > from) ranges.push([from, start])
+    // between two messages of a list there is a comma, and no member
+    if (start - from >= shortest) ranges.push([from, start])
     from = Math.max(from, end)
   }
-  if (from < length) ranges.push([from, length])
+  if (length - from >= shortest) ranges.push([from, length])
   return ranges
 }
 

@@ -64,12 +64,11 @@ export function compare(
 export function seen(body: Uint8Array, units: readonly PromptUnit[], earlier: SeenPrompt | undefined, same: number): SeenPrompt {
   const count = Math.min(units.length, maxHashes)
   const hashes = new BigUint64Array(count)
+  const known = earlier ? Math.min(count, same, earlier.hashes.length) : 0
+  if (earlier) hashes.set(earlier.hashes.subarray(0, known))
+  for (let i = known; i < count; i++) hashes[i] = hashOf(body, units[i]!)
   let size = 0
-  for (let i = 0; i < units.length; i++) {
-    const unit = units[i]!
-    size += unit.end - unit.start
-    if (i < count) hashes[i] = i < same && earlier && i < earlier.hashes.length ? earlier.hashes[i]! : hashOf(body, unit)
-  }
+  for (let i = 0; i < units.length; i++) size += units[i]!.end - units[i]!.start
   return { units: units.length, hashes, size, kept: { body, units } }
 }
 
