@@ -6,6 +6,7 @@
  */
 
 import type { Key } from './chain.ts'
+import type { Marks } from './marks.ts'
 import type { Policy } from './policy.ts'
 import type { Reader, ReaderState } from './reader.ts'
 import type { UnitRecord } from './record.ts'
@@ -36,7 +37,7 @@ export interface Branch {
   readonly standing: Standing
   readonly policy: Policy
   /** References that were sent, by their text, and what they stand for. */
-  readonly marks: Map<string, string>
+  readonly marks: Marks
   /** Whether references were used when the reader read. */
   readonly refs: boolean
 }
@@ -53,7 +54,6 @@ export interface Branches {
 /** Text of the history is kept, and an index of its lines: so many bytes for a character. */
 const perHistoryCharacter = 6
 const perUnit = 120
-const perText = 400
 
 export function branches(limit: number): Branches {
   const held = new Map<string, { readonly branch: Branch; readonly size: number }>()
@@ -92,9 +92,8 @@ export function branches(limit: number): Branches {
 }
 
 function sizeOf({ records, reader, marks }: Branch): number {
-  let size = records.length * perUnit
-  for (const { texts } of records) for (const { json } of texts) size += perText + 2 * (json?.length ?? 0)
+  let size = records.length * perUnit + 2 * marks.characters
+  for (const record of records) size += record.size
   for (const { text } of reader.history.seen) size += text.length * perHistoryCharacter
-  for (const [mark, lines] of marks) size += 2 * (mark.length + lines.length)
   return size
 }

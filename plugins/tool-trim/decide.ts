@@ -10,10 +10,11 @@ import { references } from './classes/references.ts'
 import type { CallFacts } from './facts.ts'
 import { argumentOf } from './facts.ts'
 import { unpacked } from './ledger.ts'
+import type { Marks } from './marks.ts'
 import { fits, type Policy } from './policy.ts'
 import { type Piece, type Result, readUnit } from './read-unit.ts'
 import type { Reader, ReaderState } from './reader.ts'
-import { emptyUnit, placeOf, type Saved, type TextRecord, type UnitRecord } from './record.ts'
+import { emptyUnit, placeOf, type Saved, sizeOfTexts, type TextRecord, type UnitRecord } from './record.ts'
 import type { Trim, TrimHistory } from './trimmer.ts'
 
 /** A message that was read, with the names of its texts in the ledger. */
@@ -42,7 +43,7 @@ export interface Deciding {
   readonly forcedFrom: number
   /** Whether a message was changed by another plugin: it is left to it. */
   readonly isForeign: (unit: PromptUnit) => boolean
-  readonly marks: Map<string, string>
+  readonly marks: Marks
   /** What happens from this message on has not been counted yet. */
   readonly countFrom: number
   readonly now: number
@@ -136,7 +137,7 @@ export async function decide(
         }
       }
     }
-    const record = texts.length === 0 ? emptyUnit() : { texts, plain: true, hash: 0n, keptAt: o.now }
+    const record = texts.length === 0 ? emptyUnit() : { texts, plain: true, hash: 0n, keptAt: o.now, size: sizeOfTexts(texts) }
     if (texts.length > 0 && !chain.plain[index]) {
       record.plain = false
       record.hash = Bun.hash.wyhash(o.request.bytes.subarray(unit.start, unit.end)) as bigint
@@ -261,19 +262,15 @@ export function linesIn(text: string): number {
   return lines
 }
 
-/** More references of one conversation are not remembered. */
-const mostMarks = 2000
-const longestExpansion = 20_000
-
 /** Remembers what each reference stands for, as text without line numbers: a model that writes one into a file means that. */
-function noteMarks(sent: string, history: TrimHistory, marks: Map<string, string>): void {
+function noteMarks(sent: string, history: TrimHistory, marks: Marks): void {
   const lines = sent.split('\n')
   for (const [i, line] of lines.entries()) {
-    if (line.charCodeAt(0) !== 91 || marks.size >= mostMarks || !parseReference(line)) continue
+    if (line.charCodeAt(0) !== 91 || !parseReference(line)) continue
     const before = i > 0 ? `${lines[i - 1]}\n` : ''
     const facts = { tool: '', kind: 'file', ordinal: 0 } as const
     const meant = references.decode(before + line, facts, history)?.slice(before.length)
-    if (meant !== undefined && meant.length <= longestExpansion) marks.set(line, withoutNumbers(meant))
+    if (meant !== undefined) marks.add(line, withoutNumbers(meant))
   }
 }
 

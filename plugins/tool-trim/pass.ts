@@ -13,6 +13,7 @@ import { type Deciding, decide, type ReadUnit, readUnits, type Told, tokensOfLea
 import { factsOf } from './facts.ts'
 import { forcesCall } from './forced.ts'
 import { type Ledger, packed } from './ledger.ts'
+import { Marks } from './marks.ts'
 import { chooseMasks } from './masks.ts'
 import { boundsOf, type Policy, policyId, readPolicy, trims } from './policy.ts'
 import { Reader, type ReaderState } from './reader.ts'
@@ -54,7 +55,7 @@ export interface Passed {
   readonly fresh: number
   readonly control: boolean
   readonly state: SessionState
-  readonly marks: ReadonlyMap<string, string>
+  readonly marks: Marks
   readonly turn: number
   /** The first message that was sent otherwise before: its cache was lost. */
   readonly rewrittenFrom: number | undefined
@@ -149,7 +150,7 @@ export function passing(deps: PassDeps): (input: PassInput) => Promise<Passed | 
       floor: standing.floor,
       forcedFrom: forcedFrom(own === undefined && ancestor?.forced === true, chain, readAll, from, root),
       isForeign: foreign,
-      marks: new Map(),
+      marks: new Marks(),
       countFrom: (at >= 0 ? asked[at]! : (branch?.root ?? root)) + 1,
       now,
       told,

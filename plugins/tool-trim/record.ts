@@ -41,11 +41,17 @@ export interface UnitRecord {
   hash: bigint
   /** When its texts were last put into the ledger; milliseconds since the epoch. */
   keptAt: number
+  /** Bytes of memory, about. */
+  readonly size: number
 }
 
 const none: readonly TextRecord[] = []
 /** A message without results. */
-export const emptyUnit = (): UnitRecord => ({ texts: none, plain: true, hash: 0n, keptAt: 0 })
+export const emptyUnit = (): UnitRecord => ({ texts: none, plain: true, hash: 0n, keptAt: 0, size: 0 })
+
+const perText = 400
+export const sizeOfTexts = (texts: readonly TextRecord[]): number =>
+  texts.reduce((sum, { json }) => sum + perText + 2 * (json?.length ?? 0), 0)
 
 export function savedOf(text: TextRecord): Saved {
   if (typeof text.saved === 'function') text.saved = text.saved()

@@ -50,6 +50,8 @@ export class JsonDocument {
   /** The edited value when known; an edit by span forgets it. */
   #value: Json | undefined
   #patch: Patch | null = null
+  /** Where the last of the edits by span ends: one behind it overlaps none. */
+  #spansEnd = 0
   #checked: boolean
 
   /** @param checked the bytes have passed `scanTopLevel` already. */
@@ -113,10 +115,11 @@ export class JsonDocument {
   setSpan(start: number, end: number, json: string): void {
     if (!(start >= 0 && start < end && end <= this.source.length)) throw new RangeError(`no bytes ${start} to ${end} in this document`)
     if (this.#overlay !== null) this.#overlay.setSpan(start, end, parsed(json))
-    else if (this.#operations.some((other) => other.kind === 'span' && overlaps(other, start, end))) {
+    else if (start < this.#spansEnd && this.#operations.some((other) => other.kind === 'span' && overlaps(other, start, end))) {
       throw new RangeError(`bytes ${start} to ${end} overlap an earlier replacement`)
     }
     this.#operations.push({ kind: 'span', start, end, text: json })
+    this.#spansEnd = Math.max(this.#spansEnd, end)
     this.#patch = null
     this.#value = undefined
   }

@@ -47,7 +47,7 @@ beforeAll(async () => {
           },
         },
         { use: 'session', with: { secret: 'of the test' } },
-        { use: 'tool-trim', with: { control_share: 0 } },
+        { use: 'tool-trim', with: { control_share: 0, min_prompt: 0 } },
         { use: 'router' },
       ],
     }),
