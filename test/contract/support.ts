@@ -1,5 +1,7 @@
 /** What contract tests do to wait and to look. Knows no gateway. */
 
+import { request } from 'node:http'
+
 /** The data lines of a stream: its events, and `[DONE]`, as texts. */
 export function framesOf(text: string): string[] {
   return text
@@ -12,6 +14,22 @@ export function framesOf(text: string): string[] {
 export async function beginningOfMinute(): Promise<void> {
   const left = 60_000 - (Date.now() % 60_000)
   if (left < 10_000) await Bun.sleep(left + 20)
+}
+
+/** Posts JSON from an address of this machine. */
+export function askFrom(localAddress: string, url: string, body: object): Promise<{ readonly status: number; readonly text: string }> {
+  return new Promise((resolve, reject) => {
+    const sent = request(url, { method: 'POST', localAddress, headers: { 'content-type': 'application/json' } }, (response) => {
+      let text = ''
+      response.on('data', (chunk) => {
+        text += chunk
+      })
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, text }))
+      response.on('error', reject)
+    })
+    sent.on('error', reject)
+    sent.end(JSON.stringify(body))
+  })
 }
 
 /** Looks until what is seen is as it should be. @throws after 5 seconds */
