@@ -338,7 +338,8 @@ export interface Host {
    * Makes an inference call to this gateway itself, inside the process: an exchange like any other, with all plugins of the list, limits, budget and
    * record. `request` names a path that is served and has a JSON body; the response, whose body must be read or cancelled, is what a client would get;
    * it ends when the exchange has settled, so that who has the whole of it knows that it is charged.
-   * Rejects when the signal is aborted, and with {@link ShuttingDown} while nothing is served: nothing was done then, and it may be made again later.
+   * A signal that is aborted on the way ends it as a client that leaves does (499); before, the call rejects. It rejects with {@link ShuttingDown}
+   * while nothing is served: nothing was done then, and it may be made again later.
    */
   call(request: Request, options?: CallOptions): Promise<Response>
   /**
