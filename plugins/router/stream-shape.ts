@@ -37,7 +37,7 @@ function saysNothingInChat({ delta, text }: Members): boolean {
   return (
     isEmpty(text) &&
     Object.entries(objectOf(delta) ?? {}).every(([name, value]) => {
-      if (name === 'role' || isEmpty(value)) return true
+      if (name === 'role' || name === 'token_id' || isEmpty(value)) return true
       // the same thought once more, as OpenRouter tells it; what is signed or encrypted is a proof
       return name === 'reasoning_details' && listOf(value).every((one) => isPlainThought(objectOf(one) ?? {}))
     })

@@ -189,14 +189,18 @@ export function responsesEncoder(head: ReplyIdentity): StreamEncoder {
     takeOver() {
       for (const item of view.items.values()) {
         if (item.out === undefined) continue
-        if (item.done) {
-          if (item.value) writer.keep(item.out, patchedItem(item.value, item))
-        } else if (item.kind === 'message') {
+        if (item.kind === 'message' && !item.done) {
           const texts = [...item.texts].filter(([key]) => key.startsWith('content/')).map(([, text]) => text)
           const open = item.open !== undefined
           // a part that was opened and has no text yet
           if (open && !item.texts.has(item.open!.key)) texts.push('')
           writer.adopt(item.out, item.id, { texts, open, refusal: open && isRefusal(item.open!.frame) })
+        } else if (item.value) {
+          // what was under way there ends as it is
+          const value = patchedItem(item.value, item)
+          const done = { type: 'response.output_item.done', sequence_number: sequence, output_index: item.out, item: value }
+          if (!item.done) out += frameText(done.type, jsonText({ ...done, sequence_number: sequence++ }))
+          writer.keep(item.out, value)
         }
       }
       forwarding = false

@@ -24,7 +24,7 @@ export interface TrackedItem {
   /** The part that is open: more text may come. */
   open: { readonly key: string; readonly frame: JsonObject } | undefined
   done: boolean
-  /** The item as it is when it is done. */
+  /** The item as its frames told it last. */
   value: JsonObject | undefined
 }
 

@@ -67,7 +67,7 @@ export function upstreamView(writer: ResponsesWriter): UpstreamView {
         fresh.texts.set('call', call.arguments)
       }
       fresh.done = type === 'response.output_item.done'
-      if (fresh.done) fresh.value = objectOf(body.item)
+      fresh.value = objectOf(body.item)
       return
     }
     if (!item) return
