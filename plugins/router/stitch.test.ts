@@ -177,7 +177,7 @@ describe('how often', () => {
     await kit.close()
   })
 
-  test('off by default', async () => {
+  test('B13: off by default', async () => {
     const kit = await kitOf(['One'], { text: [' two'] }, { with: { stitch: false } })
     expect((await kit.chat({ model: 'same', stream: true })).outcome).toMatchObject({ end: 'failed', attempts: [{ failure: 'reset' }] })
     await kit.close()

@@ -83,7 +83,7 @@ describe('how the other one is asked', () => {
     expect(body.max_tokens).toBeLessThan(50)
     expect(body.thinking).toBeUndefined()
   })
-  test('Anthropic from 4.6 on, Chat and Responses: the text, and a sentence that asks for the rest', async () => {
+  test('D06: Anthropic from 4.6 on, Chat and Responses: the text, and a sentence that asks for the rest', async () => {
     for (const [api, to, model] of [
       ['messages', 'messages', newer],
       ['chat', 'chat', older],
