@@ -64,7 +64,7 @@ export function planReport(config: string, load: LoadResult, plan: Plan, live: r
       const { plugin, hooks, condition } = instance
       const host = live.find((l) => l.id === instance.id)?.host
       const routes = [
-        ...(host?.routes ?? []).map((r) => `${r.method} ${r.path}`),
+        ...(host?.routes ?? []).map((r) => `${r.method} ${r.path}${r.open ? ' (no key needed)' : ''}`),
         ...(host?.adminRoutes ?? []).map((r) => `${r.method} ${r.path} (admin)`),
       ]
       const late = condition?.needsBody === true && hooks.admit !== undefined
