@@ -11,10 +11,10 @@ import type { Branch, Branches, Standing } from './branch.ts'
 import { type Chain, isAnswer, keyText, promptChain, rootKey, sameKey } from './chain.ts'
 import { type Deciding, decide, type ReadUnit, readUnits, type Told, tokensOfLead } from './decide.ts'
 import { factsOf } from './facts.ts'
-import { forcesCall } from './forced.ts'
 import { type Ledger, packed } from './ledger.ts'
 import { Marks } from './marks.ts'
 import { chooseMasks } from './masks.ts'
+import { outsideOf } from './outside.ts'
 import { boundsOf, type Policy, policyId, readPolicy, trims } from './policy.ts'
 import { Reader, type ReaderState } from './reader.ts'
 import type { UnitRecord } from './record.ts'
@@ -108,11 +108,12 @@ export function passing(deps: PassDeps): (input: PassInput) => Promise<Passed | 
     if (rereads.harmful) state.refsOff = true
     const gone = session.last?.warmUntil !== undefined && now > session.last.warmUntil + deps.margin
     const lost = gone || (!ancestor && known !== undefined && root >= 0)
+    const outside = outsideOf(request.bytes, request.units)
     const standing: Standing = own ?? {
       floor: ancestor?.floor ?? (known || lost ? 0 : root + 1),
       control: ancestor?.control ?? state.control,
       policy: policyId(state.policy),
-      forced: forcesCall(request.bytes, request.units),
+      forced: outside.forced,
       ...(ancestor?.rewritten !== undefined && { rewritten: ancestor.rewritten }),
     }
 
@@ -141,7 +142,7 @@ export function passing(deps: PassDeps): (input: PassInput) => Promise<Passed | 
       dialect,
       chain,
       policy: state.policy,
-      trim: trimOf(state.policy, !state.refsOff, input.more),
+      trim: trimOf(state.policy, !state.refsOff && !outside.continued, input.more),
       reader: more.reader ?? newReader(),
       minPrompt: input.minPrompt,
       isOff: compiled.isOff,
