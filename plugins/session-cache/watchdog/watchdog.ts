@@ -56,7 +56,8 @@ export function createWatchdog(host: Host, config: WatchdogConfig): Watchdog {
     if (said.size >= mostCauses) said.delete(said.keys().next().value!)
     said.set(cause, { at: now, more: 0 })
     const session = x.peek(Session)?.id
-    host.log.warn(
+    // of what a provider loses by itself nobody here can do anything
+    host.log[why.cause === 'provider' ? 'info' : 'warn'](
       stopped ? 'an invalidator in each prompt: marks behind it are left out' : 'a prompt was not read from the provider cache',
       {
         id: x.id,
