@@ -21,6 +21,7 @@ export interface TrimmedSession {
   readonly lost: readonly string[]
   readonly results: number
   readonly characters: number
+  /** Of this thread's processor time: others use the machine too. */
   readonly milliseconds: number
   readonly slowest: number
 }
@@ -57,11 +58,13 @@ export function trimSession({ messages }: Trajectory, trim: Trim): TrimmedSessio
     const { tool_call_id: id, name: tool } = message
     const facts = reader.result({ ...(id !== undefined && { id }), ...(tool !== undefined && { tool }), texts: [] })
     tools.set(i, facts.tool)
+    const before = process.threadCpuUsage()
     const started = performance.now()
     const trimmed = trim({ ...facts, text }, reader.history)
     reader.history.add(trimmed.seen)
     const took = performance.now() - started
-    milliseconds += took
+    const used = process.threadCpuUsage(before)
+    milliseconds += (used.user + used.system) / 1000
     slowest = Math.max(slowest, took)
     characters += text.length
     refused.push(...trimmed.refused)
