@@ -12,16 +12,15 @@ export function fewestTokens(parts: readonly Part[]): number {
   let words = 0
   for (const { kind, text } of parts) {
     if (kind === 'tool_schema') continue // providers rewrite schemas
-    let inside = false
-    for (let i = 0; i < text.length; i++) {
-      const white = isWhite(text.charCodeAt(i))
-      if (!white && !inside) words++
-      inside = !white
+    let inside = 0
+    const { length } = text
+    for (let i = 0; i < length; i++) {
+      const c = text.charCodeAt(i)
+      // most white space is a blank or a line break; what looks like one beyond ASCII is rare, and counted as none: fewer words
+      const next = c > 32 && c !== 0xa0 && c !== 0x3000 ? 1 : 0
+      words += next & ~inside
+      inside = next
     }
   }
   return words
-}
-
-function isWhite(c: number): boolean {
-  return c === 32 || (c >= 9 && c <= 13) || c === 0xa0 || c === 0x2028 || c === 0x2029 || c === 0x3000
 }
