@@ -33,12 +33,17 @@ export function textOf(template: TemplateStringsArray, database: 'sqlite' | 'pos
   return text
 }
 
+/** Names that were found good: each row brings its columns' names again. */
+const names = new Set<string>()
+const mostNames = 2000
 /** Names of tables and columns that need no quotes on either database. */
 const identifier = /^[a-z_][a-z0-9_]{0,62}$/
 
 /** @throws TypeError when a name is not small letters, digits and `_`. */
 export function checkName(name: string): void {
+  if (names.has(name)) return
   if (!identifier.test(name)) throw new TypeError(`${JSON.stringify(name)} is no name of a table or column: use a-z, 0-9 and _`)
+  if (names.size < mostNames) names.add(name)
 }
 
 /** `INSERT` of so many rows that leaves rows alone whose id is there. */

@@ -40,9 +40,9 @@ export function checkRows(table: string, rows: readonly Row[]): TableRows {
     table,
     rows: rows.map((row) => {
       const copy: Record<string, SqlValue> = {}
-      for (const [column, value] of Object.entries(row)) {
+      for (const column in row) {
         checkName(column)
-        copy[column] = bindable(value)
+        copy[column] = bindable(row[column])
       }
       if (typeof copy.id !== 'string' || copy.id === '') throw new TypeError(`a row for ${table} has no id: give it a text that is its own`)
       return copy
@@ -60,15 +60,19 @@ export interface InsertGroup {
 /** Splits a batch into groups that one INSERT can hold, in order. */
 export function insertGroups(batch: readonly TableRows[]): InsertGroup[] {
   const groups: InsertGroup[] = []
-  let key = ''
+  let last: InsertGroup | undefined
   for (const { table, rows } of batch) {
     for (const row of rows) {
       const columns = Object.keys(row)
-      const own = `${table}\n${columns.join()}`
-      if (own === key) groups.at(-1)!.rows.push(row)
-      else groups.push({ table, columns, rows: [row] })
-      key = own
+      if (last && last.table === table && same(last.columns, columns)) last.rows.push(row)
+      else groups.push((last = { table, columns, rows: [row] }))
     }
   }
   return groups
+}
+
+function same(a: readonly string[], b: readonly string[]): boolean {
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
 }
