@@ -82,7 +82,10 @@ export default definePlugin({
         if (note) pings?.settled(x, note, outcome)
         await answers?.settle(x, outcome)
       },
-      close: () => pings?.close(),
+      async close() {
+        pings?.close()
+        await part?.close()
+      },
     }
   },
 })

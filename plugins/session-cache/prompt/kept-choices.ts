@@ -1,11 +1,14 @@
 /**
  * What was chosen for a lane and must outlive a restart: it changes the bytes of marks and keys. Written when it is chosen, which is once per lane at
- * most, and read once by a process that meets a lane it does not know. Durable records that can't be reached cost money only.
+ * most, and for all recent lanes when the process ends in order; read once by a process that meets a lane it does not know. Durable records that can't be
+ * reached cost money only.
  */
 
-import type { Host } from 'headgate/plugin'
+import type { Host, SqlQuery } from 'headgate/plugin'
 
 export interface Choice {
+  /** When the lane's last request came: milliseconds since the epoch. */
+  readonly at: number
   readonly long: boolean
   readonly key?: string | undefined
 }
@@ -13,6 +16,8 @@ export interface Choice {
 export interface KeptChoices {
   find(lane: string): Promise<Choice | undefined>
   put(lane: string, choice: Choice): void
+  /** Keeps all of these before the process ends. Never rejects. */
+  putAll(choices: Iterable<readonly [lane: string, choice: Choice]>): Promise<void>
 }
 
 const migrations = [
@@ -41,15 +46,14 @@ export function keptChoices(host: Host): KeptChoices {
   })
   const read = async (lane: string): Promise<Choice | undefined> => {
     await tables()
-    const rows = await host.records.sql<{ long: number; cache_key: string | null }>`
-      SELECT long, cache_key FROM session_cache_lane WHERE lane = ${lane}`
+    const rows = await host.records.sql<{ at: bigint; long: number; cache_key: string | null }>`
+      SELECT at, long, cache_key FROM session_cache_lane WHERE lane = ${lane}`
     const row = rows[0]
-    return row && { long: row.long === 1, ...(row.cache_key !== null && { key: row.cache_key }) }
+    return row && { at: Number(row.at), long: row.long === 1, ...(row.cache_key !== null && { key: row.cache_key }) }
   }
-  const write = async (lane: string, { long, key }: Choice): Promise<void> => {
-    await tables()
-    await host.records.sql`
-      INSERT INTO session_cache_lane (lane, at, long, cache_key) VALUES (${lane}, ${BigInt(host.now())}, ${long ? 1 : 0}, ${key ?? null})
+  const write = async (sql: SqlQuery, lane: string, { at, long, key }: Choice): Promise<void> => {
+    await sql`
+      INSERT INTO session_cache_lane (lane, at, long, cache_key) VALUES (${lane}, ${BigInt(Math.round(at))}, ${long ? 1 : 0}, ${key ?? null})
       ON CONFLICT (lane) DO UPDATE SET at = excluded.at, long = excluded.long, cache_key = excluded.cache_key`
   }
   return {
@@ -63,7 +67,21 @@ export function keptChoices(host: Host): KeptChoices {
       }
     },
     put(lane, choice) {
-      write(lane, choice).catch((error: unknown) => host.log.debug('a choice was not kept', { error: String(error) }))
+      tables()
+        .then(() => write(host.records.sql, lane, choice))
+        .catch((error: unknown) => host.log.debug('a choice was not kept', { error: String(error) }))
+    },
+    async putAll(choices) {
+      const all = [...choices]
+      if (all.length === 0) return
+      try {
+        await tables()
+        await host.records.transaction(async (sql) => {
+          for (const [lane, choice] of all) await write(sql, lane, choice)
+        })
+      } catch (error) {
+        host.log.debug('choices were not kept', { error: String(error) })
+      }
     },
   }
 }

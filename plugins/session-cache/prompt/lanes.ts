@@ -55,6 +55,8 @@ export interface Lanes {
   /** The lane, from here or, when somebody else may have served it, from shared state. `after`: it was served at that time at the latest. */
   find(key: string, after: number | undefined, fresh: boolean): Lane | undefined | Promise<Lane | undefined>
   put(key: string, lane: Lane): void
+  /** Those of whom something was heard since then. */
+  recent(since: number): Iterable<readonly [key: string, lane: Lane]>
   readonly size: number
   readonly bytes: number
 }
@@ -116,6 +118,9 @@ export function createLanes(host: Host, most: number, mostBytes: number): Lanes 
     put(key, lane) {
       remember(key, lane)
       host.state.set(`lane:${key}`, toWire(lane), ttl).catch(() => {})
+    },
+    *recent(since) {
+      for (const entry of lanes) if (entry[1].at >= since) yield entry
     },
     get size() {
       return lanes.size

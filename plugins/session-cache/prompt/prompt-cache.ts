@@ -26,7 +26,7 @@ import { hasMarks, hasMember } from './client-marks.ts'
 import type { PromptConfig } from './config.ts'
 import type { Part } from './fan-out.ts'
 import { type Identity, identify } from './identity.ts'
-import { type KeptChoices, keptChoices } from './kept-choices.ts'
+import { type Choice, type KeptChoices, keptChoices } from './kept-choices.ts'
 import { createLanes, type Lane, type Lanes } from './lanes.ts'
 import { marksFor } from './places.ts'
 import { cachedOf, expectedRead, leastBytes, wantsLong, worthOf } from './policy.ts'
@@ -71,6 +71,8 @@ export interface PromptPart {
   /** What was learnt of the call that served; undefined when nothing was. */
   settle(x: X, outcome: Outcome, misses: (note: CallNote) => Pick<Lane, 'misses' | 'missUnit' | 'stop'>): CallNote | undefined
   readonly lanes: Lanes
+  /** Keeps what a process that comes after this one needs to go on alike. */
+  close(): Promise<void>
 }
 
 /** Calls of one exchange that are noted; more of them are no ordinary fallback. */
@@ -89,8 +91,7 @@ export function createPromptPart(host: Host, config: PromptConfig, memory: numbe
     call: UpstreamCall,
     who: Identity,
     lane: Lane | undefined,
-    chosenLong: boolean,
-    keptKey: string | undefined,
+    choice: Choice | undefined,
     chances: Chances | undefined,
   ) => {
     const facts = call.cache
@@ -106,10 +107,10 @@ export function createPromptPart(host: Host, config: PromptConfig, memory: numbe
       : hasMarks(body, units, call.dialect, looked, marking)
     const byOption = call.translated && !byClient && hasMarks(body, units, call.dialect)
     const session = x.peek(Session)
-    const last = lane?.at ?? session?.last?.at
+    const last = lane?.at ?? choice?.at ?? session?.last?.at
     const pinged = x.inner?.plugin === host.id
     const gap = last === undefined || pinged ? undefined : x.receivedAt - last
-    const long = wantsLong(config.long_lifetime, facts, chosenLong || lane?.long === true, gap)
+    const long = wantsLong(config.long_lifetime, facts, choice?.long === true || lane?.long === true, gap)
     const insertions: BodyInsertion[] = []
     let placed = 0
     const worth = x.inner?.once !== undefined ? 'nothing' : worthOf(facts, who.goesOn, chances)
@@ -123,7 +124,7 @@ export function createPromptPart(host: Host, config: PromptConfig, memory: numbe
     const single = facts.marks === 'prompt_cache_breakpoint' && worth !== 'all' && !byClient && config.marks
     if (single && call.units.reduce((sum, u) => sum + u.end - u.start, 0) >= leastBytes(facts) && end > 0)
       insertions.push({ at: end, text: ',"prompt_cache_options":{"mode":"explicit"}' })
-    const key = config.keys ? keyFor(call, who, lane, keptKey, facts) : undefined
+    const key = config.keys ? keyFor(call, who, lane, choice?.key, facts) : undefined
     if (key !== undefined && facts.key && end > 0) insertions.push({ at: end, text: `,"prompt_cache_key":${JSON.stringify(key)}` })
     if (key !== undefined && facts.conversationHeader !== undefined && !call.headers.has(facts.conversationHeader))
       call.headers.set(facts.conversationHeader, key)
@@ -157,7 +158,8 @@ export function createPromptPart(host: Host, config: PromptConfig, memory: numbe
         key: key !== undefined && key !== who.session ? key : undefined,
         value,
       })
-    if (long && !chosenLong && lane?.long !== true && config.long_lifetime === 'adaptive') kept.put(who.lane, { long: true, key })
+    if (long && choice?.long !== true && lane?.long !== true && config.long_lifetime === 'adaptive')
+      kept.put(who.lane, { at: x.receivedAt, long: true, key: lane?.key ?? choice?.key })
     if (placed > 0) marksPlaced.add(placed, { upstream: call.upstream })
     call.insert(insertions)
     x.put(PromptCache, value)
@@ -183,6 +185,7 @@ export function createPromptPart(host: Host, config: PromptConfig, memory: numbe
 
   return {
     lanes,
+    close: () => kept.putAll(choices(lanes.recent(host.now() - recently))),
     attempt(x, call) {
       if (x.operation === 'count_tokens') return
       const facts = call.cache
@@ -195,12 +198,12 @@ export function createPromptPart(host: Host, config: PromptConfig, memory: numbe
       const found = lanes.find(who.lane, x.peek(Session)?.last?.at, who.fresh)
       const asks = facts.marks !== undefined && !who.goesOn && who.beginning !== '' && who.beginningBytes >= leastBytes(facts)
       const simple = !(found instanceof Promise) && (found !== undefined || who.fresh) && !asks
-      if (simple) return act(x, call, who, found, false, undefined, undefined)
+      if (simple) return act(x, call, who, found, undefined, undefined)
       return (async () => {
         const lane = await found
         const choice = lane === undefined && !who.fresh ? await kept.find(who.lane) : undefined
         const chances = asks ? (prompt.chances ??= await sightings.begin(who.beginning, facts.lifetime)) : undefined
-        act(x, call, who, lane, choice?.long === true, choice?.key, chances)
+        act(x, call, who, lane, choice, chances)
       })()
     },
     settle(x, outcome, misses) {
@@ -256,6 +259,13 @@ function hasElsewhere(call: UpstreamCall): boolean {
     const span = hasMember(call.body, call.units, name) ? call.spanAt(0, `/${name}`) : undefined
     return span !== undefined && call.body[span.start] !== 0x6e
   })
+}
+
+/** Milliseconds for which a lane that has not been heard of is kept over a restart. */
+const recently = 2 * 3_600_000
+
+function* choices(lanes: ReturnType<Lanes['recent']>): Generator<readonly [string, Choice]> {
+  for (const [lane, { at, long, key }] of lanes) yield [lane, { at, long, key }]
 }
 
 /** The client's own prompt, where what left was something else. */
