@@ -60,8 +60,8 @@ export function docsApp(table: RouteTable): { fetch(request: Request): Response 
   for (const path of table.models.keys()) app.get(path, nothing, { detail: { tags: ['models'], summary: 'Models of this gateway' } })
   for (const { owner, route } of table.plugin)
     app.route(route.method, route.path, nothing, { detail: { tags: [owner], summary: route.summary } })
-  app.get('/health', nothing, { detail: { tags: ['health'], summary: 'The process lives', security: [] } })
-  app.get('/ready', nothing, { detail: { tags: ['health'], summary: 'Traffic may come', security: [] } })
+  for (const path of table.live) app.get(path, nothing, { detail: { tags: ['health'], summary: 'The process lives', security: [] } })
+  for (const path of table.ready) app.get(path, nothing, { detail: { tags: ['health'], summary: 'Traffic may come', security: [] } })
   app.get('/docs', () => new Response(page, { headers: { 'content-type': 'text/html; charset=utf-8' } }))
   app.get('/docs/assets/:file', ({ params }) => {
     const type = served[params.file]

@@ -30,6 +30,9 @@ export interface RouteTable {
   readonly responses: readonly string[]
   readonly plugin: readonly { readonly owner: string; readonly route: RouteSpec }[]
   readonly admin: readonly { readonly owner: string; readonly route: AdminSpec }[]
+  /** Where it is said that the process lives, and that traffic may come. */
+  readonly live: readonly string[]
+  readonly ready: readonly string[]
   /** The inference endpoint at a path. */
   find(path: string): FoundRoute | undefined
   /** The API that a path most likely belongs to, for errors about paths that do not exist. */
@@ -80,6 +83,8 @@ export function routeTable(snapshot: Snapshot): RouteTable {
     responses: inference.flatMap(({ path, api, spec }) => (api === families.openai && spec.suffix === '/responses' ? [path] : [])),
     plugin: snapshot.live.flatMap(({ id, host }) => host.routes.map((route) => ({ owner: id, route }))),
     admin: snapshot.live.flatMap(({ id, host }) => host.adminRoutes.map((route) => ({ owner: id, route }))),
+    live: snapshot.config.server.live_paths,
+    ready: snapshot.config.server.ready_paths,
     find(path) {
       const found = exact.get(path)
       if (found || gemini.size === 0) return found
