@@ -13,10 +13,13 @@ import { type PromptCacheFactsConfig, promptCacheFacts } from './cache-facts.ts'
 import { type CapabilitiesConfig, capabilities } from './capabilities.ts'
 import { type ErrorSpelling, errorSpelling } from './error-spelling.ts'
 import { type HostName, hostFields } from './host-config.ts'
-import { BaseUrl, Listen, NetworkText, RecordsUrl, StateUrl, Texts } from './kinds.ts'
+import { BaseUrl, Listen, NetworkText, RecordsUrl, StateUrl } from './kinds.ts'
 import { modelFacts } from './model-facts.ts'
 import type { PriceListConfig } from './price-list.ts'
 import { priceSchema } from './price-schema.ts'
+import { type WhenConfig, when } from './when-schema.ts'
+
+export type { WhenConfig } from './when-schema.ts'
 
 const strict = { additionalProperties: false } as const
 
@@ -235,27 +238,6 @@ const model = Type.Object(
   strict,
 )
 
-const when = Type.Object(
-  {
-    path: Type.Optional(Texts({ description: 'Path of the URL.' })),
-    operation: Type.Optional(Texts({ description: 'chat, completions, embeddings, responses, messages, count_tokens, models or route.' })),
-    model: Type.Optional(Texts({ description: 'Model id that the client asked for.' })),
-    tier: Type.Optional(Texts({ description: 'Tier of the caller.' })),
-    tag: Type.Optional(Texts({ description: 'A tag of the caller.' })),
-    method: Type.Optional(Texts({ description: 'HTTP method.' })),
-    header: Type.Optional(Type.Record(Type.String(), Texts(), { description: 'Request headers by name.' })),
-    stream: Type.Optional(Type.Boolean({ description: 'Whether the client asked for a stream.' })),
-    inner: Type.Optional(
-      Type.Boolean({ description: 'Whether a plugin of this gateway makes the call for somebody, as `batch` does, instead of a client.' }),
-    ),
-  },
-  {
-    ...strict,
-    description:
-      'The plugin runs only for exchanges that match: all fields, and in each field one of the patterns (* stands for anything).',
-  },
-)
-
 const plugin = Type.Object(
   {
     use: Type.String({
@@ -360,9 +342,6 @@ export interface UpstreamConfig {
   readonly apis?: readonly (typeof upstreamApis)[number][]
   readonly capabilities?: CapabilitiesConfig
 }
-
-/** Globs by field: AND across fields, OR inside a list. Header names are lower case. */
-export type WhenConfig = Readonly<Static<typeof when>>
 
 export interface PluginEntry {
   readonly use: string

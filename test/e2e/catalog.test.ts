@@ -109,6 +109,7 @@ describe('catalog with its defaults', () => {
       pricing: { prompt: '0.00000015', completion: '0.0000006', input_cache_read: '0.000000075' },
       top_provider: { name: 'openai', context_length: 128_000, max_completion_tokens: 16_384, is_moderated: false },
       per_request_limits: { prompt_tokens: 128_000, completion_tokens: 16_384 },
+      supported_parameters: expect.arrayContaining(['temperature', 'tools']),
       is_free: false,
       expiration_date: '2099-12-31',
     })
