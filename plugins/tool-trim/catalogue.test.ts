@@ -225,3 +225,33 @@ test('cache marks that move with every turn do not make a conversation another o
   }
   expect(before.join('')).toContain('same as')
 })
+
+test('what was left alone stays so when another version would shorten it', async () => {
+  const version = { on: false }
+  const late: Trimmer = {
+    name: 'late',
+    class: 'byte',
+    encode: ({ text }) => (version.on && text.startsWith('  const ') ? text.replace(/^ {2}const /gm, '') : undefined),
+    decode: (text) => text.replace(/^/gm, '  const '),
+  }
+  const made = [late]
+  const provider = definePlugin({
+    api: 1,
+    name: 'provider',
+    summary: 'Brings a class that is new in a version',
+    provides: [Trimmers],
+    failure: 'closed',
+    setup: () => ({ request: (x) => x.put(Trimmers, made) }),
+  })
+  const kit = await kitOf({ min_prompt: 0 }, { above: [provider] })
+  const list = (count: number) => chat(Array.from({ length: count }, (_, i) => ({ calls: [run(`cmd ${i}`, source(40, `s${i}`))] })))
+  await send(kit, list(1))
+  const before = sentMessages(await send(kit, list(2)))
+  expect(before).toEqual(list(2).map((m) => JSON.stringify(m)))
+  version.on = true
+  expect(await kit.reload({ fresh: true })).toEqual([])
+  const after = sentMessages(await send(kit, list(3)))
+  expect(after.slice(0, before.length)).toEqual(before)
+  expect(after.at(-1)).not.toContain('const')
+  expect(kit.metrics()).toMatch(/tool_trim_ledger_mismatches [1-9]/)
+})

@@ -31,7 +31,7 @@ export interface Deciding {
   readonly trim: Trim
   readonly reader: Reader
   readonly isOff: (tool: string) => boolean
-  /** What was sent before, by the name in the ledger: JSON text, or null for the client's own. */
+  /** What was sent before, by the name in the ledger: JSON text as it is kept, or false for the client's own. */
   readonly sent: ReadonlyMap<string, Json>
   /** Results that are cleared. */
   readonly masked: ReadonlySet<string>
@@ -190,11 +190,11 @@ function decideText(o: Deciding, at: At): TextRecord {
   if (o.masked.has(id)) return recordOf(o, at, { json: JSON.stringify(maskOf(facts, text)), masked: true })
   const sent = o.sent.get(id)
   const early = index < o.floor || o.reader.before < o.minPrompt
-  if (early && (sent === undefined || sent === null)) return asItIs()
+  if (early && (sent === undefined || sent === false)) return asItIs()
   const trimmed = o.trim(result, history)
   for (const name of trimmed.refused) o.told.refused(name)
   const json = trimmed.text === text ? undefined : JSON.stringify(trimmed.text)
-  const kept = sent === undefined ? json : sent === null ? undefined : unpacked(sent)
+  const kept = sent === undefined ? json : sent === false ? undefined : unpacked(sent)
   // what was sent stands; nothing may refer to a text of which only that is known
   if (kept !== json) {
     o.told.mismatch()

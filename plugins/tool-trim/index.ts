@@ -23,6 +23,7 @@ import { addRoutes } from './admin.ts'
 import { branches } from './branch.ts'
 import { config } from './config.ts'
 import { yielding } from './decide.ts'
+import { type Entry, written } from './entries.ts'
 import { keyStore } from './key-store.ts'
 import { type LeakWatch, leakWatch } from './leaks.ts'
 import { ledger } from './ledger.ts'
@@ -110,10 +111,16 @@ export default definePlugin({
     /** Writes down what is sent, while it is on its way. */
     const keep = async ({ claims, writes }: Passed): Promise<void> => {
       try {
-        await yielding()
-        const there = await kept.claim(claims)
-        if (there.some((value, i) => value !== undefined && !sameValue(value, claims[i]![1]))) mismatches.add()
-        await kept.write(writes)
+        for (const part of portions(claims)) {
+          await yielding()
+          const entries = part.map(written)
+          const there = await kept.claim(entries)
+          if (there.some((value, i) => value !== undefined && !sameValue(value, entries[i]![1]))) mismatches.add()
+        }
+        for (const part of portions(writes)) {
+          await yielding()
+          await kept.write(part.map(written))
+        }
       } catch (error) {
         host.log.warn('what was sent could not be kept', { error: String(error) })
       }
@@ -212,5 +219,12 @@ export default definePlugin({
     }
   },
 })
+
+/** Entries that are packed at once, while others wait. */
+const portion = 16
+
+function* portions(entries: readonly Entry[]): Generator<readonly Entry[]> {
+  for (let from = 0; from < entries.length; from += portion) yield entries.slice(from, from + portion)
+}
 
 const sameValue = (a: Json, b: Json): boolean => JSON.stringify(a) === JSON.stringify(b)

@@ -8,10 +8,11 @@
 
 import { globMatcher, type Json, type PromptUnit, type RequestView, type SessionValue, type Trimmer } from 'headgate/plugin'
 import type { Branch, Branches, Standing } from './branch.ts'
-import { type Chain, isAnswer, keyText, promptChain, rootKey, sameKey } from './chain.ts'
+import { type Chain, isAnswer, promptChain, rootKey, sameKey } from './chain.ts'
 import { type Deciding, decide, type ReadUnit, readUnits, type Told, tokensOfLead } from './decide.ts'
+import { branchKey, type Entry, entriesOf, readStanding, rewritingKey, rewritingOf, sentKey, standingKey, standingOf } from './entries.ts'
 import { factsOf } from './facts.ts'
-import { type Ledger, packed } from './ledger.ts'
+import type { Ledger } from './ledger.ts'
 import { Marks } from './marks.ts'
 import { chooseMasks } from './masks.ts'
 import { outsideOf } from './outside.ts'
@@ -60,8 +61,8 @@ export interface Passed {
   /** The first message that was sent otherwise before: its cache was lost. */
   readonly rewrittenFrom: number | undefined
   /** What is to be kept, once the request is on its way. */
-  readonly claims: readonly (readonly [key: string, value: Json])[]
-  readonly writes: readonly (readonly [key: string, value: Json])[]
+  readonly claims: readonly Entry[]
+  readonly writes: readonly Entry[]
 }
 
 /** Answers that are looked for in memory, and in the ledger. */
@@ -201,7 +202,19 @@ export function passing(deps: PassDeps): (input: PassInput) => Promise<Passed | 
       marks: work.marks,
       turn: work.reader.turn,
       rewrittenFrom,
-      ...keeping(),
+      ...entriesOf({
+        session,
+        state,
+        sessions,
+        standing: current,
+        standingName: root < 0 ? undefined : standingKey(session.id, chain, root),
+        isNew: own === undefined && rewrittenFrom === undefined,
+        records,
+        from: branch !== undefined && branch.session !== session.id ? 0 : from,
+        known: ownTexts,
+        refresh: deps.refresh,
+        now,
+      }),
     }
 
     /** The cache is lost: the one moment at which other bytes cost nothing. Written down first; when that fails all stays as it was. */
@@ -223,32 +236,6 @@ export function passing(deps: PassDeps): (input: PassInput) => Promise<Passed | 
         [standingKey(session.id, chain, root), standingOf(changed)],
       ])
       return written ? { records: made, work: again, atRoot: after, standing: changed, first } : undefined
-    }
-
-    function keeping(): Pick<Passed, 'claims' | 'writes'> {
-      const claims: (readonly [string, Json])[] = []
-      const writes: (readonly [string, Json])[] = []
-      if (root >= 0 && !own && rewrittenFrom === undefined) claims.push([standingKey(session.id, chain, root), standingOf(current)])
-      if (now - state.keptAt > deps.refresh) {
-        state.keptAt = now
-        writes.push(...sessions.entries(session.id, state))
-        if (current.rewritten !== undefined) writes.push([rewritingKey(current.rewritten), rewritingOf(records)])
-        if (root >= 0 && own) writes.push([standingKey(session.id, chain, root), standingOf(current)])
-      }
-      if (standing.control) return { claims, writes }
-      const inherited = branch !== undefined && branch.session !== session.id
-      for (const [i, record] of records.entries()) {
-        const due = now - record.keptAt > deps.refresh
-        if (i < from && !due && !inherited) continue
-        if (due) record.keptAt = now
-        for (const text of record.texts) {
-          if (text.fixed || text.masked || (i < standing.floor && text.json === undefined)) continue
-          const entry = [sentKey(session.id, text.id), text.json === undefined ? null : packed(text.json)] as const
-          if (i < from && !inherited) writes.push(entry)
-          else if (!ownTexts.has(text.id)) claims.push(entry)
-        }
-      }
-      return { claims, writes }
     }
   }
 
@@ -320,32 +307,6 @@ function goOn(branch: Branch, chain: Chain): { start: number; reader: Reader; re
   const { reader, records } = branch
   if (same) return { start: begin + branch.tail.length, reader, records }
   return { start: begin, reader: reader.from(branch.atRoot), records: records.slice(0, begin) }
-}
-
-// names are of one session: another one may have another policy
-const branchKey = (session: string, chain: Chain, at: number): string => `${session} ${keyText(chain.keys[at]!)}`
-const standingKey = (session: string, chain: Chain, at: number): string => `r:${branchKey(session, chain, at)}`
-const sentKey = (session: string, text: string): string => `d:${session} ${text}`
-const rewritingKey = (name: string): string => `w:${name}`
-
-function standingOf({ floor, control, policy, forced, rewritten }: Standing): Json {
-  return { f: floor, c: control, p: policy, x: forced, ...(rewritten !== undefined && { w: rewritten }) }
-}
-
-function readStanding(kept: Json | undefined): Standing | undefined {
-  if (typeof kept !== 'object' || kept === null || Array.isArray(kept)) return undefined
-  const { f, c, p, x, w } = kept as { readonly [key: string]: Json | undefined }
-  if (typeof f !== 'number' || typeof p !== 'string') return undefined
-  return { floor: f, control: c === true, policy: p, forced: x === true, ...(typeof w === 'string' && { rewritten: w }) }
-}
-
-/** All decisions of a conversation, by name: `true` for what is cleared. */
-function rewritingOf(records: readonly UnitRecord[]): Json {
-  const list: Record<string, Json> = {}
-  for (const { texts } of records) {
-    for (const { id, fixed, masked, json } of texts) if (!fixed) list[id] = masked ? true : json === undefined ? null : packed(json)
-  }
-  return list
 }
 
 /** From which message on results stay as they are, because the only one answers a call that the client forced. */
