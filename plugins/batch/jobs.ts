@@ -77,9 +77,10 @@ export function jobStore(records: Records) {
       const rows = await sql`SELECT id FROM batch_job WHERE status = 'validating' AND input_file = ${file} LIMIT 1`
       return rows.length > 0
     },
-    /** Those that there is something to do for, the oldest first. */
+    /** Those that there is something to do for: the oldest of each caller, then the second of each …, so that nobody's many keep another's one waiting. */
     working: () =>
-      sql<JobRow>`SELECT * FROM batch_job WHERE status IN ('validating', 'in_progress', 'cancelling', 'expiring') ORDER BY created_at, id LIMIT 200`,
+      sql<JobRow>`SELECT * FROM (SELECT batch_job.*, row_number() OVER (PARTITION BY caller ORDER BY created_at, id) AS turn FROM batch_job
+        WHERE status IN ('validating', 'in_progress', 'cancelling', 'expiring')) AS ranked ORDER BY turn, created_at, id LIMIT 300`,
     /** Begins to cancel, or to let expire. Undefined when it was over, or on its way there. */
     async stop(id: string, status: 'cancelling' | 'expiring', now: number): Promise<JobRow | undefined> {
       const [row] = await sql<JobRow>`UPDATE batch_job SET status = ${status}, closing_at = ${BigInt(now)}, lease_by = ${null},

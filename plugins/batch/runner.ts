@@ -66,6 +66,8 @@ export function createRunner(options: RunnerOptions): Runner {
   /** Batches of which nothing is begun until then: they were told to wait. */
   const paused = new Map<string, number>()
   let known: readonly JobRow[] = []
+  /** Batches in which nothing waited when it was last asked: asked again at the next look. */
+  const drained = new Set<string>()
   let lookedAt = Number.NEGATIVE_INFINITY
   let renewedAt = now()
   /** Something was submitted, cancelled or validated. */
@@ -157,7 +159,7 @@ export function createRunner(options: RunnerOptions): Runner {
   /** Takes and begins as many as may run, in turns: no batch waits for another one to end. */
   const fill = async (): Promise<void> => {
     if (now() < restsUntil) return
-    let left = known.filter(({ status }) => status === 'in_progress')
+    let left = known.filter(({ id, status }) => status === 'in_progress' && !drained.has(id))
     while (left.length > 0 && !closed) {
       const next: JobRow[] = []
       for (const job of left) {
@@ -173,6 +175,7 @@ export function createRunner(options: RunnerOptions): Runner {
         const taken = await items.claim(job.id, share, now(), now() + options.lease)
         for (const item of taken) begin(item, job)
         if (taken.length === share) next.push(job)
+        else drained.add(job.id)
       }
       left = next
     }
@@ -193,6 +196,7 @@ export function createRunner(options: RunnerOptions): Runner {
       fresh.push(current)
     }
     known = fresh
+    drained.clear()
     for (const job of await jobs.working()) await end(job)
     for (const id of paused.keys()) if (!fresh.some((job) => job.id === id)) paused.delete(id)
   }

@@ -241,3 +241,15 @@ test('headers of the submission that the operator names go with each request; ke
   const everything = await sql<{ principal: string; headers: string }>`SELECT principal, headers FROM batch_job`
   expect(JSON.stringify(everything)).not.toContain(keyOf('one'))
 })
+
+test('many batches of one caller keep nobody else waiting', async () => {
+  await stage.start({ batch: { max_open: 1000, concurrency: 4, per_account: 2 } })
+  const held = stage.holding()
+  stage.before = async (said) => (said === 'mine' ? undefined : held.promise)
+  const one = { requests: [request('many')] }
+  for (let i = 0; i < 320; i += 20) await Promise.all(Array.from({ length: 20 }, () => stage.api('POST', '/v1/batch', one)))
+  const mine = await stage.api('POST', '/v1/batch', { requests: [request('mine')] }, 'other')
+  expect((await stage.ended(mine.body.id, 'other')).status).toBe('completed')
+  expect(stage.calls.filter(({ said }) => said === 'many')).toHaveLength(2)
+  held.go()
+}, 30_000)
