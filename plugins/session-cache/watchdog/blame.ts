@@ -47,7 +47,7 @@ export function blame(note: CallNote, request: Request, outcome: Pick<Outcome, '
     }
     const plugin = editorOf(note, change.unit, editsOf(request.units, outcome.edits), before.edits) ?? callEditor(outcome, self)
     if (plugin !== undefined) return { cause: 'plugin', plugin, ...where }
-    return { cause: note.translated ? 'translation' : 'client', ...where }
+    return { cause: mine && !note.translated ? 'client' : 'translation', ...where }
   }
   const member = changedMember(note)
   if (member !== undefined) {
@@ -59,10 +59,11 @@ export function blame(note: CallNote, request: Request, outcome: Pick<Outcome, '
   return { cause: 'provider' }
 }
 
-/** Of a translated prompt the piece is not known, so that any editor will do. */
+/** Who edited the piece, now or last time. Of a translated prompt, or of very many edits, the piece is not known: then it is whoever edited anything. */
 function editorOf({ translated }: CallNote, unit: number, now: readonly EditedUnit[], before: readonly EditedUnit[]): string | undefined {
   const at = (edits: readonly EditedUnit[]) => edits.find(([edited]) => translated || edited === unit)?.[1]
-  return at(now) ?? at(before)
+  const all = new Set([...now, ...before].map(([, plugin]) => plugin))
+  return at(now) ?? at(before) ?? (all.size > 0 ? [...all].join(', ') : undefined)
 }
 
 /** A plugin that changed the bytes of a call in its `attempt` hook. */
