@@ -8,6 +8,7 @@ import type { Catalog } from '../plugin/host.ts'
 import { formatUsd, parseUsd } from '../plugin/money.ts'
 import { type Usage, unknownUsage } from '../plugin/outcome.ts'
 import { priceAt } from '../plugin/price.ts'
+import { Trim, type TrimValue } from '../plugin/slots.ts'
 import { UsageError } from './args.ts'
 import { type OpenAudit, withAudit } from './audit-place.ts'
 import { captureTransport } from './capture.ts'
@@ -18,10 +19,11 @@ import { rehearse } from './rehearsal.ts'
 import { replayBody } from './replay-body.ts'
 import { rangeHelp, rangeOf, rangeOptions } from './time-range.ts'
 
-const help = `Usage: headgate replay --config <new.yaml> [--records <gateway.yaml>] [--from 24h] [-o table|json]
+const help = `Usage: headgate replay --config <new.yaml> [--records <gateway.yaml>] [--since 24h] [-o table|json]
 
 Runs recorded requests through another config, up to where the upstream begins, and prints what would differ: the upstream and model that
-is called first, who refuses, and what it costs by the new prices for the tokens that were used. Nothing is sent.
+is called first, who refuses, how many tokens are trimmed (where the body was kept), and what it costs by the new prices for the tokens that were
+used. Nothing is sent.
 
 Bodies that were kept are used as they were kept: redacted. Of others the model, endpoint and caller are replayed with a body that says
 nothing. Headers are not recorded, so conditions on them do not hold; replies, and what limits learn from them, are not replayed either.
@@ -82,6 +84,9 @@ interface Difference {
   readonly after: string
   readonly cost_before: string
   readonly cost_after: string
+  /** Tokens, estimated; absent where the body was not kept. */
+  readonly trimmed_before?: number
+  readonly trimmed_after?: number
 }
 
 interface Replayed {
@@ -179,17 +184,26 @@ function compared(one: Recorded, report: RequestReport, catalog: Catalog): { dif
   const cost = call && usage && attempts.length === 1 ? costOf(usage, price) : undefined
   const known = cost?.known && typeof told.cost_usd === 'string' && told.cost_usd !== 'unknown'
   const costs = known ? ([parseUsd(told.cost_usd as string), cost.pico] as const) : undefined
-  if (was === is && (!costs || costs[0] === costs[1])) return costs ? { costs } : {}
+  const trims = one.kept ? ([Number(told.trimmed_tokens ?? 0), trimmedBy(report)] as const) : undefined
+  const otherTrims = trims !== undefined && trims[0] !== trims[1]
+  if (was === is && !otherTrims && (!costs || costs[0] === costs[1])) return costs ? { costs } : {}
   const difference: Difference = {
     request_id: one.id,
     key: one.caller,
     model: told.model as string | undefined,
-    before: was,
-    after: is,
+    before: otherTrims ? `${was}, ${trims[0]} trimmed` : was,
+    after: otherTrims ? `${is}, ${trims[1]} trimmed` : is,
     cost_before: told.cost_usd === undefined ? '' : String(told.cost_usd),
+    ...(trims && { trimmed_before: trims[0], trimmed_after: trims[1] }),
     cost_after: call ? (cost?.known ? formatUsd(cost.pico) : 'unknown') : '0',
   }
   return costs ? { difference, costs } : { difference }
+}
+
+/** Tokens that a plugin of the config took out of the request. */
+function trimmedBy(report: RequestReport): number {
+  const value = report.steps.findLast((step) => step.put[Trim.name] !== undefined)?.put[Trim.name] as TrimValue | undefined
+  return value?.tokens ?? 0
 }
 
 function usageOf(told: Readonly<Record<string, unknown>>): Usage | undefined {

@@ -9,16 +9,19 @@ export interface TimeRange {
   readonly to?: number
 }
 
-export const rangeOptions = ['from', 'to', 'month'] as const
+export const rangeOptions = ['from', 'since', 'to', 'month'] as const
 export const rangeHelp = `  --from <time>       a date (2026-11-21), month (2026-11), moment (2026-11-21T08:00:00Z) or time ago (24h, 7d); UTC
+  --since <time>      the same as --from
   --to <time>         up to then; a date or month is included
   --month <yyyy-mm>   all of a month`
 
 /** The range that options name. @throws UsageError */
 export function rangeOf({ options }: Pick<Args, 'options'>, now: number): TimeRange {
-  const { from, to, month } = options
+  const { since, to, month } = options
+  if (since !== undefined && options.from !== undefined) throw new UsageError('--since is --from by another name: give one of them')
+  const from = options.from ?? since
   if (month !== undefined) {
-    if (from !== undefined || to !== undefined) throw new UsageError('--month excludes --from and --to')
+    if (from !== undefined || to !== undefined) throw new UsageError('--month excludes --from, --since and --to')
     if (!/^\d{4}-\d{2}$/.test(month)) throw new UsageError(`--month ${JSON.stringify(month)} is no month such as 2026-11`)
     return { from: begin(month, '--month', now), to: end(month, '--month', now) }
   }
