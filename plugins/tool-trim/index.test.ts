@@ -82,6 +82,20 @@ describe('what stays as it is', () => {
   test('more than `max_result`', async () => {
     expect(await second({ calls: [again] }, { max_result: '1kb' })).toBe(file)
   })
+  test('what stands behind so little that nothing would be cached of a shorter prompt', async () => {
+    const kit = await kitOf({ min_prompt: 6000 })
+    const steps: Step[] = []
+    let results: string[] = []
+    for (let i = 0; i < 6; i++) {
+      steps.push({ calls: [again] })
+      const before = results
+      results = resultsOf((await send(kit, chat(steps))).sent[0]!.json)
+      expect(results.slice(0, before.length)).toEqual(before)
+    }
+    // some 3500 tokens each
+    expect(results.map((text) => text === file)).toEqual([true, true, false, false, false, false])
+    expect(results[2]).toContain('same as tool result #2')
+  })
   test('a tool that the operator names', async () => {
     expect(await second({ calls: [again] }, { tools: { not: ['Re*'] } })).toBe(file)
   })
@@ -185,4 +199,23 @@ describe('the control group', () => {
 test('a request whose session nobody knows leaves as it came', async () => {
   const kit = await kitOf({}, { slots: [[Session, undefined]] })
   expect(resultsOf((await kit.chat({ messages: chat(twice) })).sent[0]!.json)).toEqual([file, file])
+})
+
+test('two megabytes of new results: others get their turn in between, and what is too large passes', async () => {
+  const kit = await kitOf()
+  const calls = Array.from({ length: 20 }, (_, i) => read(`src/${i}.ts`, numbered(source(1700, `f${i % 5}`))))
+  let turns = 0
+  let over = false
+  const others = () => {
+    turns++
+    if (!over) setImmediate(others)
+  }
+  setImmediate(others)
+  const huge = 'x '.repeat(200_000)
+  const r = await send(kit, chat([{ calls: [...calls, run('huge', huge)] }]))
+  over = true
+  // in pieces of 128 KB
+  expect(turns).toBeGreaterThan(10)
+  expect(resultsOf(r.sent[0]!.json).at(-1)).toBe(huge)
+  expect(sentBy(r).length).toBeLessThan(calls[0]!.result.length * 8 + huge.length)
 })

@@ -110,3 +110,26 @@ describe.each(Object.entries(clients))('a client of %s', (name, client) => {
     }
   })
 })
+
+test('a count of tokens is of the request as the client has it', async () => {
+  await call(clients.messages!, 'on-messages', steps(4))
+  const body = JSON.stringify(clients.messages!.body('on-messages', steps(4)))
+  const response = await fetch(`${gateway.url}/v1/messages/count_tokens`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'anthropic-version': '2023-06-01' },
+    body,
+  })
+  expect(await response.json()).toEqual({ input_tokens: 1234 })
+  expect(upstream.bodies.at(-1)).toBe(body.replace('on-messages', 'm'))
+})
+
+test('without a session plugin above the gateway does not start, and says what is missing', async () => {
+  const config = {
+    version: 1,
+    server: { listen: '127.0.0.1:0', admin: '127.0.0.1:0' },
+    upstreams: promptUpstreams(upstream.url),
+    models: { m: { targets: [{ upstream: 'chat', model: 'm' }] } },
+    plugins: [{ use: 'tool-trim' }, { use: 'router' }],
+  }
+  await expect(startLocalGateway(JSON.stringify(config))).rejects.toThrow(/tool-trim needs session/)
+})

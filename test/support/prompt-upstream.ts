@@ -33,6 +33,7 @@ export function promptUpstream(): PromptUpstream {
 }
 
 function answerTo(path: string): object {
+  if (path.endsWith('/count_tokens')) return { input_tokens: 1234 }
   if (path.endsWith('/messages')) {
     const usage = { input_tokens: 100, cache_read_input_tokens: 1000, cache_creation_input_tokens: 50, output_tokens: 2 }
     return {
