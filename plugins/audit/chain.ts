@@ -15,7 +15,7 @@ import { type ChainedRow, type HashedColumn, hashedColumns, hashedOf, type RowBo
 import { rowId } from './tables.ts'
 
 /** Version of the row's form; grows when columns are added. */
-const version = 2
+const version = 3
 
 export interface Chain {
   readonly instance: string

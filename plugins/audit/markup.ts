@@ -5,13 +5,14 @@ import type { AuditRecord } from './record.ts'
 
 /** The record with `markup` percent on its cost and savings. */
 export function markedUp(record: AuditRecord, markup: string): AuditRecord {
-  const { cost, cache_savings: saved, cache_savings_gross: gross, trim_savings: trim } = record
+  const { cost, cache_savings: saved, cache_savings_gross: gross, trim_savings: trim, response_savings: response } = record
   return {
     ...record,
     cost: cost?.known ? { ...cost, pico: withMarkup(cost.pico, markup) } : cost && { ...cost, atLeast: withMarkup(cost.atLeast, markup) },
     cache_savings: saved === undefined ? undefined : withMarkup(saved, markup),
     cache_savings_gross: gross === undefined ? undefined : withMarkup(gross, markup),
     trim_savings: trim === undefined ? undefined : withMarkup(trim, markup),
+    response_savings: response === undefined ? undefined : withMarkup(response, markup),
   }
 }
 

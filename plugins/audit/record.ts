@@ -108,6 +108,8 @@ export const fieldNames = [
   'cache_savings_gross_usd',
   'trim_savings_usd',
   'trimmed_tokens',
+  'trim',
+  'response_savings_usd',
   'cache_attribution',
   'cache_status',
   'price',
@@ -205,7 +207,7 @@ export function recordOf(x: Settled, o: Outcome, about: About, catalog: PricesAt
     stream: o.stream,
     stream_state: o.streamState,
     ...usedBy(x.operation, o, prices, about.charged),
-    ...savingsOf(o, about.trim, about.promptCache),
+    ...savingsOf(o, about.trim, about.promptCache, prices),
     price: served?.price && priceTold(served.price),
     attempts: o.attempts.map((attempt) => attemptOf(attempt, prices)),
     hooks: about.hooks
@@ -220,7 +222,7 @@ export function recordOf(x: Settled, o: Outcome, about: About, catalog: PricesAt
 
 /** A record as JSON tells it: times as text, amounts in USD. */
 export function toldRecord(r: AuditRecord, thread: string | undefined): Record<FieldName, unknown> {
-  const { cost, cache_savings: saved, cache_savings_gross: gross, trim_savings: trim, usage, ...rest } = r
+  const { cost, cache_savings: saved, cache_savings_gross: gross, trim_savings: trim, response_savings: response, usage, ...rest } = r
   return {
     ...rest,
     time: isoTime(r.time),
@@ -232,6 +234,7 @@ export function toldRecord(r: AuditRecord, thread: string | undefined): Record<F
     cache_savings_usd: usd(saved),
     cache_savings_gross_usd: usd(gross),
     trim_savings_usd: usd(trim),
+    response_savings_usd: usd(response),
     latency_ms: Math.round(r.timings.end),
   }
 }

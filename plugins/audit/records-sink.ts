@@ -154,5 +154,6 @@ function interruptedRow(b: Begun, instance: string, thread: string | undefined, 
     trimmed: null,
     cache_status: null,
     cache_attribution: null,
+    response_saved: null,
   }
 }

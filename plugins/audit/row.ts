@@ -56,9 +56,10 @@ export const hashedColumns = [
   'trimmed',
   'cache_status',
   'cache_attribution',
+  'response_saved',
 ] as const
 /** How many of them rows of each version are hashed with. */
-export const hashedOf: Readonly<Record<number, number>> = { 1: 40, 2: hashedColumns.length }
+export const hashedOf: Readonly<Record<number, number>> = { 1: 40, 2: 45, 3: hashedColumns.length }
 export type HashedColumn = (typeof hashedColumns)[number]
 
 /** What a row says before it has its place in a chain. */
@@ -112,6 +113,7 @@ export interface ExchangeRow {
   readonly trimmed: bigint | null
   readonly cache_status: string | null
   readonly cache_attribution: string | null
+  readonly response_saved: bigint | null
   readonly hash: string
 }
 
@@ -171,6 +173,7 @@ export function rowOf(r: AuditRecord, options: RowOptions): RowBody {
     trimmed: r.trimmed_tokens === undefined ? null : whole(r.trimmed_tokens),
     cache_status: r.cache_status ?? null,
     cache_attribution: text(r.cache_attribution),
+    response_saved: r.response_savings ?? null,
   }
 }
 
@@ -178,6 +181,8 @@ function detailOf(r: AuditRecord, { bodies, lost }: RowOptions): object {
   const { usage, cost } = r
   const fine = usage.cacheWrite5m + usage.cacheWrite1h + usage.cacheWriteOther + usage.inputAudio + usage.outputAudio > 0
   return {
+    // the first, so that sums find it without reading JSON: see sums.ts
+    trim: r.trim,
     shadow_of: r.shadow_of,
     ip: r.ip,
     path: r.path,

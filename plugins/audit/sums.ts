@@ -26,6 +26,28 @@ export interface Sums {
   saved_gross: bigint
   trim_saved: bigint
   trimmed: bigint
+  /** Exchanges that an upstream answered: what may have been saved on. */
+  calls: bigint
+  /** Of those: that the trimmer worked on, and that it left alone to compare with. */
+  treated: bigint
+  control: bigint
+  /** Of those: whose savings can't be measured, for the usage is not known, or the price. */
+  no_usage: bigint
+  no_price: bigint
+  /** Exchanges that were given the answer of another one, what that spared, and those of them of which that is not known. */
+  hits: bigint
+  response_saved: bigint
+  no_response: bigint
+}
+
+const called = "upstream IS NOT NULL AND operation <> 'count_tokens'"
+const unmeasured = `${called} AND (saved IS NULL OR (trimmed > 0 AND trim_saved IS NULL))`
+const again = "(cache_status = 'hit' OR cache_status = 'joined')"
+const counts = (condition: string) => `CASE WHEN ${condition} THEN 1 ELSE 0 END`
+/** What the trimmer did with an exchange: `detail` begins with it, and nobody but this plugin writes there. */
+export const armIs = (arm: 'trimmed' | 'control') => {
+  const begin = `{"trim":{"arm":"${arm}"`
+  return `${called} AND substr(detail, 1, ${begin.length}) = '${begin}'`
 }
 
 /** How a row counts. */
@@ -45,6 +67,14 @@ const counted: Readonly<Record<keyof Sums, string>> = {
   saved_gross: 'coalesce(saved_gross, 0)',
   trim_saved: 'coalesce(trim_saved, 0)',
   trimmed: 'coalesce(trimmed, 0)',
+  calls: counts(called),
+  treated: counts(armIs('trimmed')),
+  control: counts(armIs('control')),
+  no_usage: counts(`${unmeasured} AND usage_source <> 'reported'`),
+  no_price: counts(`${unmeasured} AND usage_source = 'reported'`),
+  hits: counts(again),
+  response_saved: 'coalesce(response_saved, 0)',
+  no_response: counts(`${again} AND response_saved IS NULL`),
 }
 export const sumNames = Object.keys(counted) as readonly (keyof Sums)[]
 
@@ -65,7 +95,7 @@ export type Key = keyof typeof keys
 export const rowSums = sumNames.map((name) => `sum(${counted[name]})`).join(', ')
 
 const part = 1_000_000n
-const money: ReadonlySet<keyof Sums> = new Set(['cost', 'cost_least', 'saved', 'saved_gross', 'trim_saved'])
+const money: ReadonlySet<keyof Sums> = new Set(['cost', 'cost_least', 'saved', 'saved_gross', 'trim_saved', 'response_saved'])
 
 /** A list of sums that {@link sumsFrom} reads: over rows of exchanges, or over sums. `parted`: money in two parts each, for sums beyond 64 bits. */
 export function selectSums(from: 'rows' | 'sums', parted: boolean): string {

@@ -9,6 +9,7 @@
  */
 
 import type { Migration } from 'headgate/plugin'
+import { answersAndArms } from './tables-arms.ts'
 import { savingsAndSums } from './tables-sums.ts'
 
 export const migrations: readonly Migration[] = [
@@ -53,6 +54,7 @@ export const migrations: readonly Migration[] = [
     ],
   },
   savingsAndSums,
+  answersAndArms,
 ]
 
 /** Ids of rows sort as their numbers do: `<instance>.<seq>`. */

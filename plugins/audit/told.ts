@@ -4,9 +4,11 @@ import { exactNumber, formatUsd } from 'headgate/plugin'
 import { isoTime } from './iso-time.ts'
 import type { EditsMade } from './record.ts'
 import type { ExchangeRow } from './row.ts'
+import type { TrimTold } from './savings.ts'
 
 /** What `detail` may hold. */
 export interface Detail {
+  readonly trim?: TrimTold
   readonly shadow_of?: string
   readonly ip?: string
   readonly path?: string
@@ -107,6 +109,7 @@ export function rowTold(row: ExchangeRow): Record<string, unknown> {
     cache_savings_gross_usd: row.saved_gross ? formatUsd(row.saved_gross) : undefined,
     trim_savings_usd: row.trim_saved ? formatUsd(row.trim_saved) : undefined,
     trimmed_tokens: row.trimmed ? Number(row.trimmed) : undefined,
+    response_savings_usd: row.response_saved ? formatUsd(row.response_saved) : undefined,
     cache_attribution: row.cache_attribution ?? undefined,
     cache_status: row.cache_status ?? undefined,
     latency_ms: Number(row.total_ms),

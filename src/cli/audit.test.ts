@@ -53,6 +53,7 @@ const row: RowBody = {
   trimmed: 120n,
   cache_status: 'read',
   cache_attribution: 'client',
+  response_saved: null,
   detail: JSON.stringify({
     ip: '192.0.2.1',
     path: '/v1/chat/completions',

@@ -60,6 +60,7 @@ function rowAt(seconds: number, more: Partial<RowBody> = {}): RowBody {
     trimmed: null,
     cache_status: null,
     cache_attribution: null,
+    response_saved: null,
     detail: JSON.stringify({
       path: '/v1/chat/completions',
       attempts: [{ upstream: 'real', model: 'one', status: 200, at: 0, ms: 5 }],

@@ -151,6 +151,8 @@ export interface PromptCacheValue {
   readonly expected?: number
   /** Answered from a cache of the gateway: no provider was called. */
   readonly response?: 'hit' | 'joined'
+  /** The call that this spared: who made the answer that is given again, and what was billed for it. Absent = not known. */
+  readonly instead?: { readonly upstream: string; readonly model: string; readonly usage: Usage }
 }
 export const PromptCache: Slot<PromptCacheValue> = slot<PromptCacheValue>('prompt-cache', { attribution: 'none' })
 

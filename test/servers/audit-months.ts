@@ -31,7 +31,7 @@ function rowAt(at: number, more: Partial<RowBody> = {}): RowBody {
       (name) => [name, null],
     ),
   )
-  const gone = { trim_saved: null, trimmed: null, cache_status: null, cache_attribution: null }
+  const gone = { trim_saved: null, trimmed: null, cache_status: null, cache_attribution: null, response_saved: null }
   return {
     ...none,
     ...gone,
@@ -70,7 +70,16 @@ function earlierRows(instance: string, times: readonly number[]): Record<string,
   let hash = genesis(instance, undefined)
   const chain = newChain(instance, undefined)
   return times.map((at) => {
-    const { hash: _, saved_gross: _g, trim_saved: _t, trimmed: _n, cache_status: _s, cache_attribution: _a, ...row } = chain.add(rowAt(at))
+    const {
+      hash: _,
+      saved_gross: _g,
+      trim_saved: _t,
+      trimmed: _n,
+      cache_status: _s,
+      cache_attribution: _a,
+      response_saved: _r,
+      ...row
+    } = chain.add(rowAt(at))
     const earlier = { ...row, v: 1 }
     hash = hashOf(earlier as never, hash, undefined)
     return { ...earlier, hash } as never

@@ -8,11 +8,11 @@
  * A store that can't be reached makes a miss, never an error. Keys hold whose answer it is (`key.ts`); what may be kept is said by `eligible.ts`.
  */
 
-import type { Exchange, Host, Next, PrincipalValue, Recording, Slot, StoredReply, StreamEvent } from 'headgate/plugin'
+import type { Exchange, Host, Next, Outcome, PrincipalValue, Recording, Slot, StreamEvent } from 'headgate/plugin'
 import { globMatcher, Principal, PromptCache, type PromptCacheValue } from 'headgate/plugin'
 import type { ResponseConfig } from './config.ts'
 import { unfit } from './eligible.ts'
-import { createFlights, Landed, type Wait } from './flights.ts'
+import { type Answer, createFlights, Landed, type Wait } from './flights.ts'
 import { type Asked, keyOf, namespaceOf } from './key.ts'
 
 /** What is known of one exchange. */
@@ -33,9 +33,8 @@ export interface ResponseState {
 
 type X = Exchange<never, Slot<PrincipalValue>, Slot<PromptCacheValue>, { readonly response: ResponseState }>
 
-interface Entry {
+interface Entry extends Answer {
   readonly at: number
-  readonly reply: StoredReply
 }
 
 const goodStops = new Set(['end', 'tool_calls', 'stop_sequence'])
@@ -67,11 +66,11 @@ export function createResponseCache(host: Host, config: ResponseConfig) {
     }
   }
 
-  const again = (x: X, told: 'hit' | 'joined', reply: StoredReply, at: number) => {
+  const again = (x: X, told: 'hit' | 'joined', { reply, from }: Answer, at: number) => {
     const { response } = x.state
     response.told = told
     response.madeAt = at
-    x.put(PromptCache, { attribution: 'none', response: told })
+    x.put(PromptCache, { attribution: 'none', response: told, ...(from && { instead: from }) })
     counted.add(1, { result: told })
     return x.replay(reply)
   }
@@ -103,7 +102,7 @@ export function createResponseCache(host: Host, config: ResponseConfig) {
       const about: Asked = { operation, dialect, path, query, headers, ip, body, places }
       const key = keyOf(namespaceOf(scope, x.peek(Principal), about), about, vary)
       const kept = await look(key)
-      if (kept && kept.at + ttl > host.now()) return again(x, 'hit', kept.reply, kept.at)
+      if (kept && kept.at + ttl > host.now()) return again(x, 'hit', kept, kept.at)
 
       response.key = key
       const lead = () => {
@@ -118,7 +117,7 @@ export function createResponseCache(host: Host, config: ResponseConfig) {
         if (reply.ok) response.recording = x.record(reply, config.max_size)
         return reply
       } catch (error) {
-        if (error instanceof Landed) return again(x, 'joined', error.stored, host.now())
+        if (error instanceof Landed) return again(x, 'joined', error.answer, host.now())
         throw error
       }
     },
@@ -136,19 +135,27 @@ export function createResponseCache(host: Host, config: ResponseConfig) {
       response.whole = response.whole !== false && goodStops.has(event.reason)
     },
 
-    async settle(x: X, outcome: { readonly end: string; readonly status: number }): Promise<void> {
+    async settle(x: X, outcome: Pick<Outcome, 'end' | 'status' | 'served' | 'continued'>): Promise<void> {
       const { key, leads, waits, recording, whole } = x.state.response
       if (key === undefined) return
       waits?.leave()
       const stored = outcome.end === 'finished' && outcome.status === 200 && whole === true ? recording?.stored : undefined
+      const answer: Answer | undefined = stored && { reply: stored, ...billed(outcome) }
       try {
-        const entry: Entry | undefined = stored && { at: host.now(), reply: stored }
+        const entry: Entry | undefined = answer && { at: host.now(), ...answer }
         if (entry) await host.state.set(key, entry, ttl)
       } catch (error) {
         host.log.debug('an answer was not kept', { error: String(error) })
       } finally {
-        if (leads) flights.done(key, stored)
+        if (leads) flights.done(key, answer)
       }
     },
   }
+}
+
+/** The call that giving an answer again spares. One that went on with another's stream is not all that the answer cost. */
+function billed({ served, continued }: Pick<Outcome, 'served' | 'continued'>): Pick<Answer, 'from'> {
+  if (!served?.usage || continued || served.usage.source === 'unknown') return {}
+  const { raw: _, ...usage } = served.usage
+  return { from: { upstream: served.upstream, model: served.model, usage } }
 }

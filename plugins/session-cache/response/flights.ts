@@ -7,11 +7,17 @@
  * An error is nobody's but the leader's. Bounded: beyond that nobody waits.
  */
 
-import type { StoredReply } from 'headgate/plugin'
+import type { PromptCacheValue, StoredReply } from 'headgate/plugin'
+
+/** An answer, and the call that it was billed for. */
+export interface Answer {
+  readonly reply: StoredReply
+  readonly from?: NonNullable<PromptCacheValue['instead']>
+}
 
 /** Why a wait ended with no call of one's own. */
 export class Landed extends Error {
-  constructor(readonly stored: StoredReply) {
+  constructor(readonly answer: Answer) {
     super('answered by another request')
   }
 }
@@ -36,7 +42,7 @@ export interface Flights {
    */
   join(key: string, wait: number, lead: () => void): Wait | undefined
   /** The leader is done, with an answer or without. */
-  done(key: string, stored: StoredReply | undefined): void
+  done(key: string, answer: Answer | undefined): void
 }
 
 const maxFlights = 10_000
@@ -76,12 +82,12 @@ export function createFlights(): Flights {
       waiters.add(waiter)
       return { over: promise, leave }
     },
-    done(key, stored) {
+    done(key, answer) {
       const waiters = flights.get(key)
       if (!waiters) return
-      if (stored) {
+      if (answer) {
         flights.delete(key)
-        const landed = new Landed(stored)
+        const landed = new Landed(answer)
         for (const waiter of [...waiters]) waiter.land(landed)
         return
       }

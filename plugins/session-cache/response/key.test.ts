@@ -120,7 +120,7 @@ test('whoever leaves is never made the leader, and the last of them ends the fli
   await c.over
   expect(led).toEqual(['a', 'c'])
   const d = join('d')!
-  flights.done('k', { dialect: 'x', form: 'whole', body: '{}' })
+  flights.done('k', { reply: { dialect: 'x', form: 'whole', body: '{}' } })
   expect(await d.over.catch((error: unknown) => error)).toBeInstanceOf(Landed)
   expect(join('e')).toBeUndefined()
 })
