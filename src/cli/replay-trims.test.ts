@@ -35,7 +35,7 @@ const body = {
 
 test('tokens that would be trimmed differ; the same config differs in nothing', async () => {
   const old = await dir.write('old.yaml', config(plugins('')))
-  const trims = await dir.write('new.yaml', config(plugins('  - use: tool-trim\n')))
+  const trims = await dir.write('new.yaml', config(plugins('  - use: tool-trim\n    with: { control_share: 0 }\n')))
   expect((await cli(['keys', 'create', '--name', 'ann', '--config', old])).code).toBe(0)
   const [key] = JSON.parse((await cli(['keys', 'list', '--json', '--config', old])).out) as [{ id: string }]
   const at = BigInt(Date.now() - 60_000)
