@@ -34,7 +34,7 @@ export const config = Type.Object({
         "Results with fewer tokens of prompt before them stay as they are; when absent the shortest prompt that the model's provider caches: a prompt that trimming brings below it would not be cached at all",
     }),
   ),
-  max_result: Size({ default: '256kb', description: 'Results of more characters stay as they are: each costs time while others wait' }),
+  max_result: Size({ default: '128kb', description: 'Results of more characters stay as they are: each costs time while others wait' }),
   models: globs('Models, as clients ask for them, for which anything is trimmed', ['*']),
   not_models: globs('Models for which nothing is: those that references would confuse'),
   tools: Type.Object(
