@@ -119,3 +119,17 @@ test('a client that has rewritten its history has lost its cache', async () => {
   const sent = sentMessages(await send(kit, rewritten, warm(kit)))
   expect(sent.some(cleared)).toBe(true)
 })
+
+test('a client that has changed one message far back has lost what stands behind it, and nothing before', async () => {
+  const kit = await kitOf(on)
+  const before = await until(kit, 26)
+  const list = chat(steps(27))
+  const at = list.findIndex((m, i) => i > 12 && m.role === 'tool')
+  list[at] = { ...list[at], content: '[Old tool result content cleared]' }
+  const sent = sentMessages(await send(kit, list, warm(kit)))
+  expect(sent.slice(0, at)).toEqual(before.slice(0, at))
+  expect(sent.slice(0, at).some(cleared)).toBe(false)
+  expect(sent.slice(at).filter(cleared).length).toBeGreaterThan(10)
+  const after = sentMessages(await send(kit, [...list, { role: 'assistant', content: 'a' }, { role: 'user', content: 'b' }], warm(kit)))
+  expect(after.slice(0, sent.length)).toEqual(sent)
+})

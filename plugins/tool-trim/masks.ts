@@ -10,8 +10,13 @@ import type { TextRecord, UnitRecord } from './record.ts'
 /** Characters of a result that is worth it: some 64 tokens, and what stands in its place. */
 const fewest = 400
 
-/** Names of the results to clear, those that are cleared already among them; none when there is nothing new to clear. */
-export function chooseMasks(policy: Policy, records: readonly UnitRecord[], turn: number): ReadonlySet<string> | undefined {
+/** Names of the results to clear, those that are cleared already among them; none when there is nothing new to clear. @param warm results that stay */
+export function chooseMasks(
+  policy: Policy,
+  records: readonly UnitRecord[],
+  turn: number,
+  warm: ReadonlySet<string> = new Set(),
+): ReadonlySet<string> | undefined {
   const { mask } = policy
   if (!mask) return undefined
   const mayRunAgain = globMatcher(mask.tools)
@@ -20,7 +25,13 @@ export function chooseMasks(policy: Policy, records: readonly UnitRecord[], turn
   let fresh = 0
   for (const text of texts) {
     if (text.masked) masked.add(text.id)
-    else if (!text.fixed && text.characters >= fewest && text.turn <= turn - mask.turns && isOld(text, texts, mayRunAgain)) {
+    else if (
+      !text.fixed &&
+      !warm.has(text.id) &&
+      text.characters >= fewest &&
+      text.turn <= turn - mask.turns &&
+      isOld(text, texts, mayRunAgain)
+    ) {
       masked.add(text.id)
       fresh++
     }

@@ -221,10 +221,17 @@ export function passing(deps: PassDeps): (input: PassInput) => Promise<Passed | 
     async function rewrite(): Promise<
       { records: UnitRecord[]; work: Deciding; atRoot: ReaderState | undefined; standing: Standing; first: number } | undefined
     > {
-      const masked = state.masksOff ? undefined : chooseMasks(state.policy, records, work.reader.turn)
+      // of a history that was rewritten, what stands before the change may be warm
+      const warm = gone ? emptySet : ownTexts
+      const masked = state.masksOff ? undefined : chooseMasks(state.policy, records, work.reader.turn, warm)
       if (!masked && standing.floor === 0) return undefined
       const all = await readUnits(request, dialect, chain, 0)
-      const again = deciding({ sent: emptyMap, masked: masked ?? sent.masked, floor: 0, countFrom: Number.MAX_SAFE_INTEGER })
+      const again = deciding({
+        sent: gone ? emptyMap : sent.decisions,
+        masked: masked ?? sent.masked,
+        floor: 0,
+        countFrom: Number.MAX_SAFE_INTEGER,
+      })
       const made: UnitRecord[] = []
       const after = await decide(again, all, 0, root, made)
       const first = made.findIndex((record, i) => record.texts.some((text, k) => text.json !== records[i]?.texts[k]?.json))
