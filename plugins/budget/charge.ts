@@ -7,6 +7,7 @@
 
 import {
   type Attempt,
+  addUsage,
   attemptCost,
   type Cost,
   costOf,
@@ -47,14 +48,16 @@ export interface ChargeContext {
 }
 
 /** The charge of an exchange. @throws RangeError when it is too large to be counted */
-export function chargeOf(outcome: Pick<Outcome, 'attempts' | 'served'>, context: ChargeContext): Charge {
+export function chargeOf(outcome: Pick<Outcome, 'attempts' | 'served' | 'continued'>, context: ChargeContext): Charge {
   const { served } = outcome
+  const given = served ? [served, ...(outcome.continued ?? [])] : []
   const unknown = new Set<string>()
   let cost = 0n
   let usage = unknownUsage
   for (const attempt of outcome.attempts) {
-    const used = attempt === served ? servedUsage(attempt.usage, context) : attempt.usage
-    if (attempt === served) usage = used!
+    const at = given.indexOf(attempt)
+    const used = at >= 0 ? servedUsage(attempt.usage, given.length === 1 ? context : shareOf(given, at, context)) : attempt.usage
+    if (at >= 0) usage = at === 0 ? used! : addUsage(usage, used!)
     if (used === undefined) continue
     cost += picoOf({ ...attempt, usage: used }, context, unknown)
   }
@@ -95,8 +98,26 @@ function filled(price: Price | undefined, { input, output, request }: Rates): Pr
   return { ...price, ...fill(price), ...(longContext && { longContext: { ...longContext, ...fill(longContext) } }) }
 }
 
+/**
+ * What one of several calls gave that went on with a reply, one after the other: what was said before a call is not its output, but its input. `input` is that
+ * of the last one.
+ */
+function shareOf(given: readonly Attempt[], at: number, context: ChargeContext): Pick<ChargeContext, 'delivered' | 'input'> {
+  let before = 0
+  let after = 0
+  for (let i = 0; i < given.length - 1; i++) {
+    if (i < at) before += given[i]!.delivered ?? 0
+    else after += given[i]!.delivered ?? 0
+  }
+  const last = at === given.length - 1
+  return {
+    delivered: last ? Math.max(0, context.delivered - before) : (given[at]!.delivered ?? 0),
+    input: () => Math.max(1, context.input() - after),
+  }
+}
+
 /** What the client was given, as reported, or filled up with what passed. */
-function servedUsage(usage: Usage | undefined, { delivered, input }: ChargeContext): Usage {
+function servedUsage(usage: Usage | undefined, { delivered, input }: Pick<ChargeContext, 'delivered' | 'input'>): Usage {
   if (usage && usage.source !== 'unknown' && usage.source !== 'partial') return usage
   const known = usage ?? unknownUsage
   const given = inputTokens(known) > 0

@@ -136,6 +136,14 @@ describe('what was used', () => {
     }
   })
 
+  test('of a reply that several calls gave: each with what it said, none twice', () => {
+    const first: Attempt = { ...attempt(), delivered: 4 }
+    const reported = attempt(usage('reported', 7, 5))
+    const both = (last: Attempt) => ({ ...outcome([first, last], first, 40), continued: [last] }) as Outcome
+    expect(used(both(reported))).toBe(100 + 4 + 12)
+    expect(used(both(attempt()))).toBe(100 + 4 + 100 + 6)
+  })
+
   test('of a stream most is no text', () => {
     const served = attempt()
     const left = { ...outcome([served], served, 400), stream: true } as Outcome

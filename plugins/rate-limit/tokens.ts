@@ -105,11 +105,18 @@ function inputOf(request: Exchange['request']): number {
  * without, or only with a part of it, because the client left or the upstream says none: the input as reserved, and of the output what was sent.
  */
 export function usedTokens(outcome: Outcome, reserve: Reserve): number {
-  const { served } = outcome
+  const { served, continued = [] } = outcome
+  const given = served ? [served, ...continued] : []
   let used = 0
   for (const attempt of outcome.attempts)
-    if (attempt.usage && attempt !== served) used += inputTokens(attempt.usage) + outputTokens(attempt.usage)
-  if (served) used += servedTokens(served.usage, outcome.bytesOut / (outcome.stream ? bytesPerStreamedToken : bytesPerToken), reserve)
+    if (attempt.usage && !given.includes(attempt)) used += inputTokens(attempt.usage) + outputTokens(attempt.usage)
+  // of several calls that went on with one reply each is counted with what it said of that
+  let left = outcome.bytesOut / (outcome.stream ? bytesPerStreamedToken : bytesPerToken)
+  for (const attempt of given) {
+    const said = attempt === given.at(-1) ? left : Math.min(left, attempt.delivered ?? 0)
+    used += servedTokens(attempt.usage, said, reserve)
+    left -= said
+  }
   return Math.min(Math.ceil(used), tooMany)
 }
 

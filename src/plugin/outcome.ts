@@ -133,6 +133,8 @@ export interface Attempt {
   modelServed?: string
   /** What this call used, as far as its upstream said. */
   usage?: Usage
+  /** Output tokens, estimated, that the client had of its reply when that broke off, for whoever has to know what each of several calls gave. */
+  delivered?: number
 }
 
 /** How an exchange ended. `abandoned`: the client left before it had everything. */

@@ -67,6 +67,13 @@ export function joinedUsage(before: Usage | undefined, reported: Usage | undefin
   return before ? addUsage(before, own) : own
 }
 
+/** What the last of several calls has said, in tokens: what all of them have said, less what the others had when they broke off. */
+export function ownShare(said: string, first: Attempt | undefined, continued: readonly Attempt[]): number {
+  let before = 0
+  for (const { delivered } of [first, ...continued].slice(0, -1) as Attempt[]) before += delivered ?? 0
+  return Math.max(0, Math.ceil(estimateText(said)) - before)
+}
+
 function streamState(end: Outcome['end'], reply: ReplyCore, attempt: Attempt | undefined): Outcome['streamState'] {
   if (end === 'abandoned') return 'client_disconnect'
   if (!reply.ok) return 'none'
