@@ -90,6 +90,23 @@ describe('a buffer of lines', () => {
     expect(told).toEqual([])
   })
 
+  test('says when it is full; of those that wait it keeps thousands and counts the rest', async () => {
+    const { disk, told, buffer } = started(50)
+    const gate = Promise.withResolvers<void>()
+    disk.gate = gate.promise
+    expect(buffer.full).toBe(false)
+    const lines = numbered(0, 10_020)
+    const waits = lines.map((line) => buffer.add(line))
+    expect(buffer.full).toBe(true)
+    const lost = told.filter((one) => one === 'lost 1').length
+    expect(lost).toBeGreaterThan(0)
+    expect(waits.filter((wait) => wait !== undefined)).toHaveLength(10_000)
+    gate.resolve()
+    await Promise.all(waits)
+    await buffer.close()
+    expect(disk.text.split('\n')).toHaveLength(lines.length - lost + 1)
+  })
+
   test('keeps lines while writing fails, says so once, and writes them later', async () => {
     const { disk, told, buffer, nextWrite } = started()
     disk.broken = true

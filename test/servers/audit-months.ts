@@ -1,9 +1,12 @@
 /**
  * Audit records divided by month on a real PostgreSQL: tables of an earlier version keep all they have, records come in once whatever month they lie
- * in and how often they are brought, and a month leaves while a gateway goes on answering.
+ * in and how often they are brought, and a month leaves while a gateway goes on answering. A month of SQLite's too.
  */
 
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { genesis, hashOf, newChain, newInstanceId } from '../../plugins/audit/chain.ts'
 import { dayLength } from '../../plugins/audit/daily.ts'
 import { boundOf, boundsFrom, monthStart } from '../../plugins/audit/months.ts'
@@ -18,7 +21,7 @@ import { postgresDriver } from '../../src/store/postgres/driver.ts'
 import type { RecordsStore } from '../../src/store/records.ts'
 import type { RecordsDriver } from '../../src/store/records-driver.ts'
 import { ask, auditConfig, headgate, startQuickUpstream } from '../support/audit-load.ts'
-import { fillAudit } from '../support/audit-rows.ts'
+import { fillAudit, openFilled } from '../support/audit-rows.ts'
 import { startGateway } from '../support/gateway.ts'
 import { type PostgresServer, postgresMissing, startPostgres } from '../support/postgres-server.ts'
 
@@ -264,4 +267,51 @@ describe.skipIf(postgresMissing !== undefined)(postgresMissing ?? 'audit records
       await upstream.stop(true)
     }
   })
+})
+
+test('SQLite: a month leaves a few rows at a time, and neither the process nor a record that is written meanwhile waits long', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'headgate-months-'))
+  const where = `sqlite:${join(folder, 'audit.db')}`
+  const now = Date.now()
+  const filling = await openFilled(where, now)
+  await fillAudit(filling, 90_000, now)
+  await filling.close()
+  const sqlite = openRecordsBeside(where, { folder: '/', log: quiet })
+  const records = sqlite.scoped('audit')
+  try {
+    const ending = new AbortController()
+    let deleted = 0
+    const deleting = deleteOld(records, { keep: 30 * dayLength, keepBodies: undefined }, now, ending.signal).then((gone) => {
+      deleted = gone.records
+    })
+    const chain = newChain(newInstanceId(now), undefined)
+    const writes: number[] = []
+    let blocked = 0
+    const until = performance.now() + 6000
+    for (let last = performance.now(); last < until; ) {
+      const began = performance.now()
+      await records.append('audit_exchange', [chain.add(rowAt(now + writes.length)) as never])
+      writes.push(performance.now() - began)
+      const asleep = performance.now()
+      await Bun.sleep(2)
+      last = performance.now()
+      blocked = Math.max(blocked, last - asleep)
+    }
+    ending.abort()
+    await deleting
+    writes.sort((a, b) => a - b)
+    const p99 = writes[Math.floor(writes.length * 0.99)]!
+    console.log(
+      `${deleted} records deleted in 6 s; a write took ${p99.toFixed(0)} ms (p99), ${writes.at(-1)!.toFixed(0)} at most; blocked for ${blocked.toFixed(0)} ms at most`,
+    )
+    expect(deleted).toBeGreaterThan(500)
+    expect(p99).toBeLessThan(250)
+    expect(blocked).toBeLessThan(1000)
+    const problems: string[] = []
+    for await (const report of verifyChains(records.sql, undefined, chain.instance)) problems.push(...report.problems.map((p) => p.kind))
+    expect(problems.filter((kind) => kind !== 'unregistered')).toEqual([])
+  } finally {
+    await sqlite.close()
+    rmSync(folder, { recursive: true, force: true })
+  }
 })
