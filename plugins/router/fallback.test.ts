@@ -227,6 +227,23 @@ describe('again', () => {
     await kit.close()
   })
 
+  test('G01: a date in Retry-After is understood, and told in seconds', async () => {
+    const at = (ms: number): UpstreamAnswer => ({ status: 429, headers: { 'retry-after': new Date(Date.now() + ms).toUTCString() } })
+    const kit = await kitOf({ with: { retries: 1 }, upstream: byModel({ one: at(30_000) }) })
+    const r = await kit.chat({ model: 'single' })
+    expect([r.status, r.sent.length]).toEqual([429, 1])
+    const wait = Number(r.headers.get('retry-after'))
+    expect(wait).toBeGreaterThan(25)
+    expect(wait).toBeLessThanOrEqual(30)
+    expect(r.outcome.attempts[0]!.retryAfter).toBe(wait)
+    // it rests as long as it asks: another one goes first
+    expect((await kit.chat({ model: 'mixed' })).text).toBe('two')
+    const past = await kitOf({ with: { retries: 1 }, upstream: byModel({ one: [at(-60_000), {}] }) })
+    expect(await past.chat({ model: 'single' })).toMatchObject({ status: 200, sent: [{}, {}] })
+    await kit.close()
+    await past.close()
+  })
+
   test('waiting is not the time of the plugin, and a client that leaves in it is served no more', async () => {
     const kit = await kitOf({ with: { retries: 1, backoff: '200ms' }, timeout: 20, upstream: byModel({ one: [{ status: 500 }, {}] }) })
     expect((await kit.chat({ model: 'single' })).status).toBe(200)

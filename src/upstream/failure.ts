@@ -89,7 +89,11 @@ export function upstreamRefused(
   attempt.message = error.message
   if (error.retryAfter !== undefined && !headers.has('retry-after')) headers.set('retry-after', String(Math.ceil(error.retryAfter)))
   const asked = waitOf(headers)
-  if (asked !== undefined) attempt.retryAfter = asked
+  if (asked !== undefined) {
+    attempt.retryAfter = asked
+    // clients of model APIs count on seconds
+    if (isDate(headers.get('retry-after'))) headers.set('retry-after', String(asked))
+  }
   const code = codeOfError(status, error)
   // a client that speaks another dialect sent no key of that provider
   if (code === 'upstream_auth' && (ownKey || answered.translation !== undefined)) {
@@ -116,12 +120,18 @@ export function upstreamRefused(
   return new ReplyCore(false, status, headers, false, { kind: 'refusal', refusal, upstream }, { code, message, attempt })
 }
 
-/** Seconds that an answer asks to wait, where it says them as a number. */
+/** Seconds that an answer asks to wait, as a number or until a date. */
 function waitOf(headers: Headers): number | undefined {
   const given = headers.get('retry-after') ?? undefined
+  if (given !== undefined && isDate(given)) return Math.max(0, Math.ceil((Date.parse(given) - Date.now()) / 1000))
   const ms = headers.get('retry-after-ms') ?? undefined
   const seconds = given !== undefined ? Number(given) : ms !== undefined ? Number(ms) / 1000 : Number.NaN
   return Number.isFinite(seconds) && seconds >= 0 ? seconds : undefined
+}
+
+/** Whether a header says a time as HTTP does: `Sat, 21 Nov 2026 22:49:38 GMT`. */
+function isDate(text: string | null): boolean {
+  return text !== null && /^[A-Z][a-z]{2,}, ?\d/.test(text) && !Number.isNaN(Date.parse(text))
 }
 
 function retryHeaders(refusal: Refusal, headers: Headers): Headers {
