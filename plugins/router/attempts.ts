@@ -114,25 +114,27 @@ async function run(x: X, next: Next, plan: Plan, options: AttemptOptions, signal
     if (last && last !== track) options.told.fellBack(last, track)
     last = track
     const hedged = options.hedge > 0 && tries === 0 && max_attempts > 1 && !plan.pinned
-    let all: readonly Made[]
+    let all: readonly (Made | NoRoom)[]
     try {
-      const first = callOne(x, next, candidate, pause, signal, options)
+      const first = orNoRoom(callOne(x, next, candidate, pause, signal, options))
       all = hedged
         ? await hedge(first, options, () => {
-            const spare = pick(waiting, 1, tooSmall, now())
-            return spare && !spare.track.upstream.gate?.full ? callOne(x, next, spare, 0, signal, options) : undefined
+            const spare = pick(waiting, 1, tooSmall, now(), true)
+            return spare && orNoRoom(callOne(x, next, spare, 0, signal, options))
           })
         : [await first]
     } catch (error) {
       if (signal?.aborted) break // the time is over
-      if (!(error instanceof NoRoom)) throw error
-      noRoom = error
-      // others may have room where its home has none
-      if (error.waited && candidate.track !== plan.home) break
-      continue
+      throw error
     }
-    tries += all.length
     for (const made of all) {
+      if (made instanceof NoRoom) {
+        noRoom = made
+        // others may have room where its home has none
+        if (made.waited && candidate.track !== plan.home) final = true
+        continue
+      }
+      tries++
       const { reply } = made
       if (reply.ok) {
         x.state.serving = made.call
@@ -170,10 +172,10 @@ async function run(x: X, next: Next, plan: Plan, options: AttemptOptions, signal
  * not needed any more is ended by the gateway as soon as the other is served.
  */
 async function hedge(
-  first: Promise<Made>,
+  first: Promise<Made | NoRoom>,
   { hedge: after, now, told }: AttemptOptions,
-  begin: () => Promise<Made> | undefined,
-): Promise<readonly Made[]> {
+  begin: () => Promise<Made | NoRoom> | undefined,
+): Promise<readonly (Made | NoRoom)[]> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<undefined>((resolve) => {
     timer = setTimeout(resolve, after, undefined)
@@ -182,9 +184,10 @@ async function hedge(
   const second = early ? undefined : begin()
   if (!second) return [await first]
   /** Not needed any more: how long it took so far is what is known of its target. */
-  const leave = (call: Promise<Made>): void => {
+  const leave = (call: Promise<Made | NoRoom>): void => {
     call.then(
       (made) => {
+        if (made instanceof NoRoom) return
         made.call.done()
         const { attempt } = made.reply
         if (attempt?.failure === 'aborted' && attempt.endedAt !== undefined)
@@ -195,7 +198,7 @@ async function hedge(
   }
   try {
     const [one, other] = await Promise.race([first.then((made) => [made, second] as const), second.then((made) => [made, first] as const)])
-    if (!one.reply.ok) return [one, await other]
+    if (one instanceof NoRoom || !one.reply.ok) return [one, await other]
     leave(other)
     if (other === first) told.hedged(one.call.track)
     return [one]
@@ -204,6 +207,14 @@ async function hedge(
     leave(second)
     throw error
   }
+}
+
+/** That there is no room is a result like others: a second call beside that one goes on. */
+function orNoRoom(call: Promise<Made>): Promise<Made | NoRoom> {
+  return call.catch((error: unknown) => {
+    if (error instanceof NoRoom) return error
+    throw error
+  })
 }
 
 /** No try begins so many milliseconds after the first one, whatever the upstreams may take. */
@@ -228,8 +239,11 @@ function aside(waiting: Candidate[], provider: string): void {
   waiting.sort((a, b) => Number(a.provider === provider) - Number(b.provider === provider))
 }
 
-/** Takes the next one to call out of `waiting`: the first that is well and has room; at first one that is not, rather than none. */
-function pick(waiting: Candidate[], tries: number, tooSmall: number | undefined, now: number): Candidate | undefined {
+/**
+ * Takes the next one to call out of `waiting`: the first that is well and has room; at first one that is not, rather than none.
+ * @param atOnce none that has no room
+ */
+function pick(waiting: Candidate[], tries: number, tooSmall: number | undefined, now: number, atOnce = false): Candidate | undefined {
   let found = -1
   for (let i = 0; i < waiting.length; i++) {
     const { context, track } = waiting[i]!
@@ -239,7 +253,7 @@ function pick(waiting: Candidate[], tries: number, tooSmall: number | undefined,
       found = i
       break
     }
-    if (found < 0) found = i
+    if (found < 0 && !atOnce) found = i
   }
   if (found < 0 && tries === 0) {
     let until = Number.POSITIVE_INFINITY

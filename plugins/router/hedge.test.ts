@@ -87,4 +87,78 @@ describe('a second call beside the first', () => {
     await kit.close()
     await other.close()
   })
+
+  describe('where calls are bounded', () => {
+    /** `one` of OpenAI and `two` of Anthropic, each with room for one call; those of `busy` are taken until they are freed. */
+    const crowded = async (busy: readonly string[], wait: string, answer: (model: string) => UpstreamAnswer | Promise<UpstreamAnswer>) => {
+      const held = new Map(
+        busy.map((name) => [`holds-${name}`, { taken: Promise.withResolvers<void>(), freed: Promise.withResolvers<void>() }]),
+      )
+      const kit = await kitOf({
+        models: {
+          ...Object.fromEntries(busy.map((name) => [name, { targets: [{ upstream: name, model: `holds-${name}` }] }])),
+          mixed: {
+            targets: [
+              { upstream: 'openai', model: 'one' },
+              { upstream: 'anthropic', model: 'two' },
+            ],
+          },
+        },
+        with: { ...hedged, concurrency: { limit: 1, wait } },
+        upstream: async (sent) => {
+          const { model } = sent.json as { model: string }
+          const place = held.get(model)
+          if (!place) return await answer(model)
+          place.taken.resolve()
+          await place.freed.promise
+          return {}
+        },
+      })
+      const calls = busy.map((name) => kit.chat({ model: name }))
+      for (const { taken } of held.values()) await taken.promise
+      return {
+        kit,
+        free: (name: string) => held.get(`holds-${name}`)!.freed.resolve(),
+        async end() {
+          for (const { freed } of held.values()) freed.resolve()
+          await Promise.all(calls)
+          expect(await kit.close()).toBe(true)
+        },
+      }
+    }
+
+    test('a target that has no room for a second call is still there when the first has failed', async () => {
+      const { kit, free, end } = await crowded(['anthropic'], '5s', async (model) => {
+        if (model === 'two') return { text: 'two' }
+        await Bun.sleep(60)
+        setTimeout(free, 30, 'anthropic')
+        return { status: 500 }
+      })
+      const { status, text } = await kit.chat({ model: 'mixed' })
+      expect([status, text]).toEqual([200, 'two'])
+      await end()
+    })
+
+    test('a first one that finds no place in time does not end the second one', async () => {
+      const { kit, free, end } = await crowded(['openai', 'anthropic'], '80ms', async () => {
+        await Bun.sleep(150)
+        return { text: 'two' }
+      })
+      const answer = kit.chat({ model: 'mixed' })
+      free('anthropic')
+      const { status, text, outcome } = await answer
+      expect([status, text, outcome.attempts.map(({ model }) => model)]).toEqual([200, 'two', ['two']])
+      await end()
+    })
+
+    test('what the second one failed with is told, and counted, when the first one found no place', async () => {
+      const { kit, free, end } = await crowded(['openai', 'anthropic'], '80ms', () => ({ status: 429 }))
+      const answer = kit.chat({ model: 'mixed' })
+      free('anthropic')
+      const { status, outcome } = await answer
+      expect([status, outcome.attempts.length]).toEqual([429, 1])
+      expect(kit.metrics()).toContain('headgate_router_failures{upstream="anthropic",why="429"} 1')
+      await end()
+    })
+  })
 })
