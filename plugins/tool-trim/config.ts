@@ -57,7 +57,7 @@ export const config = Type.Object({
         default: false,
         description: "Clears old results when the provider's cache is lost anyway. The model can't see them any more",
       }),
-      turns: Type.Integer({ default: 10, minimum: 1, maximum: 1000, description: 'Results of the last so many turns stay' }),
+      turns: Type.Integer({ default: 6, minimum: 1, maximum: 1000, description: 'Results of the last so many turns stay' }),
       tools: globs('API tools that may be run again without harm, so that their results may be cleared; shells and files may'),
       margin: Duration({ default: '15s', description: 'A cache counts as lost only so long after its end' }),
     },

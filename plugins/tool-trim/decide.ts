@@ -6,6 +6,7 @@
 import { estimateBytes, estimateText, type Json, type PromptUnit, type RequestView } from 'headgate/plugin'
 import { type Chain, isAnswer, keyAfter, keyBefore, keyText } from './chain.ts'
 import { parseReference } from './classes/index.ts'
+import { lineNumbers } from './classes/line-numbers.ts'
 import { references } from './classes/references.ts'
 import type { CallFacts } from './facts.ts'
 import { argumentOf } from './facts.ts'
@@ -224,7 +225,7 @@ function recordOf(
 ): TextRecord {
   const { json, masked = false, refers = false } = made
   const at = json === undefined ? undefined : placeOf(o.request, unit, pointer)
-  const mask = masked ? () => ({ 'cold-mask': estimateText(text) - estimateText(json!) }) : undefined
+  const mask = masked ? () => ({ 'cold-mask': tokensOf(text) - estimateText(json!) }) : undefined
   return {
     id,
     pointer,
@@ -241,6 +242,13 @@ function recordOf(
     at,
     saved: made.saved ?? mask ?? nothing,
   }
+}
+
+/** Tokens of a text. Line numbers are counted too low, and too high where they are written shorter: the truth lies between. */
+function tokensOf(text: string): number {
+  const plain = estimateText(text)
+  const shorter = lineNumbers.encode({ text, tool: '', kind: 'file', ordinal: 0 }, { seen: [] })
+  return shorter === undefined || !lineNumbers.saved ? plain : (plain + estimateText(shorter) + lineNumbers.saved(text, shorter)) / 2
 }
 
 const nothing: Saved = Object.freeze({})

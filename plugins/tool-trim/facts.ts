@@ -24,7 +24,7 @@ export interface CallFacts {
 export type ToolKinds = Readonly<Partial<Record<Kind, readonly string[]>>>
 
 const shells = new Set(
-  'bash shell sh zsh powershell exec execcommand runcommand runterminalcmd runinterminal terminal executecommand runshellcommand command localshell shellcommand bashoutput writestdin unifiedexec containerexec executebash runbash'.split(
+  'bash shell sh zsh powershell exec execcommand runcommand runterminalcmd runinterminal terminal executecommand runshellcommand command localshell shellcommand bashoutput writestdin unifiedexec containerexec executebash runbash taskoutput'.split(
     ' ',
   ),
 )
@@ -34,7 +34,7 @@ const readers = new Set(
   ),
 )
 const files = new Set(
-  'write writefile edit editfile multiedit notebookedit replace strreplace strreplaceeditor strreplacebasededittool applypatch patch create createfile grep greptool glob ls list listdir listdirectory listfiles find findfiles search searchfiles searchfilecontent codebasesearch searchdir insert undoedit deletefile'.split(
+  'rg ripgrep write writefile edit editfile multiedit notebookedit replace strreplace strreplaceeditor strreplacebasededittool applypatch patch create createfile grep greptool glob ls list listdir listdirectory listfiles find findfiles search searchfiles searchfilecontent codebasesearch searchdir insert undoedit deletefile'.split(
     ' ',
   ),
 )

@@ -8,7 +8,7 @@ import type { Policy } from './policy.ts'
 import type { TextRecord, UnitRecord } from './record.ts'
 
 /** Characters of a result that is worth it: some 64 tokens, and what stands in its place. */
-const fewest = 400
+const fewest = 300
 
 /** Names of the results to clear, those that are cleared already among them; none when there is nothing new to clear. @param warm results that stay */
 export function chooseMasks(
