@@ -75,8 +75,30 @@ describe("what is known of providers' prompt caches", () => {
     expect(factsOf('openai-chat', 'api.openai.com', model).marks).toBe(marks as undefined)
   })
 
+  test.each([
+    ['anthropic-messages', 'api.anthropic.com', 'claude-fable-5', 0.1, 512],
+    ['anthropic-messages', 'api.anthropic.com', 'claude-fable-5.1', 0.025, 512],
+    ['anthropic-messages', 'api.anthropic.com', 'claude-opus-5-20260724', 0.1, 512],
+    ['anthropic-messages', 'api.anthropic.com', 'claude-opus-5-5', 0.05, 512],
+    ['anthropic-messages', 'api.anthropic.com', 'claude-sonnet-5-5', 0.05, 1024],
+    ['bedrock-converse', 'bedrock', 'us.anthropic.claude-sonnet-5-5-20261001-v1:0', 0.05, 1024],
+    ['anthropic-messages', 'api.anthropic.com', 'claude-haiku-4-5', 0.1, 4096],
+    ['bedrock-converse', 'bedrock', 'amazon.nova-pro-v1:0', 0.25, 1000],
+    ['gemini-generate', 'generativelanguage.googleapis.com', 'gemini-2.5-pro', 0.1, 2048],
+    ['gemini-generate', 'generativelanguage.googleapis.com', 'gemini-3.8-flash', 0.1, 4096],
+    ['openai-chat', 'api.openai.com', 'o3', 0.25, 1024],
+    ['openai-chat', 'api.openai.com', 'o3-mini', 0.5, 1024],
+    ['openai-chat', 'api.deepseek.com', 'deepseek-flash', 0.02, 64],
+    ['anthropic-messages', 'api.deepseek.com', 'deepseek-v4-pro', 1 / 30, 64],
+    ['openai-chat', 'api.groq.com', 'llama-4', 0.5, 1024],
+  ])('%s at %s: %s reads at %d of the price, from %d tokens on', (dialect, host, model, read, minimum) => {
+    expect(factsOf(dialect, host, model)).toMatchObject({ read, minimum })
+  })
+
   test('others: what they cache by themselves, and the hints that they know', () => {
     expect(factsOf('openai-chat', 'api.x.ai', 'grok-4.3')).toMatchObject({ caching: 'auto', conversationHeader: 'x-grok-conv-id' })
+    expect(factsOf('openai-chat', 'api.x.ai', 'grok-4.3').key).toBe(false)
+    expect(factsOf('openai-responses', 'api.x.ai', 'grok-4.3').key).toBe(true)
     expect(factsOf('openai-chat', 'api.mistral.ai', 'mistral-large')).toMatchObject({ caching: 'auto', key: true })
     expect(factsOf('openai-chat', 'api.deepseek.com', 'deepseek-v4')).toMatchObject({ caching: 'auto', key: false })
     expect(factsOf('anthropic-messages', 'api.deepseek.com', 'deepseek-v4')).toEqual(

@@ -13,7 +13,8 @@ export interface CacheRule {
   readonly host?: RegExp
   /** Matched against the maker's own name (`model-name.ts`). */
   readonly model?: RegExp
-  readonly is: CacheFactsEdit & { readonly asOf: string; readonly source: string }
+  /** Without `key`: whether a server takes one is a capability. */
+  readonly is: Omit<CacheFactsEdit, 'key'> & { readonly asOf: string; readonly source: string }
 }
 
 const minutes = 60_000
@@ -39,6 +40,7 @@ export const unknownCache: CacheFacts = {
 }
 
 const claudePage = 'platform.claude.com/docs/en/build-with-claude/prompt-caching'
+const claudePrices = 'platform.claude.com/docs/en/about-claude/pricing'
 const bedrockPage = 'docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html; APIReference CachePointBlock'
 const openaiPage = 'developers.openai.com/api/docs/guides/prompt-caching'
 const openaiHosts = /^azure$|^api\.openai\.com$|\.openai\.azure\.com$|\.services\.ai\.azure\.com$/
@@ -91,12 +93,12 @@ export const cacheRules: readonly CacheRule[] = [
   {
     dialect: chatOrResponses,
     host: openaiHosts,
-    is: { caching: 'auto', minimum: 1024, lifetime: 5 * minutes, read: 0.5, key: true, asOf: '2026-11-21', source: openaiPage },
+    is: { caching: 'auto', minimum: 1024, lifetime: 5 * minutes, read: 0.5, asOf: '2026-11-21', source: openaiPage },
   },
   {
     dialect: chatOrResponses,
     host: openaiHosts,
-    model: /^(gpt-4[.-]1|o[34])/,
+    model: /^(gpt-4[.-]1|o3(?!-mini)|o4)/,
     is: { read: 0.25, asOf: '2026-11-21', source: 'openai.com/api/pricing' },
   },
   {
@@ -174,7 +176,7 @@ export const cacheRules: readonly CacheRule[] = [
       maxMarks: 4,
       places: ['system', 'messages'],
       blocks: ['text', 'image', 'document', 'toolUse', 'toolResult', 'video'],
-      minimum: 1024,
+      minimum: 1000,
       lifetime: 5 * minutes,
       write: 1,
       writeLong: 1,
@@ -203,22 +205,27 @@ export const cacheRules: readonly CacheRule[] = [
   },
   {
     dialect: /^gemini-/,
-    model: /^gemini-([3-9]|2[.-]5-pro)/,
+    model: /^gemini-([3-9]|\d\d)/,
     is: { minimum: 4096, asOf: '2026-11-21', source: 'ai.google.dev/gemini-api/docs/caching' },
   },
 
   // others that speak Chat
   {
-    dialect: chatOrResponses,
+    // in its Messages, too
     host: /(^|\.)deepseek\.com$/,
     is: {
       caching: 'auto',
       minimum: 64,
       lifetime: 2 * hour,
-      read: 0.1,
-      asOf: '2026-11-21',
-      source: 'api-docs.deepseek.com/guides/kv_cache',
+      read: 0.02,
+      asOf: '2026-10-27',
+      source: 'api-docs.deepseek.com/guides/kv_cache, quick_start/pricing',
     },
+  },
+  {
+    host: /(^|\.)deepseek\.com$/,
+    model: /^deepseek-v4-pro/,
+    is: { read: 1 / 30, asOf: '2026-10-27', source: 'api-docs.deepseek.com/quick_start/pricing' },
   },
   {
     dialect: chatOrResponses,
@@ -234,12 +241,17 @@ export const cacheRules: readonly CacheRule[] = [
   {
     dialect: chatOrResponses,
     host: /(^|\.)mistral\.ai$/,
-    is: { caching: 'auto', minimum: 64, read: 0.1, key: true, asOf: '2026-11-21', source: 'docs.mistral.ai/api (prompt_cache_key)' },
+    is: { caching: 'auto', minimum: 64, read: 0.1, asOf: '2026-11-21', source: 'docs.mistral.ai/api (prompt_cache_key)' },
   },
   {
     dialect: chatOrResponses,
-    host: /(^|\.)(moonshot\.(ai|cn)|kimi\.(ai|com)|z\.ai|bigmodel\.cn|fireworks\.ai|groq\.com)$/,
+    host: /(^|\.)(moonshot\.(ai|cn)|kimi\.(ai|com)|z\.ai|bigmodel\.cn|fireworks\.ai)$/,
     is: { caching: 'auto', minimum: 1024, read: 0.5, asOf: '2026-11-21', source: 'the pricing pages of these providers' },
+  },
+  {
+    dialect: chatOrResponses,
+    host: /(^|\.)groq\.com$/,
+    is: { caching: 'auto', lifetime: 2 * hour, read: 0.5, asOf: '2026-11-21', source: 'console.groq.com/docs/prompt-caching' },
   },
   {
     dialect: chatOrResponses,
@@ -266,6 +278,8 @@ export const cacheRules: readonly CacheRule[] = [
       source: 'openrouter.ai/docs/guides/best-practices/prompt-caching',
     },
   },
-  // last, for the ways above say another minimum
+  // last, for the ways above say another price and minimum
+  { model: /^claude-(fable|mythos)-5-[1-9]/, is: { read: 0.025, asOf: '2026-11-21', source: claudePrices } },
+  { model: /^claude-(opus|sonnet)-5-[5-9]/, is: { read: 0.05, asOf: '2026-11-21', source: claudePrices } },
   ...minimums.map(([model, minimum]) => ({ model, is: { minimum, asOf: '2026-10-01', source: `${claudePage}#cache-limitations` } })),
 ]
