@@ -162,7 +162,8 @@ export async function runResume(core: ExchangeCore, ends: ChainEnds, broken: Bro
     } catch (error) {
       layer.finish()
       if (error instanceof HookTimeout) core.revoke(instance)
-      failed(core, instance, 'resume', error, mark)
+      // once the client has gone what it waited for was ended, which is no failure of the hook
+      if (!branch.ended) failed(core, instance, 'resume', error, mark)
       return undefined
     }
   }

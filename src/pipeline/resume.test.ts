@@ -130,6 +130,26 @@ describe('resume', () => {
     expect(asked).toBe(0)
   })
 
+  test('a client that leaves while the hook waits for something ends the wait; that is no failure of the plugin', async () => {
+    const waits = Promise.withResolvers<void>()
+    const ended: unknown[] = []
+    const kit = await kitOf(
+      withResume(async (_, _broken, next) => {
+        const going = next({ after: new Promise(() => {}) })
+        going.catch((error: unknown) => ended.push(error))
+        waits.resolve()
+        return await going
+      }),
+    )
+    const call = kit.start({ body: { stream: true } })
+    await waits.promise
+    call.abort()
+    expect(await call.outcome()).toMatchObject({ end: 'abandoned', verdicts: [] })
+    expect(ended).toHaveLength(1)
+    expect(await kit.close()).toBe(true)
+    expect(kit.logs.filter(({ level }) => level === 'error')).toEqual([])
+  })
+
   test('replies that are not given are called off', async () => {
     const kit = await kitOf(
       withResume(async (_, _broken, next) => {
