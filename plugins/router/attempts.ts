@@ -222,6 +222,7 @@ const longestTries = 600_000
 
 /** No call was made. */
 function refusal(x: X, noRoom: NoRoom | undefined): Refusal {
+  if (x.signal.aborted) return x.refuse('client_closed')
   if (!noRoom) return x.refuse('upstream_timeout', 'The time that this gateway gives a request is over.')
   return x.refuse('overloaded', {
     message: `All calls that this gateway makes of the model provider at the same time are taken, and ${noRoom.message}. Try again in a moment.`,

@@ -178,7 +178,7 @@ export default definePlugin({
         return plan ? tryAll(x, next, plan, attempts) : next()
       },
 
-      ...(stitches && { event: stitches.event, resume: stitches.resume }),
+      ...stitches,
 
       settle(x, outcome) {
         const { plan, serving, shadow } = x.state

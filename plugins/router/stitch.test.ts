@@ -177,6 +177,15 @@ describe('how often', () => {
     await kit.close()
   })
 
+  test('whole replies are not taken apart for it', async () => {
+    const seen: boolean[] = []
+    const { hooks } = await import('./stitch.ts').then(({ createStitches }) => ({
+      hooks: createStitches({ counter: () => ({ add: () => {} }), upstream: () => undefined }, {} as never),
+    }))
+    for (const stream of [true, false]) seen.push(hooks.hears({ request: { stream }, state: { plan: {} } } as never))
+    expect(seen).toEqual([true, false])
+  })
+
   test('B13: off by default', async () => {
     const kit = await kitOf(['One'], { text: [' two'] }, { with: { stitch: false } })
     expect((await kit.chat({ model: 'same', stream: true })).outcome).toMatchObject({ end: 'failed', attempts: [{ failure: 'reset' }] })

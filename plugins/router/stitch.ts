@@ -13,6 +13,8 @@ import type { X } from './plan.ts'
 import { Said } from './said.ts'
 
 export interface Stitches {
+  /** The hook `hears`: whole replies never break off after content. */
+  hears(x: X): boolean
   /** The hook `event`. */
   event(x: X, event: StreamEvent): StreamEvent | null | undefined
   /** The hook `resume`. */
@@ -27,9 +29,9 @@ export function createStitches(host: Pick<Host, 'counter' | 'upstream'>, options
   const refused = host.counter('router_not_stitched', 'Streams that broke off and did not go on, by why')
 
   return {
+    hears: ({ request, state }) => state.plan !== undefined && request.stream,
+
     event(x, event) {
-      const { plan } = x.state
-      if (!plan || !x.request.stream) return undefined
       return (x.state.said ??= new Said(x.dialect)).take(event)
     },
 

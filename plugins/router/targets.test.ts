@@ -295,7 +295,7 @@ describe('calls at the same time', () => {
     const second = kit.start({ body: { model: 'acme/small' } })
     await Bun.sleep(30)
     second.abort()
-    expect(await second.outcome()).toMatchObject({ attempts: [] })
+    expect(await second.outcome()).toMatchObject({ attempts: [], end: 'abandoned', status: 499 })
     at.let(1)
     await first.result()
     expect(await kit.close()).toBe(true)
