@@ -88,6 +88,8 @@ export const keys = {
   upstream: "coalesce(upstream, '')",
   thread: "coalesce(thread, '')",
   session: "coalesce(session, '')",
+  // of exchanges alone: no kept sums tell it apart
+  attribution: "coalesce(cache_attribution, '')",
 } as const
 export type Key = keyof typeof keys
 

@@ -3,7 +3,9 @@
 import type { Records, SqlQuery } from 'headgate/plugin'
 import { migrations } from './tables.ts'
 
+export { armsOf } from './arms.ts'
 export { exchanges, findExchange } from './query.ts'
+export { savedByClass } from './saved-classes.ts'
 export { sumNames } from './sums.ts'
 export { detailOf, rowTold } from './told.ts'
 export { groupings, usageBy } from './usage.ts'

@@ -1,19 +1,22 @@
 /**
- * Sums over exchanges by day, month, key, account, tier, model, upstream, thread or session: exact, and fast where the sums that are kept can tell.
+ * Sums over exchanges by day, month, key, account, tier, model, upstream, thread, session or attribution: exact, and fast where the sums that are kept can
+ * tell.
  *
- * Of a time that begins or ends within a day, that day's part is summed up from the exchanges themselves, and so is all of one session. Else the kept
- * sums are read, and the exchanges added that are not in them yet. Amounts are bigints here: no database rounds them or overflows.
+ * Of a time that begins or ends within a day, that day's part is summed up from the exchanges themselves, and so is all of one session. Else the kept sums
+ * are read, and the exchanges added that are not in them yet. Who is to thank for what a cache gave is told by the exchanges alone. Amounts are bigints
+ * here: no database rounds them or overflows.
  */
 
 import type { SqlQuery, SqlValue } from 'headgate/plugin'
 import { cuts, dayLength, dayOf } from './daily.ts'
 import { conditionsOf, type Filter } from './query.ts'
+import { hoursOf } from './row-pages.ts'
 import { type Condition, statement } from './statement.ts'
 import { addSums, type Key, keys, type Sums, selectSums, sumsFrom } from './sums.ts'
 import { endOfInstance, rowId } from './tables.ts'
 import { unrolled } from './unrolled.ts'
 
-export const groupings = ['day', 'month', 'key', 'account', 'tier', 'model', 'upstream', 'thread', 'session'] as const
+export const groupings = ['day', 'month', 'key', 'account', 'tier', 'model', 'upstream', 'thread', 'session', 'attribution'] as const
 export type Grouping = (typeof groupings)[number]
 
 /** What may be filtered by. */
@@ -35,6 +38,7 @@ export async function usageBy(sql: SqlQuery, by: readonly Grouping[], filter: Us
   const { from, to } = filter
   const first = from === undefined ? undefined : Math.ceil(from / dayLength) * dayLength
   const last = to === undefined ? undefined : Math.floor(to / dayLength) * dayLength
+  if (by.includes('attribution') && filter.session === undefined) return await fromHours(sql, by, filter)
   if (filter.session !== undefined || (first !== undefined && last !== undefined && first > last)) {
     lines.push(...(await fromRows(sql, by, filter, [])))
   } else {
@@ -42,6 +46,19 @@ export async function usageBy(sql: SqlQuery, by: readonly Grouping[], filter: Us
     if (last !== undefined && last < to!) lines.push(...(await fromRows(sql, by, { ...filter, from: last }, [])))
     const whole = { ...filter, from: first, to: last }
     if (first === undefined || last === undefined || first < last) lines.push(...(await fromSums(sql, by, whole)))
+  }
+  return merged(lines)
+}
+
+/** Sums of what no kept sums tell apart. */
+async function fromHours(sql: SqlQuery, by: readonly Grouping[], filter: UsageFilter): Promise<UsageLine[]> {
+  let lines: UsageLine[] = []
+  let groups = 0
+  for await (const hour of hoursOf(sql, filter.from, filter.to)) {
+    lines.push(...(await fromRows(sql, by, { ...filter, ...hour }, [])))
+    if (lines.length < groups * 2 + 1000) continue
+    lines = merged(lines)
+    groups = lines.length
   }
   return merged(lines)
 }

@@ -28,6 +28,22 @@ interface Edits {
   readonly list: readonly { readonly plugin: string; readonly what: string; readonly where: string }[]
 }
 
+/** What trimming did, as the audit plugin tells it. */
+interface Trim {
+  readonly arm: string
+  readonly new_tokens?: number
+  readonly classes?: Readonly<Record<string, number>>
+}
+
+const arms: Readonly<Record<string, string>> = { control: 'left alone to compare with (control arm)', off: 'off for this model' }
+
+function trimOf(trim: Trim | undefined): string[] {
+  if (!trim) return []
+  if (!trim.classes) return [arms[trim.arm] ?? (trim.arm === 'trimmed' ? 'nothing to take out' : trim.arm)]
+  const classes = Object.entries(trim.classes).map(([name, tokens]) => `${name} ${tokens}`)
+  return [...classes, `tokens, ${trim.new_tokens ?? 0} of them new`]
+}
+
 const width = 44
 
 /** @param told what the audit plugin tells of a row */
@@ -74,6 +90,8 @@ export function story(told: Told, paint: Paint, bodies?: { readonly request: str
   if (told.trimmed_tokens !== undefined || told.trim_savings_usd !== undefined) {
     field('', `${told.trim_savings_usd ?? 'unknown'} USD by trimming`, `${told.trimmed_tokens ?? 0} tokens`)
   }
+  if (told.response_savings_usd !== undefined) field('', `${told.response_savings_usd} USD by the answer of another exchange`)
+  field('trim', ...trimOf(told.trim as Trim | undefined))
 
   const verdicts = list<{ plugin: string; hook?: string; did: string; detail?: string }>(told.verdicts)
   const quiet = new Set(list<HookTold>(told.hooks).map((h) => h.plugin))

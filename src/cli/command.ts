@@ -53,7 +53,36 @@ export interface AuditTools {
     by: readonly never[],
     filter: AuditFilter,
   ): Promise<readonly { readonly group: readonly string[]; readonly sums: Readonly<Record<string, bigint>> }[]>
+  /** What each class of trimming saved, per group and class. */
+  savedByClass(
+    sql: SqlQuery,
+    by: readonly never[],
+    filter: AuditFilter,
+  ): Promise<readonly { readonly group: readonly string[]; readonly sums: Readonly<Record<string, bigint>> }[]>
+  /** Trimmed sessions against those that were left alone. */
+  armsOf(sql: SqlQuery, filter: AuditFilter): Promise<AuditArms>
   verifyChains(sql: SqlQuery, key: string | undefined, only?: string): AsyncIterable<ChainReport>
+}
+
+/** Cost in picodollars; ratios are those of trimmed sessions to the others, with the ends of an interval of 95 %. */
+export interface AuditArms {
+  readonly trimmed: AuditArm
+  readonly control: AuditArm
+  readonly leftOut: { readonly costUnknown: number; readonly mixed: number }
+  /** A sentence when it can't be measured. */
+  readonly compared: { readonly cost: AuditRatio; readonly turns: AuditRatio } | string
+}
+export interface AuditArm {
+  readonly sessions: number
+  readonly cost: number
+  readonly sent: number
+  readonly turns: number
+  readonly oneIn: number
+}
+export interface AuditRatio {
+  readonly ratio: number
+  readonly low: number
+  readonly high: number
 }
 
 export interface ChainReport {

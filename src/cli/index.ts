@@ -18,6 +18,10 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
   credits: { summary: 'show, top up and limit the accounts that pay', load: async () => (await import('./credits.ts')).credits },
   audit: { summary: 'list, show and verify the records of exchanges', load: async () => (await import('./audit.ts')).audit },
   usage: { summary: 'sum up requests, tokens and money by day, key, model …', load: async () => (await import('./usage.ts')).usage },
+  savings: {
+    summary: "say what was saved, and what of it can't be measured",
+    load: async () => (await import('./savings.ts')).savings,
+  },
   replay: {
     summary: 'say what another config would make of recorded requests',
     load: async () => (await import('./replay.ts')).replay,

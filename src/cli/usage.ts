@@ -13,7 +13,7 @@ Sums up what the audit records know: requests, tokens, and what providers charge
 headgate usage --month 2026-11 -o json. Costs that are not known are counted apart, with what they are at least.
 
   --config <file>     gateway.yaml whose records are meant (HEADGATE_CONFIG)
-  --by <groups>       day, month, key, account, tier, model, upstream, thread, session; several with commas; default: none, all in one
+  --by <groups>       day, month, key, account, tier, model, upstream, thread, session, attribution; several with commas; default: none, all in one
   -o, --output <form> table, json or csv
 
 ${rangeHelp}
