@@ -116,6 +116,22 @@ describe('policy change on restart', () => {
   })
 })
 
+test('a session that began elsewhere, of which a small call was seen before: its old history is left alone', async () => {
+  for (const restart of [false, true]) {
+    const kit = await kitOf()
+    await send(kit, [{ role: 'user', content: 'Name this session' }], { lane: 'titles' })
+    if (restart) expect(await kit.reload({ fresh: true })).toEqual([])
+    const list = chat(steps(5))
+    const sent = sentMessages(await send(kit, list, { lane: 'main' }))
+    const answer = list.findLastIndex((m) => m.role === 'assistant')
+    expect(sent.slice(0, answer + 1)).toEqual(list.slice(0, answer + 1).map((m) => JSON.stringify(m)))
+    // what was seen of the lane holds after a restart, too: its client has rewritten the history now
+    if (restart) expect(await kit.reload({ fresh: true })).toEqual([])
+    const summary = sentMessages(await send(kit, chat(steps(5, 40), 'Summary'), { lane: 'main' }))
+    expect(summary.slice(0, -2).join('')).toContain('same as')
+  }
+})
+
 test('two instances with different versions: who comes second sends what the first one sent', async () => {
   const shouting = (word: string): Trimmer => ({
     name: 'version',

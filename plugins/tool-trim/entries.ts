@@ -58,6 +58,8 @@ export interface Keeping {
   readonly from: number
   /** Texts that are. */
   readonly known: ReadonlySet<string>
+  /** The session has a lane that is not kept yet. */
+  readonly newLane: boolean
   /** What was kept so many milliseconds ago is written anew. */
   readonly refresh: number
   readonly now: number
@@ -69,17 +71,18 @@ export function entriesOf(o: Keeping): { readonly claims: readonly Entry[]; read
   const claims: Entry[] = []
   const writes: Entry[] = []
   if (standingName !== undefined && o.isNew) claims.push([standingName, standingOf(standing)])
-  if (now - state.keptAt > o.refresh) {
+  const due = now - state.keptAt > o.refresh
+  if (due || o.newLane) writes.push(...o.sessions.entries(session.id, state))
+  if (due) {
     state.keptAt = now
-    writes.push(...o.sessions.entries(session.id, state))
     if (standing.rewritten !== undefined) writes.push([rewritingKey(standing.rewritten), rewritingOf(records)])
     if (standingName !== undefined && !o.isNew) writes.push([standingName, standingOf(standing)])
   }
   if (standing.control) return { claims, writes }
   for (const [i, record] of records.entries()) {
-    const due = now - record.keptAt > o.refresh
-    if (i < o.from && !due) continue
-    if (due) record.keptAt = now
+    const old = now - record.keptAt > o.refresh
+    if (i < o.from && !old) continue
+    if (old) record.keptAt = now
     for (const { id, fixed, masked, json } of record.texts) {
       if (fixed || masked || (i < standing.floor && json === undefined)) continue
       const entry: Entry = [sentKey(session.id, id), { sent: json ?? null }]

@@ -68,6 +68,8 @@ export interface Passed {
 /** Answers that are looked for in memory, and in the ledger. */
 const mostAnswers = 64
 const mostAsked = 16
+/** Lanes of a session that are told apart; a harness has a handful. */
+const mostLanes = 64
 
 const emptyMap: ReadonlyMap<string, Json> = new Map()
 const emptySet: ReadonlySet<string> = new Set()
@@ -107,11 +109,15 @@ export function passing(deps: PassDeps): (input: PassInput) => Promise<Passed | 
     const policy = known?.policy ?? (await policyNamed(ancestor?.policy)) ?? deps.policy()
     const state = known ?? (await sessions.begin(session.id, policy, ancestor?.control, now))
     if (rereads.harmful) state.refsOff = true
+    // a lane that was never seen may have a history that began elsewhere
+    const seen = known !== undefined && (session.lane === undefined || known.lanes.has(session.lane))
+    const newLane = session.lane !== undefined && !state.lanes.has(session.lane) && state.lanes.size < mostLanes
+    if (newLane) state.lanes.add(session.lane)
     const gone = session.last?.warmUntil !== undefined && now > session.last.warmUntil + deps.margin
-    const lost = gone || (!ancestor && known !== undefined && root >= 0)
+    const lost = gone || (!ancestor && seen && root >= 0)
     const outside = outsideOf(request.bytes, request.units)
     const standing: Standing = own ?? {
-      floor: ancestor?.floor ?? (known || lost ? 0 : root + 1),
+      floor: ancestor?.floor ?? (seen || lost ? 0 : root + 1),
       control: ancestor?.control ?? state.control,
       policy: policyId(state.policy),
       forced: outside.forced,
@@ -212,6 +218,7 @@ export function passing(deps: PassDeps): (input: PassInput) => Promise<Passed | 
         records,
         from: branch !== undefined && branch.session !== session.id ? 0 : from,
         known: ownTexts,
+        newLane,
         refresh: deps.refresh,
         now,
       }),

@@ -14,6 +14,8 @@ export interface SessionState {
   refsOff: boolean
   /** Nothing is cleared any more. */
   masksOff: boolean
+  /** Lanes of the session that were seen: a long history in one of them is not the first of it. */
+  readonly lanes: Set<string>
   keptAt: number
   /** For whoever asks about a session. */
   requests: number
@@ -63,6 +65,7 @@ export function sessions(ledger: Ledger): Sessions {
       if (known) {
         if (told?.refsOff) known.refsOff = true
         if (told?.masksOff) known.masksOff = true
+        for (const lane of told?.lanes ?? []) known.lanes.add(lane)
         return hold(session, known)
       }
       return told && hold(session, told)
@@ -77,16 +80,29 @@ export function sessions(ledger: Ledger): Sessions {
 }
 
 function fresh(policy: Policy, control: boolean, now: number): SessionState {
-  return { policy, control, refsOff: false, masksOff: false, keptAt: now, requests: 0, results: 0, trimmed: 0, tokens: 0, masked: 0 }
+  return {
+    policy,
+    control,
+    refsOff: false,
+    masksOff: false,
+    lanes: new Set(),
+    keptAt: now,
+    requests: 0,
+    results: 0,
+    trimmed: 0,
+    tokens: 0,
+    masked: 0,
+  }
 }
 
-function told({ policy, control, refsOff, masksOff }: SessionState): Json {
-  return { p: policy as unknown as Json, c: control, r: refsOff, m: masksOff }
+function told({ policy, control, refsOff, masksOff, lanes }: SessionState): Json {
+  return { p: policy as unknown as Json, c: control, r: refsOff, m: masksOff, l: [...lanes] }
 }
 
 function readState(kept: Json | undefined): SessionState | undefined {
   if (typeof kept !== 'object' || kept === null || Array.isArray(kept)) return undefined
-  const { p, c, r, m } = kept as { readonly [key: string]: Json | undefined }
+  const { p, c, r, m, l } = kept as { readonly [key: string]: Json | undefined }
   const policy = readPolicy(p)
-  return policy && { ...fresh(policy, c === true, 0), refsOff: r === true, masksOff: m === true }
+  const lanes = new Set(Array.isArray(l) ? l.filter((lane) => typeof lane === 'string') : [])
+  return policy && { ...fresh(policy, c === true, 0), refsOff: r === true, masksOff: m === true, lanes }
 }
