@@ -86,6 +86,8 @@ export async function fillAudit(
         instance,
         BigInt(from),
         step,
+        BigInt(from),
+        step,
         detail,
       )
     }
@@ -120,7 +122,9 @@ const texts = (series: readonly string[]) => [
   ` AS TEXT), 0, 'req_' || CAST(4000000000000 + n AS TEXT) || 'abcdefg',
     CASE WHEN r % 4 = 0 THEN 'trace_' || CAST(n * 2654435761 % 4294967296 AS TEXT) || CAST(n AS TEXT) END, CAST(`,
   ' AS BIGINT) + CAST(n * CAST(',
-  ` AS DOUBLE PRECISION) AS BIGINT), 0, 'key_' || substr(CAST(100000000 + k AS TEXT), 2),
+  ' AS DOUBLE PRECISION) AS BIGINT), CAST(',
+  ' AS BIGINT) + CAST(n * CAST(',
+  ` AS DOUBLE PRECISION) AS BIGINT) + 800, 'key_' || substr(CAST(100000000 + k AS TEXT), 2),
     CASE WHEN k % 10 < 3 THEN 'acct_' || CAST(k / 10 AS TEXT) ELSE 'key_' || substr(CAST(100000000 + k AS TEXT), 2) END,
     CASE WHEN n % 200003 = 7 THEN 'vip' WHEN k < 700 THEN 'paid' WHEN k < 990 THEN 'free' ELSE 'trial' END,
     CASE WHEN t % 5 = 0 THEN 'user_' || CAST((r * 7919 + s) % 100000 AS TEXT) END,
