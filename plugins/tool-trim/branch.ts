@@ -38,8 +38,6 @@ export interface Branch {
   readonly policy: Policy
   /** References that were sent, by their text, and what they stand for. */
   readonly marks: Marks
-  /** Whether references were used when the reader read. */
-  readonly refs: boolean
 }
 
 export interface Branches {

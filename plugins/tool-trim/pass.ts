@@ -57,7 +57,6 @@ export interface Passed {
   readonly control: boolean
   readonly state: SessionState
   readonly marks: Marks
-  readonly turn: number
   /** The first message that was sent otherwise before: its cache was lost. */
   readonly rewrittenFrom: number | undefined
   /** What is to be kept, once the request is on its way. */
@@ -194,7 +193,6 @@ export function passing(deps: PassDeps): (input: PassInput) => Promise<Passed | 
         standing: current,
         policy: state.policy,
         marks: work.marks,
-        refs: !state.refsOff,
       })
     }
     state.requests++
@@ -206,7 +204,6 @@ export function passing(deps: PassDeps): (input: PassInput) => Promise<Passed | 
       control: standing.control,
       state,
       marks: work.marks,
-      turn: work.reader.turn,
       rewrittenFrom,
       ...entriesOf({
         session,
