@@ -114,12 +114,13 @@ async function run(x: X, next: Next, plan: Plan, options: AttemptOptions, signal
     if (last && last !== track) options.told.fellBack(last, track)
     last = track
     const hedged = options.hedge > 0 && tries === 0 && max_attempts > 1 && !plan.pinned
+    let spare: Candidate | undefined
     let all: readonly (Made | NoRoom)[]
     try {
       const first = orNoRoom(callOne(x, next, candidate, pause, signal, options))
       all = hedged
         ? await hedge(first, options, () => {
-            const spare = pick(waiting, 1, tooSmall, now(), true)
+            spare = pick(waiting, 1, tooSmall, now(), true)
             return spare && orNoRoom(callOne(x, next, spare, 0, signal, options))
           })
         : [await first]
@@ -138,6 +139,8 @@ async function run(x: X, next: Next, plan: Plan, options: AttemptOptions, signal
       const { reply } = made
       if (reply.ok) {
         x.state.serving = made.call
+        // it has failed nobody
+        if (spare && all.length === 1) x.state.spared = made.candidate === spare ? candidate.track : spare.track
         return reply
       }
       const judged = judge(reply)

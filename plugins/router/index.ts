@@ -35,6 +35,7 @@ export default definePlugin({
     shadow: undefined,
     said: undefined,
     tried: [],
+    spared: undefined,
     prepare: undefined,
     outgrown: false,
     shadowed: false,

@@ -51,6 +51,8 @@ export interface Routing {
   said: Said | undefined
   /** Who was called, in order. */
   readonly tried: Track[]
+  /** Of those, the one whose call was not needed. */
+  spared: Track | undefined
   /** Makes the request fit for one target, before it is called. */
   prepare: ((candidate: Candidate) => void) | undefined
   /** The conversation no longer fits where it was. */

@@ -163,6 +163,28 @@ describe('how often', () => {
     await kit.close()
   })
 
+  test('a second call that was not needed has failed nobody: its target may go on', async () => {
+    const broken: UpstreamAnswer = { events: textEvents('One'), breakAfter: 2 }
+    let hung = 0
+    const kit = await testPlugin(router, {
+      models,
+      with: { stitch: true, hedge: '20ms', max_attempts: 3 },
+      upstream: async (sent) => {
+        if ((sent.json as { model: string }).model === 'one') {
+          await Bun.sleep(60)
+          return broken
+        }
+        if (hung++ > 0) return { text: [' two'] }
+        while (!sent.signal.aborted) await Bun.sleep(2)
+        return {}
+      },
+    })
+    const r = await kit.chat({ model: 'same', stream: true })
+    expect([r.text, r.outcome.end]).toEqual(['One two', 'finished'])
+    expect(r.outcome.attempts.map(({ failure }) => failure)).toEqual(['reset', 'aborted', undefined])
+    expect(await kit.close()).toBe(true)
+  })
+
   test('what broke counts against its target, and what went on for its own', async () => {
     const kit = await kitOf(['One'], { text: [' two'] }, { with: { breaker: { consecutive: 1 } } })
     await kit.chat({ model: 'same', stream: true })

@@ -36,7 +36,7 @@ export function createStitches(host: Pick<Host, 'counter' | 'upstream'>, options
     },
 
     async resume(x, broken, next) {
-      const { plan, said, serving, tried } = x.state
+      const { plan, said, serving, spared, tried } = x.state
       if (!plan || !said || !serving) return undefined
       const barred =
         (final.has(broken.code) ? broken.code : undefined) ??
@@ -46,8 +46,9 @@ export function createStitches(host: Pick<Host, 'counter' | 'upstream'>, options
         refused.add(1, { why: barred })
         return undefined
       }
-      const left = plan.candidates.filter(({ track }) => !tried.includes(track))
-      if (options.retries > 0) left.push(...plan.candidates.filter(({ track }) => tried.includes(track)))
+      const isLeft = ({ track }: Candidate): boolean => !tried.includes(track) || track === spared
+      const left = plan.candidates.filter(isLeft)
+      if (options.retries > 0) left.push(...plan.candidates.filter((candidate) => !isLeft(candidate)))
       const most = options.max_attempts - tried.length
       if (left.length === 0 || most <= 0) {
         refused.add(1, { why: left.length === 0 ? 'no other target' : 'attempts used up' })
@@ -58,6 +59,7 @@ export function createStitches(host: Pick<Host, 'counter' | 'upstream'>, options
       serving.done()
       if (broken.attempt) countServed(from, broken.attempt, options)
       x.state.serving = undefined
+      x.state.spared = undefined
       let undo: Undo = () => {}
       let trimmed = ''
       x.state.prepare = ({ target }: Candidate) => {
