@@ -60,7 +60,7 @@ export async function callStored(
     const headers = new Headers(response.headers)
     toReplyHeaders(headers)
     const { status } = response
-    if ((status === 401 || status === 403) && upstream.ownKey) {
+    if ((status === 401 || status === 402 || status === 403) && upstream.ownKey) {
       await response.body?.cancel()
       return error('upstream_auth', 'The model provider rejected the credential of this gateway. Name the request id to its operator.')
     }

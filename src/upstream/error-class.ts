@@ -38,8 +38,17 @@ function codeOfStatus(status: number): RefusalCode {
 const overflow =
   /context[_ ](length|window)|maximum context|prompt is too long|input is too long|too many (input )?tokens|token count \(?\d+\)? exceeds|exceeds? the (maximum|max) (number of )?(input )?tokens|input token count|reduce the length of (the|your)|max_prompt_tokens|input length and `?max_tokens`? exceed/i
 
-/** What an error of an upstream means. `status` = its HTTP status, or the one that it would have had. */
+/** An account that is not paid for, in the words of those who do not say so by 402: OpenAI (429), Anthropic (400). */
+function unpaid(status: number, { code, message }: UpstreamError): boolean {
+  return (status === 429 && code === 'insufficient_quota') || (status === 400 && /credit balance is too low/i.test(message))
+}
+
+/**
+ * What an error of an upstream means. `status` = its HTTP status, or the one that it would have had. `insufficient_balance` is that of the account which
+ * was called with: whose that is, the caller of this function knows.
+ */
 export function codeOfError(status: number, error: UpstreamError): RefusalCode {
+  if (unpaid(status, error)) return 'insufficient_balance'
   if (status === 400 || status === 413 || status === 422) {
     if (error.code === 'context_length_exceeded' || overflow.test(error.message)) return 'context_length_exceeded'
     if (error.code === 'content_filter' || error.code === 'content_policy_violation') return 'content_filter'
@@ -51,9 +60,10 @@ export function codeOfError(status: number, error: UpstreamError): RefusalCode {
   return codeOfStatus(status)
 }
 
-/** What an error inside a reply means; only its words tell. */
+/** What an error inside a reply means; only its words tell. That an account is not paid for is no client's business there. */
 export function codeInReply(error: UpstreamError): RefusalCode {
-  return error.status === undefined ? 'upstream_error' : codeOfError(error.status, error)
+  const code = error.status === undefined ? 'upstream_error' : codeOfError(error.status, error)
+  return code === 'insufficient_balance' ? 'upstream_auth' : code
 }
 
 /** The sentence of a translated error for a client of `family`, in the wording on which that client acts. */

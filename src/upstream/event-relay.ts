@@ -1,16 +1,20 @@
 /**
- * A live stream in the client's own dialect, frame by frame through the plugins; frames that nobody changed leave as they came.
+ * A live stream in the client's own dialect, frame by frame through the plugins; frames that nobody changed leave as they came, but
+ * errors that the operator spells otherwise.
  *
  * Once another stream goes on with it there are no frames of the client's stream any more: from then on it is written from events.
  */
 
 import type { StreamDecoder } from '../dialect/codec.ts'
+import { parseJson } from '../dialect/shape.ts'
 import { type SseFrame, SseReader } from '../dialect/sse.ts'
+import { errorIn } from '../dialect/upstream-error.ts'
 import type { EventPass } from '../pipeline/events.ts'
 import type { LiveStream, StreamFailure } from '../pipeline/reply-core.ts'
 import type { StreamEvent } from '../plugin/events.ts'
 import { type DeliveryOptions, identityOf } from './delivery.ts'
 import { EncodingRelay } from './encoding-relay.ts'
+import { codeInReply } from './error-class.ts'
 import { unsendable } from './relay.ts'
 import { isUsageOnly } from './usage-chunk.ts'
 
@@ -69,6 +73,11 @@ export class EventRelay extends EncodingRelay {
         this.finishEarly(pending + this.encoder.encode(after, { frame, before }))
         return
       }
+      const told = changed ? undefined : this.inOurWords(frame, before)
+      if (told !== undefined) {
+        pending += told
+        continue
+      }
       // it leaves only when a plugin has something to say in it
       if (!changed && this.o.withholdUsage && before.at(-1)?.type === 'usage' && isUsageOnly(frame.data)) continue
       if (changed || this.encoder.rewriting) {
@@ -83,6 +92,23 @@ export class EventRelay extends EncodingRelay {
       this.enqueue(frame.raw)
     }
     if (pending.length > 0) this.enqueue(text.encode(pending))
+  }
+
+  /** An error that the upstream wrote itself, where the operator spells such errors otherwise; undefined when it leaves as it came. */
+  private inOurWords({ data }: SseFrame, events: readonly StreamEvent[]): string | undefined {
+    const error = events.find((event) => event.type === 'error')
+    if (!error) return undefined
+    const said = errorIn(parseJson(data) ?? null) ?? { message: error.message, type: error.kind }
+    const code = codeInReply(said)
+    if (!this.o.errors.respells(code, this.o.dialect.family)) return undefined
+    return this.failureText({
+      code,
+      message: said.message,
+      requestId: this.o.core.id,
+      ...(said.param !== undefined && { param: said.param }),
+      ...(said.type !== undefined && { upstreamType: said.type }),
+      ...(said.code !== undefined && { upstreamCode: said.code }),
+    })
   }
 
   override end(failure?: StreamFailure): void {

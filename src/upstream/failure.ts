@@ -1,7 +1,7 @@
 /**
  * Failed upstream calls as replies: which code and status the client sees, and in whose words (PROTOCOL §1.7).
  *
- * The upstream's own sentence always reaches the client (G05); a rejection of the gateway's own key never looks like the client's fault.
+ * The upstream's own sentence always reaches the client (G05); a rejection of the gateway's own key or account never looks like the client's fault.
  */
 
 import type { Dialect, Family, UpstreamError } from '../dialect/codec.ts'
@@ -62,6 +62,8 @@ export const lateness = {
   total_timeout: 'The model provider did not finish in time.',
 } as const satisfies Partial<Record<AttemptFailure, string>>
 
+const unpaidAccount = "The model provider wants this gateway's own account to be paid for."
+
 /** What is known of the answer that carries an error. */
 export interface RefusedAnswer {
   readonly attempt: Attempt
@@ -94,10 +96,14 @@ export function upstreamRefused(
     // clients of model APIs count on seconds
     if (isDate(headers.get('retry-after'))) headers.set('retry-after', String(asked))
   }
-  const code = codeOfError(status, error)
+  const said = codeOfError(status, error)
   // a client that speaks another dialect sent no key of that provider
-  if (code === 'upstream_auth' && (ownKey || answered.translation !== undefined)) {
-    const message = `${errorCatalogue.upstream_auth.message} It said: ${error.message}`
+  const ours = ownKey || answered.translation !== undefined
+  // nor does a client owe what this gateway's account lacks
+  const code = ours && said === 'insufficient_balance' ? 'upstream_auth' : said
+  if (code === 'upstream_auth' && ours) {
+    const what = said === 'insufficient_balance' ? unpaidAccount : errorCatalogue.upstream_auth.message
+    const message = `${what} It said: ${error.message}`
     const refusal: Refusal = { type: 'refusal', code, message }
     return new ReplyCore(false, 502, retryHeaders(refusal, new Headers()), false, { kind: 'refusal', refusal }, { code, message, attempt })
   }

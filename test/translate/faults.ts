@@ -63,13 +63,14 @@ export const faults: readonly Fault[] = [
     always: true,
   },
   {
-    name: 'no credit',
+    name: 'our account has no credit',
     status: 402,
     sentence: 'There is no money left.',
     openai: ['insufficient_quota', 'insufficient_quota'],
     anthropic: 'billing_error',
     gemini: 'FAILED_PRECONDITION',
-    told: { status: 402, openai: ['insufficient_quota', 'insufficient_quota'], anthropic: 'billing_error', gemini: 'RESOURCE_EXHAUSTED' },
+    told: ownKey,
+    always: true,
   },
   {
     name: 'forbidden',

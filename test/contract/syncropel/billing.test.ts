@@ -156,6 +156,7 @@ test('SYNC-10: 503 provider_error when the upstream is degraded', async () => {
     () => Response.json({ error: { message: 'boom', type: 'api_error' } }, { status: 500 }),
     () => new Response('<html>bad gateway</html>', { status: 502 }),
     () => Response.json({ error: { message: 'bad key', type: 'authentication_error' } }, { status: 401 }),
+    () => Response.json({ error: { message: 'pay first', type: 'billing_error' } }, { status: 402 }),
     () => new Response('nonsense', { status: 200 }),
   ]
   for (const instead of cases) {
@@ -170,6 +171,22 @@ test('SYNC-10: 503 provider_error when the upstream is degraded', async () => {
   await away.admin('/budget/accounts/stand', { plan: 'subscription', plan_until: '2099-01-01T00:00:00Z' }, 'PATCH')
   expect(told(await away.ask(chat, { body: { ...curl, model: 'gpt-4o' } }))).toEqual([503, 'provider_error'])
   await away.stop()
+})
+
+test('SYNC-10: provider_error in a stream that has begun, with the request id, whoever wrote the error', async () => {
+  const begun = 'data: {"id":"1","object":"chat.completion.chunk","model":"m","choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
+  const theirs = 'data: {"error":{"message":"Overloaded","type":"server_error","param":null,"code":"their_word"}}\n\n'
+  for (const text of [begun + theirs, begun]) {
+    stand.model.instead = () => new Response(text, { headers: { 'content-type': 'text/event-stream' } })
+    const answer = await stand.ask(chat, { body: { ...curl, model: 'gpt-4o', stream: true } })
+    expect(answer.status).toBe(200)
+    expect(JSON.parse(framesOf(answer.text).at(-1)!).error).toMatchObject({
+      code: 'provider_error',
+      kind: 'provider',
+      request_id: answer.headers.get('X-Syncropic-Request-ID')!,
+    })
+    expect(answer.text).not.toContain('their_word')
+  }
 })
 
 test('SYNC-10: 503 internal_error when the gateway is at fault', async () => {

@@ -142,6 +142,18 @@ test('SYNT-4: 402 insufficient_balance', async () => {
   expect(codeOf(await stand.ask(chat, { body: curl, key }))).toEqual([402, 'insufficient_balance'])
 })
 
+// each in the words of a provider that says so
+test.each([
+  [402, { message: 'Insufficient Balance', type: 'unknown_error', code: 'invalid_request_error' }],
+  [429, { message: 'You exceeded your current quota.', type: 'insufficient_quota', code: 'insufficient_quota' }],
+  [400, { message: 'Your credit balance is too low to access the API.', type: 'invalid_request_error', code: null }],
+])("SYNT-4: an account of ours that is empty at its provider is not the client's balance (%d)", async (status, error) => {
+  stand.model.instead = () => Response.json({ error }, { status })
+  const { status: told, json } = await stand.ask(chat, { body: curl })
+  expect(told).toBe(502)
+  expect(json.error).toMatchObject({ type: 'server_error', code: 'upstream_auth', message: expect.stringContaining(error.message) })
+})
+
 test('SYNT-4: 404 model_not_found', async () => {
   expect(codeOf(await stand.ask(chat, { body: { ...curl, model: 'openai/gpt-9' } }))).toEqual([404, 'model_not_found'])
   expect(codeOf(await stand.ask('/api/v1/models/openai%2Fgpt-9'))).toEqual([404, 'model_not_found'])
