@@ -49,10 +49,12 @@ describe('what trimming saved', () => {
 
   test('a cache that was broken because of us is taken off', () => {
     const changed = prompt([400], { anchor: { bytes: 3000, tokens: 800 }, changedAt: 800 })
-    // read up to the change, so it was warm: 600 tokens had to be written that would have been read
-    const saved = savings(changed, usage({ cacheRead: 200, cacheWrite5m: 800 }), price)!
-    expect(saved).toBe(100n * 300_000n - 600n * (3_750_000n - 300_000n))
-    expect(savings({ ...changed, changedAt: undefined }, usage({ cacheRead: 200, cacheWrite5m: 800 }), price)).toBe(30_000_000n)
+    // read up to the change, so it was warm: 590 tokens had to be written that would have been read
+    const saved = savings(changed, usage({ cacheRead: 210, cacheWrite5m: 790 }), price)!
+    expect(saved).toBe(100n * 300_000n - 590n * (3_750_000n - 300_000n))
+    // only what other conversations begin with, too, was warm
+    expect(savings(changed, usage({ cacheRead: 150, cacheWrite5m: 850 }), price)).toBe(30_000_000n)
+    expect(savings({ ...changed, changedAt: undefined }, usage({ cacheRead: 210, cacheWrite5m: 790 }), price)).toBe(30_000_000n)
     // nothing was read: it was lost anyway
     expect(savings(changed, usage({ cacheWrite5m: 1000 }), price)).toBe(375_000_000n)
   })

@@ -48,7 +48,8 @@ export function savings({ removed, bytes, anchor, changedAt }: Prompt, usage: Us
   }
   // a cache that was thought lost and was not: what stands behind the change had to be written again because of us
   const broken = changedAt === undefined || read === 0 ? 0 : Math.max(0, Math.min(written, (anchor?.tokens ?? 0) - read))
-  const stillWarm = broken > 0 && read >= tokensAt(changedAt!) * 0.5
+  // … if it was read up to there: what stands before all conversations may be warm because of others
+  const stillWarm = broken > 0 && read >= tokensAt(changedAt!) * 0.95
   const moved = stillWarm ? broken : 0
   const share = (part: number) => (written === 0 ? 0 : part / written)
   const add = Math.round(fromWritten) - moved
