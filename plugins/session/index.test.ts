@@ -197,6 +197,19 @@ describe('a client that names none', () => {
     const here = await chat([user('x')], { who: guest, ip: '192.0.2.7', headers: { 'session-id': 'A' } })
     const there = await chat([user('x')], { who: guest, ip: '192.0.2.8', headers: { 'session-id': 'A' } })
     expect(here.session!.id).not.toBe(there.session!.id)
+    // the end user that auth tells them by, and what they hold where nobody looks at it
+    const asUser = { ...guest, id: 'anon_1', user: 'u1' }
+    const of = (more: object) => chat([user('x')], { who: guest, ip: '192.0.2.7', ...more })
+    const ids = [
+      (await of({ who: asUser, headers: { 'session-id': 'A' } })).session!.id,
+      (await of({ headers: { 'session-id': 'A', authorization: 'Bearer a' } })).session!.id,
+      (await of({ headers: { 'session-id': 'A', authorization: 'Bearer b' } })).session!.id,
+      (await of({ headers: { 'session-id': 'A', 'x-api-key': 'c' } })).session!.id,
+      (await of({ headers: { 'session-id': 'A' }, query: 'key=a' })).session!.id,
+      (await of({ headers: { 'session-id': 'A' }, query: 'key=b' })).session!.id,
+    ]
+    expect(new Set([here.session!.id, ...ids]).size).toBe(7)
+    expect((await of({ headers: { 'session-id': 'A', authorization: 'Bearer a' } })).session!.id).toBe(ids[1]!)
   })
   test('turned off', async () => {
     const { chat } = await talk({ with: { prefix: false, header: false } })

@@ -24,6 +24,7 @@ import { type Asked, type Found, identifier, openingOf, placeOfReply } from './i
 import { type Caller, callers } from './ids.ts'
 import { knownSessions } from './known.ts'
 import { sessionLedger } from './ledger.ts'
+import { ownerOf } from './owner.ts'
 import { sessionRoutes } from './routes.ts'
 import { isShared, keptSecret } from './secret.ts'
 import { settleSession } from './settle.ts'
@@ -132,11 +133,8 @@ export default definePlugin({
         const previous = x.operation === 'responses' || x.dialect === 'anthropic-messages' ? previousReply(envelope()) : undefined
         const hasMessages = units.length > 0 && units.at(-1)!.kind === 'message'
         if (client === undefined && (!config.prefix || (!hasMessages && previous === undefined))) return
-        const principal = x.peek(Principal)
-        // callers without a key of their own are told apart by their address
-        const named = principal !== undefined && principal.kind !== 'anonymous'
-        const owner = named ? { key: principal.id, account: principal.account } : { key: 'anonymous', account: `address ${x.ip}` }
-        const caller = callerOf(owner.account, owner.key)
+        const { owner, key } = ownerOf(x.peek(Principal), x)
+        const caller = callerOf(owner.account, key)
         const chain = chainOf(bytes, units, caller.seed, x.dialect)
         // a plugin that makes a call for somebody repeats what that somebody said: a ping, say
         const retry = x.inner !== undefined || Number(x.headers.get('x-stainless-retry-count') ?? 0) > 0

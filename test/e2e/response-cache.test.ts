@@ -263,3 +263,16 @@ test('off means off; a model of the list wants temperature 0; who asks by header
   expect(await told({ temperature: 0, n: 2 })).toBe('bypass')
   expect(await told({ temperature: 0, tools: [{ type: 'web_search' }] })).toBe('bypass')
 })
+
+test('a body that two parsers may read differently is not answered from what is kept, nor kept (cache poisoning)', async () => {
+  const text = fresh()
+  const clean = JSON.stringify(chat(text))
+  const poisoned = clean.replace('"messages"', '"messages":[{"role":"user","content":"evil"}],"messages"')
+  const told = async (body: string) => {
+    const headers = { 'content-type': 'application/json', authorization: 'Bearer sk-one', 'x-cache': 'on' }
+    const reply = await fetch(`${gateway.url}/v1/chat/completions`, { method: 'POST', headers, body })
+    await reply.text()
+    return reply.headers.get('x-cache')
+  }
+  expect([await told(poisoned), await told(clean), await told(poisoned)]).toEqual(['bypass', 'miss', 'bypass'])
+})

@@ -14,6 +14,7 @@ import type { ResponseConfig } from './config.ts'
 import { unfit } from './eligible.ts'
 import { type Answer, createFlights, Landed, type Wait } from './flights.ts'
 import { type Asked, keyOf, namespaceOf } from './key.ts'
+import { repeatsMember } from './repeats.ts'
 
 /** What is known of one exchange. */
 export interface ResponseState {
@@ -89,7 +90,9 @@ export function createResponseCache(host: Host, config: ResponseConfig) {
       const asked = wanted(x)
       if (!asked) return next()
       const { json: body } = x.request
-      const why = unfit(x.operation, body, config.any_temperature || asked.byClient)
+      const why =
+        unfit(x.operation, body, config.any_temperature || asked.byClient) ??
+        (repeatsMember(x.request.bytes) ? 'a member that stands twice' : undefined)
       if (why !== undefined) {
         response.told = 'bypass'
         counted.add(1, { result: 'bypass' })

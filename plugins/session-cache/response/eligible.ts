@@ -59,7 +59,8 @@ function hasServerTool(tools: Json | undefined): boolean {
 
 /** Numbers that two spellings could mean: their value would not tell two requests apart. */
 function holdsInexactNumber(value: Json, depth: number): boolean {
-  if (typeof value === 'number') return !Number.isSafeInteger(value) && (Number.isInteger(value) || String(Math.abs(value)).length > 16)
+  if (typeof value === 'number')
+    return !Number.isSafeInteger(value) && (!Number.isFinite(value) || Number.isInteger(value) || String(Math.abs(value)).length > 16)
   if (typeof value !== 'object' || value === null) return false
   if (depth > 100) return true
   return Object.values(value).some((inner: Json) => holdsInexactNumber(inner, depth + 1))

@@ -6,6 +6,7 @@ import type { Json, PrincipalValue } from 'headgate/plugin'
 import { unfit } from './eligible.ts'
 import { createFlights, Landed } from './flights.ts'
 import { type Asked, keyOf, namespaceOf } from './key.ts'
+import { repeatsMember } from './repeats.ts'
 
 type Body = { readonly [key: string]: Json }
 
@@ -40,8 +41,8 @@ test('two keys never share an entry, and two accounts never do, whatever they ar
 })
 
 test('callers without a name are told apart by their credential, or else by their address', () => {
-  const of = (headers: Record<string, string>, ip: string, who?: PrincipalValue) => {
-    const about = asked({}, { headers: new Headers(headers), ip })
+  const of = (headers: Record<string, string>, ip: string, who?: PrincipalValue, query = '') => {
+    const about = asked({}, { headers: new Headers(headers), ip, query })
     return keyOf(namespaceOf('key', who, about), about, [])
   }
   const all = [
@@ -50,6 +51,11 @@ test('callers without a name are told apart by their credential, or else by thei
     of({ authorization: 'Bearer a' }, '10.0.0.1'),
     of({ authorization: 'Bearer b' }, '10.0.0.1'),
     of({ 'x-api-key': 'a' }, '10.0.0.1'),
+    of({ cookie: 'a' }, '10.0.0.1'),
+    // Gemini's clients put theirs into the address
+    of({}, '10.0.0.1', undefined, 'key=a'),
+    of({}, '10.0.0.1', undefined, 'key=b'),
+    of({}, '10.0.0.1', undefined, 'alt=sse&key=%62c'),
   ]
   expect(new Set(all).size).toBe(all.length)
   expect(of({ authorization: 'Bearer a' }, '10.0.0.9')).toBe(all[2]!)
@@ -123,4 +129,24 @@ test('whoever leaves is never made the leader, and the last of them ends the fli
   flights.done('k', { reply: { dialect: 'x', form: 'whole', body: '{}' } })
   expect(await d.over.catch((error: unknown) => error)).toBeInstanceOf(Landed)
   expect(join('e')).toBeUndefined()
+})
+
+test('a member that stands twice is found, however its name is spelled, and nothing else is taken for one', () => {
+  const twice = (text: string) => repeatsMember(Buffer.from(text))
+  for (const text of [
+    '{"a":1,"a":2}',
+    '{"a":1, "b":{"c":[{"d":1,"d" : 2}]}}',
+    '{"messages":1,"mess\\u0061ges":2}',
+    '{"a\\\\":1,"a\\\\":2}',
+    '{"a":{"x":1},"b":"\\"","a":2}',
+  ])
+    expect(twice(text)).toBe(true)
+  for (const text of ['', '{', '"a', '{"a":"a","b":["a","a"],"c":{"a":1}}', '{"a":"{\\"a\\":1,\\"a\\":2}"}', '[{"a":1},{"a":1}]'])
+    expect(twice(text)).toBe(false)
+  fc.assert(fc.property(fc.jsonValue(), (value) => expect(twice(JSON.stringify(value))).toBe(false)))
+})
+
+test('a number that has no value of its own is not told from others, so its request is not kept', () => {
+  const body = JSON.parse('{"temperature":0,"top_p":1e999}') as Body
+  expect(unfit('chat', body, false)).toBe('numbers')
 })

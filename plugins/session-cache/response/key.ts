@@ -35,7 +35,7 @@ const ignored = new Set([
 ])
 /** Headers of providers that change an answer. */
 const providers = ['anthropic-version', 'anthropic-beta', 'openai-beta', 'openai-organization', 'openai-project']
-const credentials = ['authorization', 'x-api-key', 'x-goog-api-key', 'api-key']
+const credentials = ['authorization', 'x-api-key', 'x-goog-api-key', 'api-key', 'cookie']
 
 /**
  * Whose answers these are.
@@ -44,9 +44,9 @@ const credentials = ['authorization', 'x-api-key', 'x-goog-api-key', 'api-key']
 export function namespaceOf(scope: 'key' | 'account' | 'everyone', principal: PrincipalValue | undefined, asked: Asked): string {
   if (scope === 'everyone') return 'everyone'
   if (principal && principal.kind !== 'anonymous')
-    return JSON.stringify(scope === 'key' ? ['key', principal.id, principal.user ?? ''] : ['account', principal.account])
+    return JSON.stringify(scope === 'key' ? ['key', principal.account, principal.id, principal.user ?? ''] : ['account', principal.account])
   // nobody says who this is: whoever holds the same credential, or sits at the same address
-  const held = credentials.map((name) => asked.headers.get(name) ?? '')
+  const held = [...credentials.map((name) => asked.headers.get(name) ?? ''), ...new URLSearchParams(asked.query).getAll('key')]
   return JSON.stringify(['caller', held, held.some((value) => value !== '') ? '' : asked.ip, principal?.user ?? ''])
 }
 
