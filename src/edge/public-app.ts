@@ -153,8 +153,12 @@ export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): P
   const { live_paths, ready_paths } = snapshot.config.server
   for (const path of live_paths) app.get(path, () => liveness(snapshot))
   for (const path of ready_paths) app.get(path, () => readiness(gateway))
-  app.get('/docs', ({ request }) => docs(table, request))
-  app.get('/docs/*', ({ request }) => docs(table, request))
+  for (const path of ['/docs', '/docs/*'])
+    app.get(path, ({ request }) => {
+      const { dialect } = apiOfRequest(request, table.apiOf(path)).operations[0]!
+      const arrival = new RequestArrival(request, server, addressOf, 'route', dialect.name, true)
+      return runEndpoint(snapshot, services, dialect, arrival, () => docs(table, request))
+    })
   app.onError(({ code, request }) => {
     const path = new URL(request.url).pathname
     const api = apiOfRequest(request, table.apiOf(path))
@@ -170,7 +174,10 @@ export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): P
       server = from
       if (gateway.draining) {
         const api = apiOfRequest(request, table.apiOf(new URL(request.url).pathname))
-        return edgeError(errors, api, 'shutting_down', newRequestId(), undefined, { connection: 'close', 'retry-after': '1' })
+        const headers = { connection: 'close', 'retry-after': '1' }
+        // an answer like any other while the plugins live, which they do for as long as exchanges run
+        if (snapshot.inflight > 0) return nothing(request, api, makeRefusal('shutting_down', { headers }))
+        return edgeError(errors, api, 'shutting_down', newRequestId(), undefined, headers)
       }
       if (request.method === 'POST') {
         // An inference call is looked up by its path here and never goes through the router, which would cost it a tenth of its CPU time.
@@ -235,10 +242,11 @@ export async function readiness(gateway: Gateway): Promise<Response> {
   return Response.json(status === 'ready' ? { status } : { status, problems: { ...missing, ...problems } }, { status: ok ? 200 : 503 })
 }
 
-/** The docs page is built when somebody first asks for it: it costs start-up time otherwise. */
-async function docs(table: RouteTable, request: Request): Promise<Response> {
+/** The docs page is built when somebody first asks for it: it costs start-up time otherwise. Undefined when it has no such page. */
+async function docs(table: RouteTable, request: Request): Promise<Response | undefined> {
   const { docsApp } = await import('./docs.ts')
-  return docsApp(table).fetch(request)
+  const page = await docsApp(table).fetch(request)
+  return page.status === 404 ? undefined : page
 }
 
 /** Path of an absolute URL, as received. */

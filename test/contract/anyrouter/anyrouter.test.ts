@@ -284,6 +284,34 @@ test('ANYR-9: every response says where the limit stands', async () => {
   }
 })
 
+test('ANYR-9: also pages for people, errors on their way, and the last words of a gateway that ends', async () => {
+  const { restart, model } = stand
+  const held = Promise.withResolvers<void>()
+  const limits = ({ headers }: Answer) => ['Limit', 'Remaining', 'Reset'].map((name) => headers.get(`X-RateLimit-${name}`))
+  const told = [expect.stringMatching(/^\d+$/), expect.stringMatching(/^\d+$/), expect.stringMatching(/^\d+$/)]
+  for (const path of ['/docs', '/docs/json']) {
+    const page = await stand.ask(path, { key: null })
+    expect([page.status, limits(page)]).toEqual([200, told])
+  }
+  const none = await stand.ask('/docs/none', { key: null })
+  expect([words(none), limits(none)]).toEqual([[404, 'not_found'], told])
+  model.between = () => held.promise
+  const running = stand.ask(chat, { body: { ...hello, stream: true } })
+  await eventually(
+    async () => model.requests.length,
+    (n) => n > 0,
+  )
+  stand.gateway.signal('SIGTERM')
+  const last = await eventually(
+    () => stand.ask(`${base}/models`),
+    ({ status }) => status !== 200,
+  )
+  expect([last.status, last.json.error.type, limits(last)]).toEqual([503, 'server_error', told])
+  held.resolve()
+  expect((await running).status).toBe(200)
+  await restart()
+})
+
 describe('ANYR-10', () => {
   test('ANYR-10: a route and a model that are marked answer with Deprecation and Sunset', async () => {
     const route = await stand.ask(`${base}/completions`, { body: { model: 'openai/gpt-3.5-turbo-instruct', prompt: 'a' } })
