@@ -37,6 +37,8 @@ interface Turn {
   caller: Caller | undefined
   chain: Chain | undefined
   found: Found | undefined
+  /** Id of a request that is no turn of a conversation. */
+  alone: string | undefined
   tokens: RequestTokens | undefined
   /** Input tokens of the request before, while its prefix was warm when this one came. */
   warmInput: number | undefined
@@ -61,7 +63,14 @@ export default definePlugin({
   provides: [Session],
   failure: 'open',
   usage: true,
-  state: (): Turn => ({ caller: undefined, chain: undefined, found: undefined, tokens: undefined, warmInput: undefined }),
+  state: (): Turn => ({
+    caller: undefined,
+    chain: undefined,
+    found: undefined,
+    alone: undefined,
+    tokens: undefined,
+    warmInput: undefined,
+  }),
 
   async setup(host, config) {
     const { idle } = config
@@ -124,17 +133,21 @@ export default definePlugin({
 
     return {
       request(x) {
-        if (!conversations.has(x.operation)) return
+        const { owner, key } = ownerOf(x.peek(Principal), x)
+        const caller = callerOf(owner.account, key)
+        /** One request that nobody can go on from: the session that its client names, else one of its own. Told, and not kept. */
+        const alone = (client?: string) => {
+          if (header !== undefined) x.state.alone = caller.id(client === undefined ? `request ${x.id}` : `client ${client}`)
+        }
         const { bytes, model } = x.request
+        if (!conversations.has(x.operation)) return alone(clientIdOf(x.headers, () => envelopeOf(bytes, x.request.units))?.id)
         const units = x.request.units.length > mostUnits ? [] : x.request.units
         let read: Envelope | undefined
         const envelope = () => (read ??= envelopeOf(bytes, units))
         const client = clientIdOf(x.headers, envelope)
         const previous = x.operation === 'responses' || x.dialect === 'anthropic-messages' ? previousReply(envelope()) : undefined
         const hasMessages = units.length > 0 && units.at(-1)!.kind === 'message'
-        if (client === undefined && (!config.prefix || (!hasMessages && previous === undefined))) return
-        const { owner, key } = ownerOf(x.peek(Principal), x)
-        const caller = callerOf(owner.account, key)
+        if (client === undefined && (!config.prefix || (!hasMessages && previous === undefined))) return alone()
         const chain = chainOf(bytes, units, caller.seed, x.dialect)
         // a plugin that makes a call for somebody repeats what that somebody said: a ping, say
         const retry = x.inner !== undefined || Number(x.headers.get('x-stainless-retry-count') ?? 0) > 0
@@ -159,8 +172,9 @@ export default definePlugin({
 
       ...(header !== undefined && {
         reply(x, reply) {
-          const { found } = x.state
-          if (found) reply.headers.set(header, found.session.id)
+          const { found, alone } = x.state
+          const id = found?.session.id ?? alone
+          if (id !== undefined) reply.headers.set(header, id)
         },
       }),
 

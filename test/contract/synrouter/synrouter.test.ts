@@ -138,6 +138,30 @@ test('SYNR-4: the same conversation has the same id, another one or another key 
   }
 })
 
+test('SYNR-4: every inference response has one, also where there is no conversation to go on with', async () => {
+  const other = await stand.newKey({}, '10')
+  const idOf = async (path: string, body: object, headers: Record<string, string> = {}, key = stand.key) => {
+    const answer = await stand.ask(path, { body, headers, key })
+    expect(answer.status).toBe(200)
+    return answer.headers.get('x-synrouter-session-id')
+  }
+  for (const [path, body] of [
+    ['/api/v1/completions', { model: 'openai/gpt-4o-mini', prompt: 'Once upon a time' }],
+    ['/api/v1/completions', { model: 'openai/gpt-4o-mini', prompt: 'Once upon a time', stream: true }],
+    ['/api/v1/embeddings', { model: 'openai/gpt-4o-mini', input: 'Once upon a time' }],
+    ['/api/v1/responses', { model: 'openai/gpt-4o-mini', input: 'Once upon a time' }],
+    ['/api/anthropic/v1/messages/count_tokens', explain],
+  ] as const) {
+    const ids = [await idOf(path, body), await idOf(path, body, {}, other.key)]
+    expect([path, ...ids]).toEqual([path, expect.stringMatching(/^s_/), expect.stringMatching(/^s_/)])
+    expect(ids[0]).not.toBe(ids[1])
+    // a client that names its session is in that one, whatever it asks for
+    const named = { 'x-session-id': 'mine' }
+    expect(await idOf(path, body, named)).toBe(await idOf(chat, greeting, named))
+    expect(await idOf(path, body, named)).not.toBe(await idOf(path, body, named, other.key))
+  }
+})
+
 test('SYNR-5: savings by cache reads, a decimal; 0 when none', async () => {
   // 20 tokens were read: 0.14 − 0.028 and 3 − 0.30 per million less each
   for (const [path, body, saved] of [
