@@ -242,6 +242,23 @@ describe('a client that sets a mark anywhere', () => {
     await fc.assert(fc.asyncProperty(bodies, fc.option(fc.nat(), { nil: undefined }), fc.constantFrom(0, 2), check), { numRuns: 150 })
   })
 
+  test('however its name is spelled', async () => {
+    const s = await stand()
+    for (const name of ['cache\\u005fcontrol', 'cache\\u005Fcontrol', '\\u0063ache_control', 'cache_contro\\u006c']) {
+      const text = JSON.stringify(messages({ messages: [{ role: 'user', content: [{ type: 'text', text: name, ...mark }] }] }))
+      const hidden = text.replace('"cache_control"', `"${name}"`)
+      const { cache } = await s.ask('/v1/messages', hidden)
+      expect(last(s).text).toBe(hidden.replace('"claude"', '"claude-sonnet-4-5"'))
+      expect(cache?.attribution).toBe('client')
+      const translated = await s.ask('/v1/messages', hidden.replace('"claude"', '"converse"'))
+      expect(translated.cache?.attribution).toBe('client')
+    }
+    // a text that speaks of such escapes, or holds one, hides nothing
+    const { cache } = await s.ask('/v1/messages', JSON.stringify(messages()).replace('question', 'a\\u0062c \\\\u0063 \\u001b[0m'))
+    expect(cache?.attribution).toBe('gateway')
+    expect(marks(last(s))).toBe(2)
+  })
+
   test('arguments and schemas that have a member of that name are no mark', async () => {
     const s = await stand()
     const input = { cache_control: { type: 'ephemeral' }, text: '"cache_control":{}' }

@@ -1,8 +1,8 @@
 /**
  * Whether a body carries cache marks, in any dialect. A client that knows marks knows its own prompt better: one mark anywhere, and nothing is added.
  *
- * Bytes are searched natively; only a piece in which the name of a mark stands as a key is parsed, because arguments and schemas of tools may have
- * members of that name too. Pure.
+ * Bytes are searched natively; only a piece in which the name of a mark stands as a key, or may stand in escapes, is parsed, because arguments and schemas of
+ * tools may have members of that name too. Pure.
  */
 
 import type { PromptUnit } from 'headgate/plugin'
@@ -14,6 +14,7 @@ const namesOf: Readonly<Record<string, readonly string[]>> = {
   'openai-responses': ['cache_control', 'prompt_cache_breakpoint', 'prompt_cache_options'],
   'bedrock-converse': ['cachePoint'],
 }
+const escaping = Buffer.from('\\u00')
 const quotedNames = new Map([...new Set(Object.values(namesOf).flat())].map((name) => [name, Buffer.from(JSON.stringify(name))] as const))
 /** Bytes of the shortest name in quotes that is ever looked for, and more than a comma with its white space usually has. */
 const shortest = 8
@@ -41,8 +42,27 @@ export function hasMarks(body: Uint8Array, units: readonly PromptUnit[], dialect
         at = unit.end - 1
       }
     }
+    for (let at = escapedName(bytes, start, end); at >= 0 && parsed < maxParsed; ) {
+      const unit = units.find((u) => u.start <= at && at < u.end)
+      parsed++
+      if (!unit || marked(bytes, unit, names)) return true
+      at = escapedName(bytes, unit.end, end)
+    }
   }
   return false
+}
+
+/** Where a letter or `_` is spelled `\u00…`, which only somebody does who hides a name; -1 when nowhere. */
+function escapedName(bytes: Buffer, start: number, end: number): number {
+  const range = bytes.subarray(start, end)
+  for (let at = range.indexOf(escaping); at >= 0; at = range.indexOf(escaping, at + escaping.length)) {
+    const [high, low] = [range[at + 4], range[at + 5]]
+    if (!(high === 0x36 || high === 0x37 || (high === 0x35 && (low === 0x66 || low === 0x46)))) continue
+    let slashes = 1
+    while (range[at - slashes] === 0x5c) slashes++
+    if (slashes % 2 === 1) return start + at
+  }
+  return -1
 }
 
 /** The ranges of a body that are not skipped; those to skip in the order of the bytes. */
@@ -58,11 +78,14 @@ function between(skipped: readonly PromptUnit[], length: number): [start: number
   return ranges
 }
 
-/** Whether the request has a member of this name outside its prompt. Looks at no message. */
+/** Whether the request has a member of this name outside its prompt, or one that hides its name. Looks at no message. */
 export function hasMember(body: Uint8Array, units: readonly PromptUnit[], name: string): boolean {
   const quoted = Buffer.from(JSON.stringify(name))
   const inOrder = [...units].sort((a, b) => a.start - b.start)
-  return between(inOrder, body.length).some(([start, end]) => keyBetween(body, quoted, start, end) >= 0)
+  const bytes = bufferOf(body)
+  return between(inOrder, body.length).some(
+    ([start, end]) => keyBetween(bytes, quoted, start, end) >= 0 || escapedName(bytes, start, end) >= 0,
+  )
 }
 
 function marked(bytes: Buffer, unit: PromptUnit, names: readonly string[]): boolean {
