@@ -54,9 +54,8 @@ interface Later {
 
 /** Makes the tries of a plan. */
 export async function tryAll(x: X, next: Next, plan: Plan, options: AttemptOptions): Promise<Reply | Refusal> {
-  const { max_time: limit, retries } = options
-  const bounded = limit > 0 && (plan.candidates.length > 1 || retries > 0)
-  if (!bounded) return await run(x, next, plan, options, undefined)
+  const { max_time: limit } = options
+  if (limit === 0) return await run(x, next, plan, options, undefined)
   const budget = new AbortController()
   const timer = setTimeout(() => budget.abort(new DOMException('the time for all tries is over', 'TimeoutError')), limit)
   try {
@@ -303,8 +302,8 @@ function backoffOf(n: number, { backoff, random }: AttemptOptions): number {
 }
 
 /** True when a plan can only be one call, with nothing to wait for: then nobody needs to stand around it, and `countLone` counts it. */
-export function isLone({ candidates }: Plan, { retries }: AttemptOptions): boolean {
-  return retries === 0 && candidates.length === 1 && candidates[0]!.track.upstream.gate === undefined
+export function isLone({ candidates }: Plan, { max_time, retries }: AttemptOptions): boolean {
+  return retries === 0 && max_time === 0 && candidates.length === 1 && candidates[0]!.track.upstream.gate === undefined
 }
 
 /** Counts the one call of a lone plan, when it is over. */

@@ -271,6 +271,29 @@ describe('again', () => {
   })
 })
 
+test('max_time bounds a sole target, too, and its wait for a place', async () => {
+  const hangs = () => ({
+    body: (async function* () {
+      await new Promise(() => {})
+    })(),
+  })
+  const kit = await kitOf({ with: { max_time: '60ms', concurrency: { limit: 1 } }, upstream: byModel({ one: hangs }) })
+  const began = performance.now()
+  const [r, queued] = await Promise.all([kit.chat({ model: 'single' }), kit.chat({ model: 'single' })])
+  expect(performance.now() - began).toBeLessThan(2000)
+  expect([r.status, r.outcome.attempts.map(({ failure }) => failure)]).toEqual([504, ['aborted']])
+  // its place may have become free just before
+  expect([queued.status, queued.outcome.attempts.every(({ failure }) => failure === 'aborted')]).toEqual([504, true])
+  await kit.close()
+})
+
+test('a request that goes on from no response is bound to none: `previous_response_id: null`', async () => {
+  const kit = await kitOf({ upstream: byModel({ one: { status: 500 } }) })
+  const r = await kit.send({ dialect: 'openai-responses', body: { model: 'm', input: 'x', previous_response_id: null } })
+  expect([r.status, r.sent.length]).toEqual([200, 2])
+  await kit.close()
+})
+
 describe('the most useful failure is told', () => {
   const overflow: UpstreamAnswer = { status: 400, message: "This model's maximum context length is 1000 tokens" }
 

@@ -253,9 +253,9 @@ export function createPlanner(options: PlannerOptions): (x: X, family: Family) =
   }
 }
 
-/** It goes on from an earlier response. */
-function isPinned(x: X): boolean {
-  return x.operation === 'responses' && asBuffer(x.request.bytes).includes(earlier)
+/** It goes on from an earlier response. Clients also send the member with null in it. */
+function isPinned({ operation, request }: X): boolean {
+  return operation === 'responses' && asBuffer(request.bytes).includes(earlier) && typeof request.at('/previous_response_id') === 'string'
 }
 
 /** Two keys of one upstream. */

@@ -163,6 +163,35 @@ describe('how often', () => {
     await kit.close()
   })
 
+  test('each that is asked is asked on from the request as it was, and alone', async () => {
+    const three = { targets: ['one', 'two', 'three'].map((model) => ({ upstream: 'openai', model })) }
+    const kit = await testPlugin(router, {
+      models: { three },
+      with: { stitch: true, hedge: '20ms', prefer_native: false },
+      upstream: async (_, call) => {
+        if (call === 0) return { events: textEvents('One'), breakAfter: 2 }
+        await Bun.sleep(60)
+        return call === 1 ? { status: 500 } : { text: [' two'] }
+      },
+    })
+    const r = await kit.chat({ model: 'three', stream: true, max_tokens: 100 })
+    expect([r.text, r.outcome.end]).toEqual(['One two', 'finished'])
+    const asked = r.sent.map(({ json }) => json as { model: string; max_tokens: number; messages: { role: string; content: string }[] })
+    expect(asked.map(({ model }) => model)).toEqual(['one', 'two', 'three'])
+    expect(asked.map(({ max_tokens }) => max_tokens)).toEqual([100, 98, 98])
+    for (const { messages } of asked.slice(1)) expect(messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'user'])
+    expect(await kit.close()).toBe(true)
+  })
+
+  test('not for a stream that has thought, and said nothing yet', async () => {
+    const thinks: UpstreamAnswer = { events: [...textEvents('').slice(0, 1), { type: 'reasoning', text: 'hm', choice: 0 }], breakAfter: 2 }
+    const kit = await testPlugin(router, { models, with: { stitch: true }, upstream: (_, call) => (call === 0 ? thinks : {}) })
+    const r = await kit.chat({ model: 'same', stream: true })
+    expect(r.outcome).toMatchObject({ end: 'failed', attempts: [{ failure: 'reset' }] })
+    expect(kit.metrics()).toContain('headgate_router_not_stitched{why="no text"} 1')
+    await kit.close()
+  })
+
   test('a second call that was not needed has failed nobody: its target may go on', async () => {
     const broken: UpstreamAnswer = { events: textEvents('One'), breakAfter: 2 }
     let hung = 0

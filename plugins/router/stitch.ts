@@ -40,7 +40,7 @@ export function createStitches(host: Pick<Host, 'counter' | 'upstream'>, options
       if (!plan || !said || !serving) return undefined
       const barred =
         (final.has(broken.code) ? broken.code : undefined) ??
-        (plan.pinned ? 'state at the provider' : said.barred) ??
+        said.barred ??
         (said.text.trim() === '' ? 'no text' : barredBy(x.request, x.dialect))
       if (barred !== undefined) {
         refused.add(1, { why: barred })
