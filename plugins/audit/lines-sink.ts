@@ -3,8 +3,9 @@
 import type { Host } from 'headgate/plugin'
 import type { AuditConfig } from './config.ts'
 import { fileDestination, standardOutput } from './destination.ts'
+import { lineOf } from './line.ts'
 import { lineBuffer } from './line-buffer.ts'
-import { type AuditRecord, lineOf } from './record.ts'
+import type { AuditRecord } from './record.ts'
 
 /** 16 MB: some 20,000 exchanges. */
 const limit = 16 * 1024 * 1024

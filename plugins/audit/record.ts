@@ -26,7 +26,6 @@ import {
   type TrimValue,
   type Usage,
 } from 'headgate/plugin'
-import { isoTime } from './iso-time.ts'
 import { type Savings, savingsOf } from './savings.ts'
 
 /** What the record takes from an exchange. */
@@ -179,6 +178,8 @@ export function recordOf(x: Settled, o: Outcome, about: About, catalog: PricesAt
   const { principal, session } = about
   const { target } = x
   const { served } = o
+  const { usage, cost } = usedBy(x.operation, o, prices, about.charged)
+  const saved = savingsOf(o, about.trim, about.promptCache, prices)
   return {
     time: x.receivedAt,
     id: x.id,
@@ -206,8 +207,16 @@ export function recordOf(x: Settled, o: Outcome, about: About, catalog: PricesAt
     by: o.by,
     stream: o.stream,
     stream_state: o.streamState,
-    ...usedBy(x.operation, o, prices, about.charged),
-    ...savingsOf(o, about.trim, about.promptCache, prices),
+    usage,
+    cost,
+    cache_savings: saved.cache_savings,
+    cache_savings_gross: saved.cache_savings_gross,
+    trim_savings: saved.trim_savings,
+    trimmed_tokens: saved.trimmed_tokens,
+    trim: saved.trim,
+    response_savings: saved.response_savings,
+    cache_attribution: saved.cache_attribution,
+    cache_status: saved.cache_status,
     price: served?.price && priceTold(served.price),
     attempts: o.attempts.map((attempt) => attemptOf(attempt, prices)),
     hooks: about.hooks
@@ -218,38 +227,6 @@ export function recordOf(x: Settled, o: Outcome, about: About, catalog: PricesAt
     bytes_out: o.bytesOut,
     verdicts: o.verdicts.length > 0 ? verdictsOf(o.verdicts, about.redact) : undefined,
   }
-}
-
-/** A record as JSON tells it: times as text, amounts in USD. */
-export function toldRecord(r: AuditRecord, thread: string | undefined): Record<FieldName, unknown> {
-  const { cost, cache_savings: saved, cache_savings_gross: gross, trim_savings: trim, response_savings: response, usage, ...rest } = r
-  return {
-    ...rest,
-    time: isoTime(r.time),
-    thread,
-    usage: usageOf(usage),
-    cost_usd: cost && amount(cost),
-    cost_missing: cost?.known === false ? cost.missing.map((what) => short(what)) : undefined,
-    cost_at_least_usd: cost?.known === false && cost.atLeast > 0n ? formatUsd(cost.atLeast) : undefined,
-    cache_savings_usd: usd(saved),
-    cache_savings_gross_usd: usd(gross),
-    trim_savings_usd: usd(trim),
-    response_savings_usd: usd(response),
-    latency_ms: Math.round(r.timings.end),
-  }
-}
-
-/** An amount; what is nothing is not said. */
-function usd(pico: bigint | undefined): string | undefined {
-  return pico ? formatUsd(pico) : undefined
-}
-
-/** One line of JSON with its line break: all fields, or those named, in that order. */
-export function lineOf(record: AuditRecord, fields: readonly FieldName[] = fieldNames, thread?: string): string {
-  const told = toldRecord(record, thread)
-  const chosen: Partial<Record<FieldName, unknown>> = {}
-  for (const name of fields) chosen[name] = told[name]
-  return `${JSON.stringify(chosen)}\n`
 }
 
 /** Names that a client or upstream chose are cut: a record has no size of their choosing. */
@@ -291,7 +268,7 @@ function costOfExchange(operation: Operation, o: Outcome, prices: PricesAt): Cos
 }
 
 /** A decimal text, exact; or the word that it is not known. */
-function amount(cost: Cost): string {
+export function amount(cost: Cost): string {
   return cost.known ? formatUsd(cost.pico) : 'unknown'
 }
 
