@@ -183,6 +183,26 @@ describe('how often', () => {
     expect(await kit.close()).toBe(true)
   })
 
+  test('what is left of the limit is never less than an API takes', async () => {
+    const said = ['One two three four five six seven']
+    for (const [dialect, limit, least] of [
+      ['openai-chat', 'max_tokens', 1],
+      ['anthropic-messages', 'max_tokens', 1],
+      ['openai-responses', 'max_output_tokens', 16],
+    ] as const) {
+      const kit = await kitOf(said, { text: [' eight'] })
+      const r = await kit.send({
+        dialect,
+        body: { model: 'same', stream: true, [limit]: least + 1, ...(limit !== 'max_tokens' && { input: 'x' }) },
+      })
+      const sent = r.sent.map(({ json }) => json as Record<string, unknown>)
+      // the upstream may be asked in another API, by its name of the limit
+      const limits = sent.map((body) => body.max_tokens ?? body.max_completion_tokens ?? body.max_output_tokens)
+      expect([dialect, ...limits]).toEqual([dialect, least + 1, least])
+      await kit.close()
+    }
+  })
+
   test('not for a stream that has thought, and said nothing yet', async () => {
     const thinks: UpstreamAnswer = { events: [...textEvents('').slice(0, 1), { type: 'reasoning', text: 'hm', choice: 0 }], breakAfter: 2 }
     const kit = await testPlugin(router, { models, with: { stitch: true }, upstream: (_, call) => (call === 0 ? thinks : {}) })
