@@ -9,10 +9,11 @@ import { rangeHelp, rangeOf, rangeOptions } from './time-range.ts'
 
 const help = `Usage: headgate savings [--month <yyyy-mm>] [--by <groups>] [filters] [-o table|json|csv]
 
-Says what the audit records know was saved, net, exact to the last digit:
+Says what the audit records know was saved, net. Amounts are summed exactly; tokens that were trimmed are estimates, and so is what they saved.
   cache_savings     by the provider's prompt cache, against the same call without any: reads less what writing cost more. May be negative.
                     Whoever is to thank: the client's own marks, the provider, or the gateway (--by attribution)
-  trim_savings      by tool-trim, against the same call untrimmed with the same cache: each token at the rate its place was billed at
+  trim_savings      by tool-trim, against the same call untrimmed with the same cache: each token at the rate
+                    that its place in the prompt was billed at
   response_savings  by answers given again, at the price that their call would have had then
   share_saved       all three, of what it would have cost without them
 What can't be measured is counted apart, with the reason, and is in no figure. The control arm are the sessions that tool-trim leaves alone: cost per

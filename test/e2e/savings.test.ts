@@ -40,7 +40,7 @@ beforeEach(() => {
     hostname: '127.0.0.1',
     port: 0,
     async fetch(request) {
-      await request.text()
+      const { stream } = (await request.json()) as { stream?: boolean }
       const usage = bill && {
         input_tokens: bill.plain,
         cache_read_input_tokens: bill.read,
@@ -48,15 +48,8 @@ beforeEach(() => {
         output_tokens: 20,
       }
       const content = [{ type: 'text', text: 'Done.' }]
-      return Response.json({
-        id: `msg_${++count}`,
-        type: 'message',
-        role: 'assistant',
-        model: 'm',
-        content,
-        stop_reason: 'end_turn',
-        usage,
-      })
+      const message = { id: `msg_${++count}`, type: 'message', role: 'assistant', model: 'm', content, stop_reason: 'end_turn', usage }
+      return stream ? streamed(message) : Response.json(message)
     },
   })
 })
@@ -65,6 +58,19 @@ afterEach(async () => {
   await provider.stop(true)
   rmSync(folder, { recursive: true, force: true })
 })
+
+function streamed(message: object): Response {
+  const events: readonly (object & { type: string })[] = [
+    { type: 'message_start', message: { ...message, content: [], stop_reason: null } },
+    { type: 'content_block_start', index: 0, content_block: { type: 'text', text: '' } },
+    { type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text: 'Done.' } },
+    { type: 'content_block_stop', index: 0 },
+    { type: 'message_delta', delta: { stop_reason: 'end_turn' }, usage: { output_tokens: 20 } },
+    { type: 'message_stop' },
+  ]
+  const text = events.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join('')
+  return new Response(text, { headers: { 'content-type': 'text/event-stream' } })
+}
 
 async function stop(): Promise<void> {
   await edge?.stop(1000)
@@ -305,6 +311,29 @@ describe('one gateway, an agent and others', () => {
     expect(Object.values(told.trim.classes).reduce((a, b) => a + b, 0)).toBe(told.trimmed_tokens)
     expect(told.trim.new_tokens).toBeLessThan(told.trimmed_tokens)
   })
+})
+
+test('answers given again: what their call cost at the price of now, whole and as a stream, kept or awaited; unknown is not nothing', async () => {
+  await start(0)
+  bill = { plain: 1000, read: 0, written: 0 }
+  const again = (text: string, more: object = {}) => ({ headers: { 'x-cache': 'on' }, body: { temperature: 0, system: text, ...more } })
+  await ask('a', steps(0), again('stream', { stream: true }))
+  await ask('a', steps(0), again('stream', { stream: true }))
+  const both = await Promise.all([ask('a', steps(0), again('together')), ask('a', steps(0), again('together'))])
+  expect(both.map((headers) => headers.get('x-cache')).sort()).toEqual(['joined', 'miss'])
+  bill = undefined
+  await ask('a', steps(0), again('unknown'))
+  expect((await ask('a', steps(0), again('unknown'))).get('x-cache')).toBe('hit')
+  expect((await savings()).lines).toMatchObject([
+    { requests: 6, response_cache_hits: 3, response_savings_usd: '0.0066', responses_not_measurable: 1, not_measurable_usage: 1 },
+  ])
+  bill = { plain: 1000, read: 0, written: 0 }
+  await ask('b', steps(0), { model: 'free', ...again('free') })
+  await ask('b', steps(0), { model: 'free', ...again('free') })
+  const { lines } = await savings('--model', 'free')
+  // no tokens of a cache: what the prompt cache saved is nothing, and known to be so; what the answer would have cost is not
+  expect(lines).toMatchObject([{ response_cache_hits: 1, response_savings_usd: null, responses_not_measurable: 1, not_measurable: 0 }])
+  expect((await cli(['savings', '--config', config])).out).toContain('Not measurable: 2 of 4 answers given again')
 })
 
 test('the control arm: cost per token sent and turns per session, with an interval; too few sessions are no measure', async () => {
