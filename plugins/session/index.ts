@@ -194,8 +194,7 @@ export default definePlugin({
         const at = Math.round(x.receivedAt + outcome.timings.endAt)
         const trim = x.peek(Trim)
         const prices: PricesAt = { catalog: host.catalog, at: x.receivedAt }
-        const fromCache = x.peek(PromptCache)?.response !== undefined
-        addOutcome(session.totals, outcome, { prices, trim, fromCache, warmInput })
+        addOutcome(session.totals, outcome, { prices, trim, cache: x.peek(PromptCache), warmInput })
         if (input !== undefined && input > 0) {
           estimates.observe(Math.abs(tokens.estimate() / input - 1))
           tokens.learn(input, trim?.newTokens ?? 0)

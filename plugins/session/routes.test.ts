@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { definePlugin, Trim, type Usage, unknownUsage } from 'headgate/plugin'
+import { definePlugin, PromptCache, Trim, type Usage, unknownUsage } from 'headgate/plugin'
 import { alice, aliceToo, assistant, talk, user } from './talk.fixture.ts'
 
 const used: Usage = { ...unknownUsage, source: 'reported', inputUncached: 101, cacheRead: 900, cacheWrite5m: 50, outputVisible: 10 }
@@ -61,6 +61,33 @@ test('a session by its id: turns, spend, tokens, caches, savings, lanes; exact',
   expect((got.savings as Record<string, string>).cache_net_usd).toBe('0.004785')
   expect((got.savings as Record<string, string>).cache_gross_usd).toBe('0.00486')
   expect(new Date(got.first_seen as string).getTime()).toBeLessThanOrEqual(new Date(got.last_seen as string).getTime())
+})
+
+test('an answer that is given again costs nothing and spares what the call had cost; where that is not known it is not measurable', async () => {
+  const instead = { upstream: 'anthropic', model: 'test-model', usage: used }
+  const again = definePlugin({
+    api: 1,
+    name: 'again',
+    summary: 'Answers from what it keeps',
+    provides: [PromptCache],
+    failure: 'open',
+    setup: () => ({
+      request(x) {
+        x.put(PromptCache, { attribution: 'none', response: 'hit', ...(x.headers.has('x-known') && { instead }) })
+        return x.reply(events(used).filter(({ type }) => type !== 'usage'))
+      },
+    }),
+  })
+  const { kit, say } = await talk({ models, below: [again] })
+  const body = { max_tokens: 9, messages: [user('one')] }
+  const headers = { 'x-session-id': 'S' }
+  const { session } = await say('anthropic-messages', body, { headers: { ...headers, 'x-known': '1' } })
+  await say('anthropic-messages', body, { headers })
+  expect(await (await kit.admin(`/v1/sessions/${session!.id}`)).json()).toMatchObject({
+    spend_usd: '0',
+    requests: { total: 2, failed: 0, from_response_cache: 2 },
+    savings: { response_cache_usd: '0.0009105', cache_net_usd: '0', requests_not_measurable: 1 },
+  })
 })
 
 test('a cost that is not known is counted, and the spend is what all cost at least', async () => {

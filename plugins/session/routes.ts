@@ -94,6 +94,7 @@ function written(session: SessionSummary, withLanes: boolean): object {
       cache_gross_usd: formatUsd(totals.cacheGross),
       trim_usd: formatUsd(totals.trim),
       trimmed_tokens: totals.trimmedTokens,
+      response_cache_usd: formatUsd(totals.response),
       requests_not_measurable: totals.unmeasured,
     },
     ...(withLanes ? { lanes: session.lanes.map(writtenLane) } : { lanes: session.lanes.length }),

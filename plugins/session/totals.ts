@@ -3,12 +3,14 @@
 import {
   type Cost,
   cacheSavings,
+  costOf,
   inputTokens,
   type Outcome,
   outcomeCost,
   outputTokens,
   type Price,
   type PricesAt,
+  type PromptCacheValue,
   type TrimValue,
   type Usage,
 } from 'headgate/plugin'
@@ -38,7 +40,9 @@ export interface Totals {
   cacheGross: bigint
   trim: bigint
   trimmedTokens: number
-  /** Requests that were trimmed with a saving that can't be measured. */
+  /** What the calls would have cost that were spared by a cache of the gateway. */
+  response: bigint
+  /** Requests that were trimmed, or answered from a cache, with a saving that can't be measured. */
   unmeasured: number
 }
 
@@ -62,12 +66,13 @@ export function emptyTotals(): Totals {
     cacheGross: 0n,
     trim: 0n,
     trimmedTokens: 0,
+    response: 0n,
     unmeasured: 0,
   }
 }
 
 const counts = Object.entries(emptyTotals()).flatMap(([name, value]) => (typeof value === 'number' ? [name] : [])) as readonly CountName[]
-const amounts = ['spend', 'cacheNet', 'cacheGross', 'trim'] as const
+const amounts = ['spend', 'cacheNet', 'cacheGross', 'trim', 'response'] as const
 type CountName = { [K in keyof Totals]: Totals[K] extends number ? K : never }[keyof Totals]
 
 /** Adds one exchange. @param warm its prefix should have been in the provider's cache; undefined = not known */
@@ -77,14 +82,15 @@ export function addOutcome(
   about: {
     readonly prices: PricesAt
     readonly trim: TrimValue | undefined
-    readonly fromCache: boolean
+    /** What a cache of the gateway says of it. */
+    readonly cache: PromptCacheValue | undefined
     /** Input tokens of the request before, if its prefix is still warm. */
     readonly warmInput: number | undefined
   },
 ): void {
   totals.requests++
   if (outcome.end !== 'finished') totals.failed++
-  if (about.fromCache) totals.fromCache++
+  if (about.cache?.response !== undefined) addAnswer(totals, about.cache, about.prices)
   const { served } = outcome
   addCost(totals, outcomeCost(outcome, about.prices))
   if (!served) return
@@ -104,6 +110,15 @@ export function addOutcome(
     totals.cacheGross += saved.gross
   }
   if (about.trim) addTrim(totals, about.trim, usage, served.price)
+}
+
+/** It was answered without a call: the cost of that which answered before is what it spared. */
+function addAnswer(totals: Totals, { instead }: PromptCacheValue, { catalog, at }: PricesAt): void {
+  totals.fromCache++
+  const priceOf = (model: string) => instead && catalog.price(instead.upstream, model, at)
+  const spared = instead && costOf(instead.usage, priceOf(instead.model), priceOf)
+  if (spared?.known) totals.response += spared.pico
+  else totals.unmeasured++
 }
 
 function addCost(totals: Totals, cost: Cost): void {
