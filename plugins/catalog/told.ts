@@ -153,7 +153,11 @@ export function modelInfo(model: Model, options: TellOptions): object {
 }
 
 function pricing(price: Price, per: 'token' | 'million', markup: string): object {
-  const { input, output, cache_read, cache_write, reasoning, audio_input, request } = ratesOf(price, per, markup)
+  const rates = Object.entries(ratesOf(price, per, markup)).map(([name, text]) => [
+    name,
+    per === 'million' ? asPrice(text as string) : text,
+  ])
+  const { input, output, cache_read, cache_write, reasoning, audio_input, request } = Object.fromEntries(rates) as Rates
   return {
     ...(input !== undefined && { prompt: input }),
     ...(output !== undefined && { completion: output }),
@@ -163,6 +167,12 @@ function pricing(price: Price, per: 'token' | 'million', markup: string): object
     ...(reasoning !== undefined && { internal_reasoning: reasoning }),
     ...(audio_input !== undefined && { audio: audio_input }),
   }
+}
+
+/** As prices are written: `0.60`. What is finer keeps all its digits. */
+function asPrice(text: string): string {
+  const [whole, cents = ''] = text.split('.')
+  return `${whole}.${cents.padEnd(2, '0')}`
 }
 
 function topProvider({ targets: [first], context, maxOutput }: Model): object {

@@ -297,7 +297,7 @@ function soonest(later: Later[]): Later | undefined {
 }
 
 /** Milliseconds before the `n`th retry, from 0: doubled each time, less up to a half by chance. */
-function backoffOf(n: number, { backoff, random }: AttemptOptions): number {
+export function backoffOf(n: number, { backoff, random }: Pick<AttemptOptions, 'backoff' | 'random'>): number {
   return backoff * 2 ** Math.min(n, 10) * (1 - random() / 2)
 }
 

@@ -33,7 +33,7 @@ export function unservedMessage(asked: string): string {
 export function unknownModelMessage(asked: string, similar: readonly string[]): string {
   const id = quoted(asked)
   const near = similar.slice(0, 3).map((other) => JSON.stringify(other))
-  if (near.length === 0) return `This gateway does not serve the model ${id}. GET /v1/models lists those it does.`
+  if (near.length === 0) return `This gateway does not serve the model ${id}. The list of models names those it does.`
   const last = near.pop()
   return `This gateway does not serve the model ${id}. Did you mean ${near.length > 0 ? `${near.join(', ')} or ` : ''}${last}?`
 }

@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'bun:test'
 import { definePlugin, Principal } from 'headgate/plugin'
 import { type SentRequest, textEvents, type UpstreamAnswer } from 'headgate/testkit'
+import { backoffOf } from './attempts.ts'
 import { byModel, kitOf } from './fallback.fixture.ts'
 
 const modelsOf = (sent: readonly SentRequest[]) => sent.map((s) => (s.json as { model: string }).model)
@@ -269,6 +270,12 @@ describe('again', () => {
     expect(r.status).toBe(503)
     await kit.close()
   })
+})
+
+test('the wait before a retry is doubled each time, less up to a half by chance', () => {
+  const at = (chance: number) => [0, 1, 2, 10, 30].map((n) => backoffOf(n, { backoff: 100, random: () => chance }))
+  expect(at(0)).toEqual([100, 200, 400, 102_400, 102_400])
+  expect(at(1)).toEqual([50, 100, 200, 51_200, 51_200])
 })
 
 test('max_time bounds a sole target, too, and its wait for a place', async () => {

@@ -137,7 +137,7 @@ describe('refuses', () => {
   })
 
   test.each<[string[], string]>([
-    [[], 'This gateway does not serve the model "nope". GET /v1/models lists those it does.'],
+    [[], 'This gateway does not serve the model "nope". The list of models names those it does.'],
     [['gpt'], 'This gateway does not serve the model "nope". Did you mean "gpt"?'],
     [['a', 'b', 'c', 'd'], 'This gateway does not serve the model "nope". Did you mean "a", "b" or "c"?'],
   ])('an unknown model, with what comes near: %j', async (similar, message) => {

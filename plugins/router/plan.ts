@@ -128,13 +128,13 @@ export function createPlanner(options: PlannerOptions): (x: X, family: Family) =
   return (x, family) => {
     const { request } = x
     const wishes = wishesOf ? readWishes(request, client) : undefined
-    if (wishes && 'param' in wishes) return x.refuse('invalid_request', wishes)
+    if (wishes && 'param' in wishes) return x.refuse('invalid_parameter', wishes)
     for (const name of wishes?.taken ?? []) request.remove(`/${name}`)
     const listed = wishes?.models ?? []
     const asked = request.model || listed[0] || default_model
     if (asked === undefined) {
       return x.refuse('invalid_request', {
-        message: 'The request names no model. Set "model" to one that GET /v1/models lists.',
+        message: 'The request names no model. Set "model" to one of the list of models.',
         param: 'model',
       })
     }

@@ -118,6 +118,28 @@ describe('F07: a conversation', () => {
     await kit.close()
   })
 
+  test('it does not wait for a place that is an outlier, however short that is left out', async () => {
+    let home = ''
+    let dead = true
+    const { kit, turn } = await places((sent) => (modelOf(sent) === home && dead ? { status: 500 } : {}), {
+      breaker: { consecutive: 1000, minimum: 1000 },
+      outliers: { enabled: true, interval: '1s', minimum: 2, errors: 0.5, time: '5s' },
+    })
+    home = (await turn())[0]!
+    for (let i = 0; i < 3; i++) await turn()
+    // the others have to be known, too
+    for (let i = 0; i < 40; i++) await kit.chat({ model: 'spread' })
+    await kit.clock.advance(1001)
+    dead = false
+    const began = performance.now()
+    const [other, ...more] = await turn()
+    expect([other === home, more, performance.now() - began < 1500]).toEqual([false, [], true])
+    expect(kit.metrics()).toContain('headgate_router_ejected{upstream="openai",why="errors"} 1')
+    await kit.clock.advance(5001)
+    expect(await turn()).toEqual([home])
+    await kit.close()
+  })
+
   test('who has no home yet does not wait', async () => {
     const { kit, turn } = await places((sent) => (modelOf(sent) === 's1' ? { status: 429, headers: { 'retry-after': '9' } } : {}), {
       strategy: 'lowest_cost',

@@ -26,15 +26,24 @@ test('G03: what is no list of vectors is no reply', () => {
   for (const body of ['null', '', '<html>', '[]', '{"data":{}}']) expect(dialect.summary(Buffer.from(body)).valid).toBe(false)
   expect(dialect.decodeWhole(Buffer.from('{"error":{}}'))).toBeNull()
 })
-test('H18: the reply is one event, and leaves as it came unless a hook writes another', () => {
+test('H18: the reply leaves as it came unless a hook writes another', () => {
   const body = Buffer.from(reply)
   const whole = dialect.decodeWhole(body)!
-  expect(whole.events).toEqual([{ type: 'native', data: reply }])
+  expect(whole.events.map(({ type }) => type)).toEqual(['start', 'native', 'usage'])
   expect(whole.apply([[...whole.events]])).toBe(body)
   expect(whole.apply([[]])).toBe(body)
   const other = { type: 'native', data: '{"data":[]}' } as const
   expect(Buffer.from(whole.apply([[other]])).toString()).toBe(other.data)
   expect(dialect.encodeWhole([other], { id: '', model: '', created: 0 })).toBe(other.data)
+})
+test('H18: who answered and what was used change in their places, and no vector with them', () => {
+  const whole = dialect.decodeWhole(Buffer.from(reply))!
+  const after = whole.events.map((event) => {
+    if (event.type === 'start') return [{ ...event, model: 'mine' }]
+    return [event.type === 'usage' ? { ...event, extra: { cost: 0.5 } } : event]
+  })
+  const told = reply.replace('"model":"e"', '"model":"mine"').replace('"total_tokens":3', '"total_tokens":3,"cost":0.5')
+  expect(Buffer.from(whole.apply(after)).toString()).toBe(told)
 })
 test('parts are the texts to embed; lists of tokens are none', () => {
   const pointers = (input: string | number[] | string[] | number[][]) => dialect.parts({ input }).map((part) => part.pointer)

@@ -9,17 +9,18 @@ import { inputTokens } from '../../plugin/outcome.ts'
 import type { Json, Part } from '../../plugin/request.ts'
 import type { DecodedWhole, Dialect, Purpose, ReplyIdentity, WholeSummary } from '../codec.ts'
 import { base64Of, eventsOf, vectorsOf } from '../embeddings/replies.ts'
+import { startEvent } from '../frame-events.ts'
+import { type Splice, spliceBytes } from '../json-edits.ts'
 import { writeJson } from '../json-text.ts'
-import { nativeWhole } from '../native-reply.ts'
 import { chatDecoder } from '../openai-chat/decode.ts'
 import { chatEncoder } from '../openai-chat/encode.ts'
 import { chatErrorFrames, openaiErrorBody } from '../openai-chat/errors.ts'
 import { chatInteresting } from '../openai-chat/interesting.ts'
 import { chatUsage } from '../openai-chat/usage.ts'
 import { partCollector } from '../part-collector.ts'
-import { countOf, decodeText, listOf, objectOf, parseJson, wordOf } from '../shape.ts'
+import { countOf, decodeText, type JsonObject, listOf, objectOf, parseJson, wordOf } from '../shape.ts'
 import { notAReply, readUpstreamError } from '../upstream-error.ts'
-import { withExtra } from '../usage-edits.ts'
+import { usageEdits, withExtra } from '../usage-edits.ts'
 import { readMembers } from '../whole-members.ts'
 import { openaiEmbeddingsCodec } from './request.ts'
 
@@ -75,7 +76,7 @@ function decodeEmbeddings(body: Uint8Array, purpose?: Purpose): DecodedWhole | n
   const data = decodeText(body)
   const reply = objectOf(parseJson(data))
   if (!reply || !Array.isArray(reply.data)) return null
-  if (purpose !== 'translate') return nativeWhole(body, data)
+  if (purpose !== 'translate') return passed(body, data, reply)
   const items = listOf(reply.data).map((item, i) => {
     const object = objectOf(item)
     return { index: countOf(object?.index) ?? i, embedding: object?.embedding }
@@ -84,6 +85,36 @@ function decodeEmbeddings(body: Uint8Array, purpose?: Purpose): DecodedWhole | n
   if (!vectors) return null
   const { id, model, usage } = reply
   return { events: eventsOf({ vectors, id: wordOf(id), model: wordOf(model), usage: embeddingsUsage(usage) }), apply: () => body }
+}
+
+/** A reply as it is: beside its bytes, who answered and what it used, which plugins may spell otherwise and add to. */
+function passed(body: Uint8Array, data: string, reply: JsonObject): DecodedWhole {
+  const usage = embeddingsUsage(reply.usage)
+  const events: StreamEvent[] = [
+    startEvent(reply.id, reply.model),
+    { type: 'native', data },
+    ...(usage ? [{ type: 'usage', usage } as const] : []),
+  ]
+  return {
+    events,
+    apply(after) {
+      const now = after.flat()
+      const native = now.find((event) => event.type === 'native')
+      if (native?.type === 'native' && native.data !== data) return Buffer.from(native.data)
+      const edits: Splice[] = []
+      const start = now.find((event) => event.type === 'start')
+      if (start?.type === 'start' && start.model !== undefined && start.model !== reply.model)
+        edits.push({ pointer: '/model', value: start.model })
+      const used = now.find((event) => event.type === 'usage')
+      if (used?.type === 'usage') edits.push(...usageEdits('/usage', events.at(-1)!, used, usageObject))
+      return edits.length === 0 ? body : spliceBytes(body, edits)
+    },
+  }
+}
+
+function usageObject(usage: Usage): JsonObject {
+  const tokens = inputTokens(usage)
+  return { prompt_tokens: tokens, total_tokens: tokens }
 }
 
 /** Vectors in the form that the client asked for: the SDKs ask for base64 unless told otherwise (H18). */
@@ -97,9 +128,6 @@ function encodeEmbeddings(events: readonly StreamEvent[], head: ReplyIdentity): 
   })
   const last = events.findLast((event) => event.type === 'usage')
   let usage: ReturnType<typeof withExtra> | undefined
-  if (last?.type === 'usage') {
-    const tokens = inputTokens(last.usage)
-    usage = withExtra({ prompt_tokens: tokens, total_tokens: tokens }, last.extra)
-  }
+  if (last?.type === 'usage') usage = withExtra(usageObject(last.usage), last.extra)
   return writeJson({ object: 'list', data, model: head.model, usage })
 }

@@ -38,6 +38,7 @@ describe('ANYR-1', () => {
     )
     expect((await stand.ask(`${base}/embeddings`, { body: { model: 'openai/text-embedding-3-small', input: 'a' } })).json).toMatchObject({
       object: 'list',
+      model: 'openai/text-embedding-3-small',
       data: [{ object: 'embedding', index: 0 }],
     })
   })

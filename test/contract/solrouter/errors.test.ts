@@ -39,7 +39,9 @@ describe('SOLR-8', () => {
     expect((await stand.ask(chat, { body: { ...hello, model: 'google/gemini-2.0-flash-exp' }, key })).status).toBe(200)
   })
   test('SOLR-8: 404 for endpoints and models that there are not', async () => {
-    expect(words(await stand.ask(chat, { body: { ...hello, model: 'openai/none' } }))).toEqual([404, 'model_not_found'])
+    const none = await stand.ask(chat, { body: { ...hello, model: 'openai/none' } })
+    expect(words(none)).toEqual([404, 'model_not_found'])
+    expect(none.text).not.toContain('/v1/') // nothing is there on this gateway
     expect(words(await stand.ask('/ai/models/openai%2Fnone'))).toEqual([404, 'model_not_found'])
     expect((await stand.ask('/ai/none')).status).toBe(404)
     expect((await stand.ask('/ai/none', { body: {} })).json.error.message).toContain('/ai/none')

@@ -140,6 +140,8 @@ describe('SOLR-2', () => {
       expect([param, status, json.error.param, json.error.code]).toEqual([param, 422, param, 'invalid_request_error'])
       expect(json.error.message).toContain(param)
     }
+    const astray = await stand.ask(chat, { body: { ...full, route: 'astray' } })
+    expect([astray.status, astray.json.error.param]).toEqual([422, 'route'])
     const noMessages = await stand.ask(chat, { body: { model: hello.model } })
     expect([noMessages.status, noMessages.json.error.param]).toEqual([422, 'messages'])
     expect(stand.model.requests).toHaveLength(0)
@@ -268,6 +270,12 @@ describe('SOLR-5', () => {
     expect((await stand.ask(chat, { body: free })).json.usage.cost).toBe(0)
     expect(JSON.parse(framesOf((await stand.ask(chat, { body: { ...free, stream: true } })).text).at(-2)!).usage.cost).toBe(0)
   })
+  test('SOLR-5: in embeddings, where only input is priced, and with the name that was asked for', async () => {
+    const { json } = await stand.ask('/ai/embeddings', { body: { model: 'openai/gpt-4o-mini', input: 'a' } })
+    expect(json.model).toBe('openai/gpt-4o-mini')
+    expect(json.usage).toEqual({ prompt_tokens: 8, total_tokens: 8, cost: 0.0000012 })
+    expect(json.data[0].embedding).toHaveLength(8)
+  })
   test('SOLR-5: in completions too', async () => {
     const { json } = await stand.ask('/ai/completions', { body: { model: 'openai/gpt-3.5-turbo-instruct', prompt: 'a' } })
     expect(json.usage.cost).toBeNumber()
@@ -312,19 +320,15 @@ test('SOLR-7: the fields of a model', async () => {
     context_length: 128000,
     modalities: { input: ['text', 'image'], output: ['text'] },
     description: 'Fast, low-cost multimodal model.',
-    top_provider: expect.any(Object),
-    architecture: expect.objectContaining({ tokenizer: 'o200k_base' }),
-    canonical_slug: expect.any(String),
+    top_provider: { name: 'openai', context_length: 128000, max_completion_tokens: 16384 },
+    architecture: { tokenizer: 'o200k_base', input_modalities: ['text', 'image'], output_modalities: ['text'] },
+    per_request_limits: { prompt_tokens: 128000, completion_tokens: 16384 },
+    canonical_slug: 'openai/gpt-4o-mini',
     is_free: false,
     expiration_date: null,
   })
-  expect(json).toContainKey('per_request_limits')
-  expect([
-    typeof json.pricing.prompt,
-    Number(json.pricing.prompt),
-    typeof json.pricing.completion,
-    Number(json.pricing.completion),
-  ]).toEqual(['string', 0.15, 'string', 0.6])
+  // to the letter of the page
+  expect(json.pricing).toEqual({ prompt: '0.15', completion: '0.60' })
   const listed = (await stand.ask('/ai/models')).json.data as { id: string; is_free: boolean }[]
   expect(listed.find(({ id }) => id === json.id)).toEqual(json)
   expect(listed.find(({ id }) => id === 'google/gemini-2.0-flash-exp')!.is_free).toBe(true)
@@ -334,7 +338,15 @@ describe('SOLR-9', () => {
   test('SOLR-9: a prompt, or several', async () => {
     const model = 'openai/gpt-3.5-turbo-instruct'
     expect((await stand.ask('/ai/completions', { body: { model, prompt: 'one' } })).json.choices).toHaveLength(1)
-    expect((await stand.ask('/ai/completions', { body: { model, prompt: ['one', 'two'] } })).status).toBe(200)
+    const sent: unknown[] = []
+    stand.model.instead = (_request, body) => {
+      sent.push(body.prompt)
+      const choices = [0, 1].map((index) => ({ index, text: `said ${index}`, logprobs: null, finish_reason: 'stop' }))
+      return Response.json({ id: 'cmpl-1', object: 'text_completion', created: 1, model, choices })
+    }
+    const several = await stand.ask('/ai/completions', { body: { model, prompt: ['one', 'two'] } })
+    expect(several.json.choices.map(({ text }: { text: string }) => text)).toEqual(['said 0', 'said 1'])
+    expect(sent).toEqual([['one', 'two']])
     expect((await stand.ask('/ai/completions', { body: { model, prompt: 7 } })).json.error.param).toBe('prompt')
   })
   test('SOLR-9: streaming', async () => {
@@ -344,5 +356,8 @@ describe('SOLR-9', () => {
     expect(frames.at(-1)).toBe('[DONE]')
     for (const frame of frames.slice(0, -1))
       expect(JSON.parse(frame)).toMatchObject({ object: 'text_completion', model: 'openai/gpt-3.5-turbo-instruct' })
+    const chunks = frames.slice(0, -1).map((frame) => JSON.parse(frame).choices[0])
+    expect(chunks.map((choice) => choice?.text ?? '').join('')).toBe('You said: one')
+    expect(chunks.findLast((choice) => choice !== undefined).finish_reason).toBe('stop')
   })
 })
