@@ -27,7 +27,8 @@ test('a cache that cost more than it saved is told as a loss', () => {
 })
 
 test('what nothing is known of is null; what part of it is known has the figures of that part', () => {
-  const none = figuresOf({ requests: 3n, calls: 3n, no_usage: 1n, no_price: 2n })
+  const none = figuresOf({ requests: 3n, calls: 3n, unknown: 3n, no_usage: 1n, no_price: 2n })
+  expect(none).toMatchObject({ cost_usd: null, cost_unknown: 3 })
   expect(none).toMatchObject({
     cache_savings_usd: null,
     cache_savings_gross_usd: null,

@@ -44,7 +44,7 @@ export function figuresOf(sums: Sums): Record<(typeof figureNames)[number], Figu
   const input = of('input') + of('cache_read') + of('cache_write')
   return {
     requests: count(of('requests')),
-    cost_usd: formatUsd(of('cost')),
+    cost_usd: money(of('cost') !== 0n || of('unknown') === 0n, of('cost')),
     cost_unknown: count(of('unknown')),
     cache_savings_usd: money(calls, of('saved')),
     cache_savings_gross_usd: money(calls, of('saved_gross')),
