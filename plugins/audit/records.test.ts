@@ -8,7 +8,7 @@ import { definePlugin, Principal, Session } from 'headgate/plugin'
 import { type PluginKit, type TestPluginOptions, testPlugin } from 'headgate/testkit'
 import audit from './index.ts'
 import { exchanges } from './query.ts'
-import type { ExchangeRow } from './row.ts'
+import { type ExchangeRow, hashedColumns } from './row.ts'
 import { detailOf, rowTold } from './told.ts'
 import { usageBy } from './usage.ts'
 import { type ChainReport, verifyChains } from './verify.ts'
@@ -159,15 +159,39 @@ describe('the chain', () => {
     return await rows(6)
   }
 
-  test('finds one altered byte in any column', async () => {
-    const all = await filled()
+  test('finds one altered byte in any column, and in a body', async () => {
+    const all = await filled({ bodies: {} })
     const { sql } = kit.stores.records
-    await sql`UPDATE audit_exchange SET cost = ${1n} WHERE id = ${all[2]!.id}`
-    expect((await verified())[0]!.problems).toMatchObject([{ seq: 3, kind: 'altered', requestId: all[2]!.request_id }])
-    await sql`UPDATE audit_exchange SET cost = ${all[2]!.cost} WHERE id = ${all[2]!.id}`
+    for (let tries = 0; tries < 500; tries++) {
+      const [count] = await sql<{ n: bigint }>`SELECT count(*) AS n FROM audit_body`
+      if (count!.n === 6n) break
+      await Bun.sleep(5)
+    }
     expect((await verified())[0]!.problems).toEqual([])
-    await sql`UPDATE audit_exchange SET detail = ${all[4]!.detail.replace('200', '201')} WHERE id = ${all[4]!.id}`
-    expect((await verified())[0]!.problems).toMatchObject([{ seq: 5, kind: 'altered' }])
+    const row = all[3]! as unknown as Record<string, string | bigint | number | boolean | null>
+    for (const column of hashedColumns) {
+      if (column === 'id') continue // tells another story: the next test
+      const was = row[column]!
+      const update = Object.assign([`UPDATE audit_exchange SET ${column} = `, ' WHERE id = ', ''], { raw: [] }) as never
+      const other =
+        typeof was === 'bigint' ? was + 1n : typeof was === 'number' ? was - 1 : typeof was === 'boolean' ? !was : `${was ?? ''}x`
+      const value =
+        was === null && /^(cost|turn|saved|first_ms|input|trimmed|\w+_saved|saved_gross|cache_(read|write)|output|reasoning)/.test(column)
+          ? 1n
+          : other
+      await sql(update, value, row.id as string)
+      const { problems } = (await verified())[0]!
+      expect([column, new Set(problems.map((p) => p.seq))]).toEqual([column, new Set([4])])
+      await sql(update, was, row.id as string)
+    }
+    expect((await verified())[0]!.problems).toEqual([])
+    await sql`UPDATE audit_body SET request = replace(request, ${'test-model'}, ${'test-modem'}) WHERE id = ${all[1]!.id}`
+    expect((await verified())[0]!.problems).toMatchObject([
+      { seq: 2, kind: 'altered', message: expect.stringContaining('body of the request') },
+    ])
+    await sql`DELETE FROM audit_body WHERE id = ${all[1]!.id}`
+    await sql`UPDATE audit_body SET reply = NULL WHERE id = ${all[2]!.id}`
+    expect((await verified())[0]!.problems).toMatchObject([{ seq: 3, message: expect.stringContaining('body of the reply') }])
   })
 
   test('finds a missing row, rows that changed places, and a head that was cut off', async () => {

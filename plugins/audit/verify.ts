@@ -1,11 +1,13 @@
 /**
- * Proves the hash chains: each row of each instance is as it was written, none is missing, none stands elsewhere.
+ * Proves the hash chains: each row of each instance is as it was written, none is missing, none stands elsewhere; and the bodies that are still kept
+ * are those of their rows.
  *
  * A chain begins where retention left it (`from_seq`, `from_hash`) and must reach at least the head that was noted last. What was cut off
  * behind the last note of a process that was killed can't be told from what was never written; notes are seconds apart.
  */
 
 import type { SqlQuery } from 'headgate/plugin'
+import { alteredBodies } from './bodies-verify.ts'
 import { type GoesOn, genesis, hashOf } from './chain.ts'
 import type { ExchangeRow } from './row.ts'
 import { endOfInstance, rowId } from './tables.ts'
@@ -119,6 +121,8 @@ async function verifyChain(sql: SqlQuery, instance: string, key: string | undefi
       if (n > seq) seq = n
       before = row.hash
     }
+    for (const { row, what } of await alteredBodies(sql, page))
+      tell(Number(row.seq), 'altered', `the body of the ${what} of row ${row.seq} is not as it was kept`, row.request_id)
     if (page.length < pageSize) break
     after = page.at(-1)!.id
   }
