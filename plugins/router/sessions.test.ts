@@ -135,8 +135,6 @@ describe('F07: a conversation', () => {
     const [other, ...more] = await turn()
     expect([other === home, more, performance.now() - began < 1500]).toEqual([false, [], true])
     expect(kit.metrics()).toContain('headgate_router_ejected{upstream="openai",why="errors"} 1')
-    await kit.clock.advance(5001)
-    expect(await turn()).toEqual([home])
     await kit.close()
   })
 

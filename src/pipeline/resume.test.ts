@@ -1,7 +1,7 @@
 /** The hook `resume` for any plugin: what it is told, what its answer does, and that nothing it does wrong makes things worse. */
 
 import { describe, expect, test } from 'bun:test'
-import { type BrokenStream, definePlugin, type Next, type Plugin, type Reply } from '../plugin/index.ts'
+import { type BrokenStream, definePlugin, type Next, type Plugin, type Reply, type StreamEvent } from '../plugin/index.ts'
 import { type PluginKit, type TestPluginOptions, testPlugin, textEvents, type UpstreamAnswer } from '../testkit/index.ts'
 
 type Resume = (
@@ -18,6 +18,12 @@ async function kitOf(plugin: Plugin, more: TestPluginOptions & { breaks?: number
   const { breaks = 1, then = { text: [' and', ' more'] }, ...options } = more
   const broken: UpstreamAnswer = { events: textEvents('One'), breakAfter: 2 }
   return await testPlugin(plugin, { upstream: (_, call) => (call < breaks ? broken : then), ...options })
+}
+
+/** Content, and then nothing more. */
+async function* endless(): AsyncGenerator<string> {
+  yield 'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"more"},"finish_reason":null}]}\n\n'
+  await new Promise(() => {})
 }
 
 describe('resume', () => {
@@ -148,6 +154,52 @@ describe('resume', () => {
     expect(ended).toHaveLength(1)
     expect(await kit.close()).toBe(true)
     expect(kit.logs.filter(({ level }) => level === 'error')).toEqual([])
+  })
+
+  test('tool calls of the one that goes on are counted on', async () => {
+    const call = (id: string): StreamEvent[] => [
+      { type: 'tool_call', index: 0, choice: 0, id, name: 'look', arguments: '' },
+      { type: 'tool_call', index: 0, choice: 0, arguments: '{}' },
+    ]
+    const [start, , ...end] = textEvents('')
+    const answers: UpstreamAnswer[] = [
+      { events: [start!, ...call('call_1')], breakAfter: 3 },
+      { events: [start!, ...call('call_2'), ...end] },
+    ]
+    const kit = await testPlugin(
+      withResume(async (_x, _broken, next) => await next()),
+      { upstream: (_, n) => answers[n]! },
+    )
+    const r = await kit.chat({ stream: true })
+    expect(r.events.flatMap((event) => (event.type === 'tool_call' && event.id !== undefined ? [[event.id, event.index]] : []))).toEqual([
+      ['call_1', 0],
+      ['call_2', 1],
+    ])
+    await kit.close()
+  })
+
+  test('a reply that comes when the client has gone is called off', async () => {
+    const then: UpstreamAnswer = { body: endless() }
+    const has = Promise.withResolvers<void>()
+    const gone = Promise.withResolvers<void>()
+    const kit = await kitOf(
+      withResume(async (_, _broken, next) => {
+        const reply = await next()
+        has.resolve()
+        await gone.promise
+        return reply
+      }),
+      { then },
+    )
+    const call = kit.start({ body: { stream: true } })
+    await has.promise
+    call.abort()
+    const outcome = await call.outcome()
+    expect(outcome.end).toBe('abandoned')
+    gone.resolve()
+    while (outcome.attempts[1]!.endedAt === undefined) await Bun.sleep(2)
+    expect(outcome.attempts[1]!.failure).toBe('aborted')
+    expect(await kit.close()).toBe(true)
   })
 
   test('replies that are not given are called off', async () => {
