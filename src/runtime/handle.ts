@@ -28,7 +28,7 @@ import type { Transport } from '../upstream/http/transport.ts'
 import { examine, isPlain, readCoded, refuseUnread } from './body.ts'
 import { droppedHeader } from './dropped.ts'
 import { inOurWords } from './our-words.ts'
-import { joinedUsage, outcomeOf, ownShare } from './outcome.ts'
+import { joinedUsage, outcomeOf, shareOf } from './outcome.ts'
 import type { ResponseOrigins } from './response-origins.ts'
 import { sendShadow } from './shadow.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -278,9 +278,11 @@ export class InferenceExchange implements DeliveryOptions {
   resume({ code, message }: StreamFailure, said: string): Resumption {
     const { core } = this
     const branch = new Branch(undefined, undefined)
-    const attempt = this.continued.at(-1) ?? this.reply.attempt
-    if (attempt) attempt.delivered = ownShare(said, this.reply.attempt, this.continued)
-    const usage = joinedUsage(this.usedBefore, attempt?.usage, said)
+    const calls = [this.reply.attempt, ...this.continued]
+    const attempt = calls.pop()
+    const share = shareOf(said, calls)
+    if (attempt) attempt.delivered = share
+    const usage = joinedUsage(this.usedBefore, attempt?.usage, share)
     // each continuation begins with what was sent at first
     if (this.first) core.undoEdits(this.first)
     this.first ??= core.mark()

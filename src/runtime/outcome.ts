@@ -58,19 +58,21 @@ export function outcomeOf(core: ExchangeCore, delivery: DeliveryEnd, reply: Repl
 /**
  * What a stream used that broke off, with what was used before it. Providers report at the end, which never came: what it said is estimated, and counts for
  * as long as they have not reported more.
+ * @param share tokens that it has said
  */
-export function joinedUsage(before: Usage | undefined, reported: Usage | undefined, said: string): Usage {
+export function joinedUsage(before: Usage | undefined, reported: Usage | undefined, share: number): Usage {
   const known = reported ?? unknownUsage
-  // `said` is all that the calls so far have said
-  const output = Math.max(known.outputVisible, Math.ceil(estimateText(said)) - (before?.outputVisible ?? 0))
-  const own: Usage = reported?.source === 'reported' ? reported : { ...known, source: 'partial', outputVisible: output }
+  const own: Usage =
+    reported?.source === 'reported' ? reported : { ...known, source: 'partial', outputVisible: Math.max(known.outputVisible, share) }
   return before ? addUsage(before, own) : own
 }
 
-/** What the last of several calls has said, in tokens: what all of them have said, less what the others had when they broke off. */
-export function ownShare(said: string, first: Attempt | undefined, continued: readonly Attempt[]): number {
-  let before = 0
-  for (const { delivered } of [first, ...continued].slice(0, -1) as Attempt[]) before += delivered ?? 0
+/**
+ * What the last of several calls has said, in tokens: what all of them have said, less what the others had when they broke off.
+ * @param said by all of them
+ */
+export function shareOf(said: string, others: readonly (Attempt | undefined)[]): number {
+  const before = others.reduce((sum, attempt) => sum + (attempt?.delivered ?? 0), 0)
   return Math.max(0, Math.ceil(estimateText(said)) - before)
 }
 

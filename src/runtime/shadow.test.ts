@@ -113,6 +113,28 @@ test('several of one request have ids of their own; it may be called off before 
   expect(await kit.close()).toBe(true)
 })
 
+test('nothing listens to a signal any more when it is over', async () => {
+  const outcomes: Promise<Outcome>[] = []
+  const { signal } = new AbortController()
+  let listening = 0
+  const add = signal.addEventListener.bind(signal)
+  const remove = signal.removeEventListener.bind(signal)
+  signal.addEventListener = (...given: Parameters<typeof add>) => {
+    listening++
+    add(...given)
+  }
+  signal.removeEventListener = (...given: Parameters<typeof remove>) => {
+    listening--
+    remove(...given)
+  }
+  const kit = await testPlugin(copier(outcomes, { signal }))
+  await kit.chat()
+  expect(listening).toBe(1)
+  await outcomes[0]
+  expect(listening).toBe(0)
+  await kit.close()
+})
+
 test('closing the gateway ends those under way', async () => {
   const outcomes: Promise<Outcome>[] = []
   const kit = await testPlugin(copier(outcomes), {
