@@ -128,14 +128,18 @@ describe('a second call beside the first', () => {
     }
 
     test('a target that has no room for a second call is still there when the first has failed', async () => {
+      let waits = ''
       const { kit, free, end } = await crowded(['anthropic'], '5s', async (model) => {
         if (model === 'two') return { text: 'two' }
         await Bun.sleep(60)
+        waits = await (await kit.admin('/providers')).text()
         setTimeout(free, 30, 'anthropic')
         return { status: 500 }
       })
       const { status, text } = await kit.chat({ model: 'mixed' })
       expect([status, text]).toEqual([200, 'two'])
+      // nor does it take a place in the queue while the first one may answer
+      expect(waits.match(/"waiting":\d/g)).toEqual(['"waiting":0', '"waiting":0'])
       await end()
     })
 
