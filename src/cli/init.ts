@@ -27,7 +27,7 @@ const width = Math.max(0, ...known.map(({ name }) => name.length))
 const help = `Usage: headgate init --preset <name> [--config <file>] [--force]
 
 Writes a commented gateway.yaml that behaves like a published gateway: its paths, keys, errors, headers, limits and models. Then read it, set the variables
-that it names, and start it: headgate check, headgate serve.
+that it names, look at it and start it: headgate check --config gateway.yaml, headgate serve --config gateway.yaml.
 
   --preset <name>  one of those below
   --config <file>  where to write it; ./gateway.yaml by default (HEADGATE_CONFIG)
@@ -57,8 +57,8 @@ export const init: Command = {
     if (existsSync(path) && !args.flags.has('force')) throw new CommandError(`${path} is there already; --force overwrites it`)
     mkdirSync(dirname(resolve(path)), { recursive: true })
     writeFileSync(path, textFor(preset, path))
-    const at = path === 'gateway.yaml' && env.HEADGATE_CONFIG === undefined ? '' : ` --config ${path}`
-    out(`${path}: written. Next: headgate check${at === '' ? ' --config gateway.yaml' : at}\n`)
+    const at = env.HEADGATE_CONFIG === path ? '' : ` --config ${path}`
+    out(`${path}: written. Next: headgate check${at}, then headgate serve${at}\n`)
     return Promise.resolve(exits.ok)
   },
 }
