@@ -83,6 +83,7 @@ test('kill -9 under load: nothing settled is lost or doubled, what was under way
   expect(verify.code).toBe(0)
 
   const db = new Database(join(first.dir, 'data', 'headgate.db'))
+  db.run('PRAGMA busy_timeout = 10000') // the gateway writes sums
   db.run(`UPDATE audit_exchange SET detail = replace(detail, '"bytes_out":', '"bytes_oUt":') WHERE seq = 7`)
   db.close()
   const found = await headgate(first.dir, 'audit', 'verify', '-o', 'json')
