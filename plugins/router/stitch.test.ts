@@ -212,25 +212,28 @@ describe('how often', () => {
     await kit.close()
   })
 
-  test('a second call that was not needed has failed nobody: its target may go on', async () => {
+  test.each<[string, UpstreamAnswer, string, (string | undefined)[]]>([
+    ['may go on', { text: [' two'] }, 'finished', ['reset', 'aborted', undefined]],
+    ['may go on once', { events: textEvents(' two'), breakAfter: 2 }, 'failed', ['reset', 'aborted', 'reset']],
+  ])('a second call that was not needed has failed nobody: its target %s', async (_name, then, end, failures) => {
     const broken: UpstreamAnswer = { events: textEvents('One'), breakAfter: 2 }
     let hung = 0
     const kit = await testPlugin(router, {
       models,
-      with: { stitch: true, hedge: '20ms', max_attempts: 3 },
+      with: { stitch: true, hedge: '20ms', max_attempts: 5 },
       upstream: async (sent) => {
         if ((sent.json as { model: string }).model === 'one') {
           await Bun.sleep(60)
           return broken
         }
-        if (hung++ > 0) return { text: [' two'] }
+        if (hung++ > 0) return then
         while (!sent.signal.aborted) await Bun.sleep(2)
         return {}
       },
     })
     const r = await kit.chat({ model: 'same', stream: true })
-    expect([r.text, r.outcome.end]).toEqual(['One two', 'finished'])
-    expect(r.outcome.attempts.map(({ failure }) => failure)).toEqual(['reset', 'aborted', undefined])
+    expect([r.text, r.outcome.end]).toEqual(['One two', end as 'failed'])
+    expect(r.outcome.attempts.map(({ failure }) => failure as string | undefined)).toEqual(failures)
     expect(await kit.close()).toBe(true)
   })
 
