@@ -285,6 +285,9 @@ test('max_time bounds a sole target, too, and its wait for a place', async () =>
       await new Promise(() => {})
     })(),
   })
+  const alone = await kitOf({ with: { max_time: '60ms' }, upstream: byModel({ one: hangs }) })
+  expect((await alone.chat({ model: 'single' })).status).toBe(504)
+  await alone.close()
   const kit = await kitOf({ with: { max_time: '60ms', concurrency: { limit: 1 } }, upstream: byModel({ one: hangs }) })
   const began = performance.now()
   const [r, queued] = await Promise.all([kit.chat({ model: 'single' }), kit.chat({ model: 'single' })])

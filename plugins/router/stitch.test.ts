@@ -176,6 +176,8 @@ describe('how often', () => {
     })
     const r = await kit.chat({ model: 'three', stream: true, max_tokens: 100 })
     expect([r.text, r.outcome.end]).toEqual(['One two', 'finished'])
+    const [, second, third] = r.outcome.attempts
+    expect(third!.startedAt).toBeGreaterThanOrEqual(second!.endedAt!)
     const asked = r.sent.map(({ json }) => json as { model: string; max_tokens: number; messages: { role: string; content: string }[] })
     expect(asked.map(({ model }) => model)).toEqual(['one', 'two', 'three'])
     expect(asked.map(({ max_tokens }) => max_tokens)).toEqual([100, 98, 98])
