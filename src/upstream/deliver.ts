@@ -146,7 +146,8 @@ function streamHeaders(headers: Headers): void {
 function live(o: DeliveryOptions, upstream: LiveStream): Response {
   streamHeaders(o.reply.headers)
   o.core.firstContentAt = o.core.elapsed()
-  const pass = EventPass.for(o.core, o.reply.origin, o.resumable)
+  // frames are looked at one by one where an error of the upstream's may be among them that is spelled otherwise here
+  const pass = EventPass.for(o.core, o.reply.origin, o.resumable || (o.errors.speaks && !upstream.translated))
   const relay = relayOf(o, upstream, pass)
   const body = new ReadableStream<Uint8Array>(
     {

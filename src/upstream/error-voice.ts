@@ -28,6 +28,8 @@ interface SpelledWords {
 }
 
 export interface ErrorVoice {
+  /** Some error of an upstream may have to leave otherwise than it came. */
+  readonly speaks: boolean
   /** HTTP status of a refusal for a client of this family. */
   status(refusal: Pick<Refusal, 'code' | 'status'>, family: Family): number
   /** The status of an error whose status was found without this voice. */
@@ -78,6 +80,7 @@ export function errorVoice({ style, body, codes }: Spelling): ErrorVoice {
     return other ? { ...made, body: families[envelope].operations[0]!.dialect.errorBody(made) } : made
   }
   return {
+    speaks: style !== 'client' || body !== undefined || Object.keys(codes).length > 0,
     restated,
     spelled,
     status: ({ code, status }, family) => (status === undefined ? usual(code, family) : restated(code, status, family)),

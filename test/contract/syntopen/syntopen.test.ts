@@ -130,6 +130,12 @@ test('SYNT-4: 400 invalid_request is what an upstream says of a request too, in 
   expect(answer.json.error).toMatchObject({ message: 'No such tool.', param: 'tools' })
 })
 
+test('SYNT-4: 400 invalid_request also for what is no JSON, and not said to be', async () => {
+  expect(codeOf(await stand.ask(chat, { body: '{' }))).toEqual([400, 'invalid_request'])
+  const form = await stand.ask(chat, { body: 'model=a', headers: { 'content-type': 'application/x-www-form-urlencoded' } })
+  expect(codeOf(form)).toEqual([400, 'invalid_request'])
+})
+
 test('SYNT-4: 401 invalid_api_key', async () => {
   for (const key of [null, 'sk-syn-nobody', `${stand.key}x`]) {
     expect(codeOf(await stand.ask(chat, { body: curl, key }))).toEqual([401, 'invalid_api_key'])
