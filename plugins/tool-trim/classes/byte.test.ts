@@ -139,10 +139,10 @@ describe('beginnings', () => {
 
 describe('equal lines', () => {
   test('are counted', () => {
-    expect(encoded(equalLines, `a\n${'warning: too long\n'.repeat(5)}b`)).toBe('a\nwarning: too long\n[line above 5 times]\nb')
+    expect(encoded(equalLines, `a\n${'warning: too long\n'.repeat(5)}b`)).toBe('a\nwarning: too long\n[line above 5 times in all]\nb')
   })
   test('not when the note stands there already, nor for an absurd count', () => {
-    expect(encoded(equalLines, `x\n[line above 3 times]\n${'warning: too long\n'.repeat(5)}`)).toBeUndefined()
-    expect(equalLines.decode('long line\n[line above 9999999 times]', result(''), { seen: [] })).toBeUndefined()
+    expect(encoded(equalLines, `x\n[line above 3 times in all]\n${'warning: too long\n'.repeat(5)}`)).toBeUndefined()
+    expect(equalLines.decode('long line\n[line above 9999999 times in all]', result(''), { seen: [] })).toBeUndefined()
   })
 })

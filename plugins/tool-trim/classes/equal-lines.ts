@@ -1,11 +1,11 @@
 /**
- * `byte`: a line that stands several times in a row is written once, with how often. `warning: x` five times becomes `warning: x` and `[line above 5 times]`.
+ * `byte`: a line that stands several times in a row is written once, with how often. `warning: x` five times becomes `warning: x` and `[line above 5 times in all]`.
  */
 
 import type { Trimmer } from '../trimmer.ts'
 import { splitLines } from './split-lines.ts'
 
-const note = /^\[line above (\d{1,7}) times\]$/
+const note = /^\[line above (\d{1,7}) times in all\]$/
 const fewest = 4
 const leastGain = 40
 /** Characters that a decoded text may have. */
@@ -20,11 +20,11 @@ export const equalLines: Trimmer = {
     let written = false
     for (let i = 0; i < lines.length; ) {
       const line = lines[i]!
-      if (line.startsWith('[line above ') && note.test(line)) return undefined
+      if (note.test(line)) return undefined
       let to = i + 1
       while (to < lines.length && lines[to] === line) to++
       if (to - i >= fewest && (to - i - 1) * (line.length + 1) >= leastGain) {
-        out.push(line, `[line above ${to - i} times]`)
+        out.push(line, `[line above ${to - i} times in all]`)
         written = true
       } else for (let k = i; k < to; k++) out.push(line)
       i = to

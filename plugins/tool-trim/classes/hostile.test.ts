@@ -32,7 +32,7 @@ const hostile: Readonly<Record<string, (length: number) => string>> = {
   reminders: lines((i) => `<system-reminder>${i}</system-reminder>`),
   'spaces before reminders': (length) => repeat(`${' '.repeat(5000)}x<system-reminder>y</system-reminder>`, length),
   references: lines((i) => `[lines ${i}-${i + 5}: same as lines 1-5 of tool result #1 (Read a)]`),
-  'absurd counts': lines(() => '[line above 9999999 times]'),
+  'absurd counts': lines(() => '[line above 9999999 times in all]'),
   'deep JSON': (length) => repeat('[', length),
   'deep objects': (length) => repeat('{"a":', length),
   'a long list': (length) => `[${repeat('1,', length - 3)}1]`,
@@ -45,21 +45,22 @@ const hostile: Readonly<Record<string, (length: number) => string>> = {
 }
 
 const all = composeTrim(builtInTrimmers)
-const sizes = [size, 250_000, 60_000]
+const sizes = [size, 160_000, 60_000]
 
 test.each(Object.entries(hostile))('1 MB never holds the process up for more than 25 ms: %s', (_, make) => {
   for (const length of sizes) {
     const text = make(length)
     const took = (['shell', 'file', 'api'] as const).map((kind) => {
-      // the best of five: others use this machine too
+      // of this thread's processor time: others use this machine too
       return Math.min(
         ...[0, 1, 2, 3, 4].map(() => {
           const history = growingHistory()
           history.add(seen(text.slice(0, length / 2)))
           all(result('x'.repeat(300), { ordinal: 1 }), history) // what stands there already has been looked at
-          const started = performance.now()
+          const before = process.threadCpuUsage()
           all(result(text, { kind, ordinal: 2 }), history)
-          return performance.now() - started
+          const { user, system } = process.threadCpuUsage(before)
+          return (user + system) / 1000
         }),
       )
     })

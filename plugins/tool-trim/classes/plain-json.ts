@@ -6,6 +6,7 @@
  */
 
 import type { Trimmer } from '../trimmer.ts'
+import { jsonTokens } from './json-tokens.ts'
 import { deepest, numberPattern, parseTree, type Tree, writeTree } from './json-tree.ts'
 
 const fewestRows = 2
@@ -32,6 +33,7 @@ export const plainJson: Trimmer = {
     const other = parseTree(b)
     return other !== undefined && written === writeTree(other)
   },
+  saved: (before, after) => jsonTokens(before) - jsonTokens(after),
 }
 
 /** @param open whether lists may become rows here: not inside of rows */

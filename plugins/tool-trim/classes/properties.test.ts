@@ -23,7 +23,7 @@ const line = fc.oneof(
     .tuple(fc.nat(60), fc.nat(60), fc.nat(4))
     .map(([a, b, o]) => `[lines ${a}-${b}: same as lines 1-9 of tool result #${o} (Read src/a.ts)]`),
   fc.nat(4).map((o) => `[same as tool result #${o} (Read src/a.ts), all 12 lines]`),
-  fc.nat(9).map((n) => `[line above ${n} times]`),
+  fc.nat(9).map((n) => `[line above ${n} times in all]`),
   fc.constantFrom(
     '--',
     '',

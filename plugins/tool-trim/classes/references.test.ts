@@ -74,6 +74,24 @@ describe('references', () => {
     ).toBe(2)
   })
 
+  test('where lines carry no numbers the first is one that can be quoted', () => {
+    const history = historyOf(seen(['  {', '  }', ...file].join('\n')))
+    const text = encoded(references, result(['start', '  {', '  }', ...file].join('\n'), { ordinal: 2 }), history)!
+    expect(text).toBe('start\n  {\n  }\n[40 lines: same as lines 3-42 of tool result #1 (Read), from "const value0 = compute 0, \'value"]')
+  })
+
+  test('where counting lines would lead astray, one that stands there once is', () => {
+    const twice = 'the same beginning of two lines, of which this is '
+    const lines = [`${twice}one`, ...file.slice(0, 5), `${twice}another`, ...file.slice(5)]
+    const again = result(lines.slice(6).join('\n'), { ordinal: 2 })
+    const counted = encoded(references, again, historyOf(seen(lines.join('\n'))))!
+    expect(counted).toContain('lines 7-42 of')
+    for (const about of [{ moved: true }, { shown: [[0, 99]] as const }]) {
+      const text = encoded(references, again, historyOf(seen(lines.join('\n'), about)))!
+      expect(text).toStartWith(`${twice}another\n[35 lines: same as lines 8-42 of tool result #1 (Read), from "`)
+    }
+  })
+
   test('too little to be worth it', () => {
     const history = historyOf(seen([...file, 'a', 'b', 'c', 'd', 'e', 'f'].join('\n')))
     expect(encoded(references, result(file.slice(0, 3).join('\n'), { ordinal: 2 }), history)).toBeUndefined()

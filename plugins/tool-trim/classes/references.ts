@@ -3,6 +3,8 @@
  * results, of what the model wrote into its calls, and of messages, as far back as the history reaches; never of a text that only refers itself.
  *
  * Numbers in front of lines may differ: a file read again after an edit has moved. The first line of numbered ones stays, so that the others can be counted.
+ * Where lines there carry no numbers, the first one is quoted; where counting would lead astray, because that text itself holds references, heads or
+ * counts, only one whose beginning stands there once will do.
  */
 
 import type { SeenText, TrimHistory, Trimmer } from '../trimmer.ts'
@@ -13,6 +15,8 @@ import { bareLines, type IndexedText, type SeenLines, saysSomething, seenLines }
 const fewestLines = 4
 const fewestCharacters = 200
 const fewLinesCharacters = 400
+/** Characters of a line that is quoted. */
+const quoted = 32
 /** A run is extended over so many lines before the one that was found. */
 const farthestBack = 64
 
@@ -133,6 +137,7 @@ function longestRun(
       named.set(text, false)
     }
     const run = runAt(here, bare, i, done, text, line)
+    // one without characters cannot be named: it says how far there is nothing to be had
     if (run && (!best || run.characters > best.characters)) best = run
   }
   return best
@@ -164,11 +169,10 @@ function runAt(here: Lines, bare: readonly string[], i: number, done: number, te
     at--
   }
   // the line before has to stand there and say how numbers are written
-  while (numbered && from < to && (here.formats.has(from) || !tellsFormat(here, from - 1))) {
+  while (from < to && ((numbered && (here.formats.has(from) || !tellsFormat(here, from - 1))) || !tellsPlace(text, at))) {
     from++
     at++
   }
-  if (from >= to) return undefined
   let characters = 0
   for (let k = from; k < to; k++) characters += here.lines[k]!.length + 1
   return { from, to, text, at, characters }
@@ -179,6 +183,35 @@ function tellsFormat({ lines, starts }: Lines, i: number): boolean {
   const format = numberAt(lines[i]!)?.format
   return format !== undefined && format.width + format.separator.length === starts[i]
 }
+
+/** Whether a reader finds a line of that text: by its number, or by its beginning. */
+function tellsPlace(text: IndexedText, line: number): boolean {
+  if (text.byNumber) return true
+  const bare = text.bare[line]!
+  if (!saysSomething(bare) || readable(bare, quoted) === '') return false
+  const { seen } = text
+  return (seen.shown === undefined && seen.moved !== true) || !repeatedBeginnings(text).has(beginningOf(bare))
+}
+
+const repeated = new WeakMap<IndexedText, ReadonlySet<string>>()
+
+/** Beginnings of lines that stand more than once in a text. */
+function repeatedBeginnings(text: IndexedText): ReadonlySet<string> {
+  let found = repeated.get(text)
+  if (!found) {
+    const once = new Set<string>()
+    const more = new Set<string>()
+    for (const bare of text.bare) {
+      const beginning = beginningOf(bare)
+      if (once.has(beginning)) more.add(beginning)
+      else once.add(beginning)
+    }
+    repeated.set(text, (found = more))
+  }
+  return found
+}
+
+const beginningOf = (bare: string): string => bare.slice(0, 200).trim().slice(0, quoted)
 
 function referenceTo({ from, to, text, at }: Run, here: Lines, named: Map<IndexedText, boolean>): string {
   const { seen } = text
@@ -192,7 +225,12 @@ function referenceTo({ from, to, text, at }: Run, here: Lines, named: Map<Indexe
     target,
     at: text.byNumber ? text.numbers[at]! : at + 1,
   }
-  return writeReference(reference, seen, brief, text.byNumber || !saysSomething(text.bare[at]!) ? undefined : readable(text.bare[at]!, 32))
+  return writeReference(
+    reference,
+    seen,
+    brief,
+    text.byNumber || !saysSomething(text.bare[at]!) ? undefined : readable(text.bare[at]!, quoted),
+  )
 }
 
 /** Puts the lines that a reference stands for behind `out`; false when there are none such. */

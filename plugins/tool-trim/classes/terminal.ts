@@ -1,11 +1,12 @@
 /**
  * `void`: what a terminal would not show. Colours and cursor movements (ANSI escapes), and what a progress bar wrote over with `\r`.
  *
- * Only for shells. Of a line that was written over by a longer or equal one the last is kept: a shorter one leaves the rest of the longer on the screen, so
+ * Only for shells, and not for the text of a file: there escapes and `\r` are what an edit has to match. Of a line that was written over by a longer or equal one the last is kept: a shorter one leaves the rest of the longer on the screen, so
  * then nothing is taken out.
  */
 
 import type { Trimmer } from '../trimmer.ts'
+import { showsFile } from './shows-file.ts'
 
 /** Select graphic rendition, erase, cursor movement and modes; titles up to their end. Nothing else is known to say nothing. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it takes out
@@ -14,8 +15,9 @@ const escapes = /\x1b(?:\[[0-9;?]{0,24}[A-HJKSTfhlmnsu]|\][0-9]{1,4};[^\x07\x1b\
 export const terminal: Trimmer = {
   name: 'terminal',
   class: 'void',
-  encode({ text, kind }) {
-    if (kind !== 'shell') return undefined
+  encode(result) {
+    const { text, kind } = result
+    if (kind !== 'shell' || showsFile(result)) return undefined
     let out = text
     if (out.includes('\x1b')) out = out.replace(escapes, '')
     if (out.includes('\r')) out = withoutProgress(out)

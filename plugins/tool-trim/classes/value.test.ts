@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { encoded, none, result } from './class.fixture.ts'
+import { jsonTokens } from './json-tokens.ts'
 import { parseTree, writeTree } from './json-tree.ts'
 import { plainJson } from './plain-json.ts'
 
@@ -97,5 +98,50 @@ describe('JSON of API tools', () => {
 
   test('trees are written as they were read', () => {
     for (const text of ['[]', '{}', '{"a":[1,-2.5e+3,true,null,"x\\"\\n"],"a":{}}']) expect(writeTree(parseTree(text)!)).toBe(text)
+  })
+})
+
+describe('what plain JSON saves', () => {
+  const record = (i: number) => ({
+    order_id: `#W${2378156 + i}`,
+    name: 'Water Bottle',
+    price: 46.47 + i,
+    options: { color: 'blue', size: '500ml' },
+    paid: i % 3 > 0,
+  })
+  const row = (i: number) => ({
+    id: 1000 + i,
+    title: `Fix the build of part ${i}`,
+    state: 'open',
+    user: 'ann_lee',
+    updated_at: '2026-01-02',
+  })
+  const lists = { records: Array.from({ length: 12 }, (_, i) => record(i)), rows: Array.from({ length: 12 }, (_, i) => row(i)) }
+  const spaced = (value: unknown) => JSON.stringify(value, null, 1).replace(/\n */g, ' ')
+
+  // counted with a public vocabulary of 200,000 tokens
+  test.each([
+    ['records', 0, 144],
+    ['records', 'spaces', 300],
+    ['records', 2, 432],
+    ['records', 4, 432],
+    ['rows', 0, 123],
+    ['rows', 'spaces', 266],
+    ['rows', 2, 350],
+    ['rows', 4, 350],
+  ] as const)('%s, %s: near what a tokenizer counts', (name, layout, exact) => {
+    const value = lists[name]
+    const text = layout === 'spaces' ? spaced(value) : JSON.stringify(value, null, layout)
+    const plain = encoded(plainJson, api(text))!
+    const saved = plainJson.saved!(text, plain)
+    // of what has no layout to lose little is saved, and that is off by more
+    expect(Math.abs(saved / exact - 1)).toBeLessThan(layout === 0 ? 0.2 : 0.06)
+  })
+
+  test('takes as long for a text of any kind as it is long', () => {
+    for (const text of ['', ' ', '\n', '"', 'é', '1', '\r\n  ', ' "', '  12', '\ud800']) {
+      expect(jsonTokens(text)).toBeLessThan(6)
+      expect(jsonTokens(text.repeat(100_000))).toBeLessThan(500_000)
+    }
   })
 })

@@ -21,13 +21,27 @@ describe('the head of a Codex result', () => {
 })
 
 describe('reminders in results', () => {
-  const reminder = '<system-reminder>\nbe careful with files\n</system-reminder>'
-  test('that stand in an earlier result word for word go', () => {
+  const reminder = `<system-reminder>\n${'be careful with files, and with folders. '.repeat(5)}\n</system-reminder>`
+  const other = reminder.replace('careful', 'kind')
+  test('that stand in an earlier result word for word go from the end of a result', () => {
     const history = historyOf(seen(`file\n\n${reminder}\n${'x'.repeat(100)}`))
     expect(encoded(repeatedReminders, `other file\n\n${reminder}\n`, history)).toBe('other file\n')
-    expect(encoded(repeatedReminders, `a\n${reminder}\nb\n${reminder.replace('files', 'folders')}\nc`, history)).toBe(
-      `a\nb\n${reminder.replace('files', 'folders')}\nc`,
-    )
+    expect(encoded(repeatedReminders, `a\n${reminder}\n\n${other}\n`, history)).toBe(`a\n\n${other}\n`)
+    expect(encoded(repeatedReminders, `a\n\n${other}\n${reminder}`, history)).toBe(`a\n\n${other}`)
+  })
+  test('what a file says stays: in its midst, on numbered lines, or when a command prints it', () => {
+    const history = historyOf(seen(`file\n\n${reminder}\n${'x'.repeat(100)}`))
+    expect(encoded(repeatedReminders, `a\n${reminder}\nb`, history)).toBeUndefined()
+    expect(encoded(repeatedReminders, result(`     1→${reminder}`, { kind: 'file' }), history)).toBeUndefined()
+    expect(encoded(repeatedReminders, `const text = '${reminder}`, history)).toBeUndefined()
+    expect(encoded(repeatedReminders, result(`a\n${reminder}\n`, { command: 'cat prompt.md' }), history)).toBeUndefined()
+  })
+  test('a short one, and one that is all of a result, may speak of this very result', () => {
+    const empty = '<system-reminder>Warning: the file exists but is empty.</system-reminder>'
+    const history = historyOf(seen(`a\n${empty}\n${reminder}\n${'x'.repeat(200)}`))
+    expect(encoded(repeatedReminders, `a\n${empty}`, history)).toBeUndefined()
+    expect(encoded(repeatedReminders, `${reminder}\n`, history)).toBeUndefined()
+    expect(encoded(repeatedReminders, `${empty}\n${reminder}\n`, history)).toBe(`${empty}\n`)
   })
   test('the first stays, and so does one whose earlier one is no longer there', () => {
     expect(encoded(repeatedReminders, `file\n${reminder}`)).toBeUndefined()
@@ -54,7 +68,11 @@ describe('terminals', () => {
     expect(encoded(terminal, 'downloading a\rdone')).toBeUndefined()
     expect(encoded(terminal, 'windows\r\nline\r\nends\r\n')).toBeUndefined()
   })
-  test('only of shells', () => {
+  test('only of shells, and not what a file holds: an edit has to match it', () => {
+    for (const command of ['cat fixtures/colours.snap', 'cd app && head -20 a.txt', "sed -n '1,9p' a.txt"]) {
+      expect(encoded(terminal, result('\x1b[1mbold\x1b[0m', { command }))).toBeUndefined()
+      expect(encoded(terminal, result('old mac\rline ends, the last the longest', { command }))).toBeUndefined()
+    }
     expect(encoded(terminal, result('\x1b[1mbold\x1b[0m', { kind: 'file' }))).toBeUndefined()
   })
 })
@@ -70,5 +88,6 @@ describe('heads of diffs', () => {
     ).toBeUndefined()
     expect(encoded(diffHeads, diff.replace('b/src/a.ts\nindex', 'b/src/b.ts\nindex'))).toBeUndefined()
     expect(encoded(diffHeads, result(diff, { kind: 'file' }))).toBeUndefined()
+    expect(encoded(diffHeads, result(diff, { command: 'cat fix.patch' }))).toBeUndefined()
   })
 })
