@@ -108,7 +108,7 @@ test('SOLR-10: a request longer than the context of its model', async () => {
   expect(stand.model.requests).toHaveLength(0)
   // what is too long by less the provider tells, in whatever words
   for (const said of ["This model's maximum context length is 128000 tokens.", 'prompt is too long: 210000 tokens > 200000 maximum']) {
-    stand.model.instead = failing(400, { message: said, type: 'invalid_request_error' })
+    stand.model.instead = failing(400, { message: said, type: 'invalid_request_error', code: 'a_word_of_theirs' })
     for (const model of ['openai/gpt-4o-mini', 'anthropic/claude-sonnet-4'])
       expect(words(await stand.ask(chat, { body: { ...hello, model } }))).toEqual([400, 'context_length_exceeded'])
   }

@@ -104,14 +104,20 @@ test('SYNC-9: a record of each successful call in its thread, queryable as JSON'
   const { key, account } = await subscriber()
   const first = await stand.ask(chat, { body: curl, key })
   await stand.ask(chat, { body: haiku, key })
-  await stand.ask(chat, { body: curl, key: 'sk-nobody' })
+  // calls that failed stand there too, and are told apart by their status: nothing is charged for them
+  expect((await stand.ask(chat, { body: { ...curl, model: 'nothing' }, key })).status).toBe(404)
+  stand.model.instead = () => Response.json({ error: { message: 'boom', type: 'api_error' } }, { status: 500 })
+  expect((await stand.ask(chat, { body: curl, key })).status).toBe(503)
+  stand.model.clear()
   const { out, code } = await stand.headgate('audit', 'query', '--thread', 'th_audit_api_usage', '--account', account, '-o', 'json')
   expect(code).toBe(0)
-  const records = out
+  const all = out
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line))
+  const records = all.filter(({ status }) => status < 400)
   expect(records).toHaveLength(2)
+  expect(all.filter(({ status }) => status >= 400).map(({ cost_usd }) => Number(cost_usd))).toEqual([0, 0])
   for (const record of records) {
     expect(structuredClone(record)).toMatchObject({
       thread: 'th_audit_api_usage',
