@@ -21,6 +21,22 @@ function bodyOf(messages: readonly object[], space = '', around: object = {}): {
   }
   return { bytes: utf8.encode(`${text}],${JSON.stringify({ model: 'm', ...around }).slice(1)}`), units }
 }
+/** Where members lie, by their text. */
+function promptUnitsOf(
+  bytes: Uint8Array,
+  { tools, system, messages }: Record<'tools' | 'system' | 'messages', readonly object[]>,
+): PromptUnit[] {
+  const text = new TextDecoder().decode(bytes)
+  const at = (value: unknown) => {
+    const json = JSON.stringify(value)
+    return { start: text.indexOf(json), end: text.indexOf(json) + json.length }
+  }
+  return [
+    { kind: 'tools', message: -1, role: '', ...at(tools) },
+    { kind: 'system', message: -1, role: 'system', ...at(system) },
+    ...messages.map((message, i) => ({ kind: 'message' as const, message: i, role: (message as { role: string }).role, ...at(message) })),
+  ]
+}
 const chain = (messages: readonly object[], seed = 1n) => {
   const { bytes, units } = bodyOf(messages)
   return chainOf(bytes, units, seed)
@@ -109,6 +125,30 @@ describe('the chain', () => {
     }
     expect(shape('x-anthropic-billing-header: cc_version=1; cch=a;')).toBe(shape('x-anthropic-billing-header: cc_version=2; cch=b;'))
     expect(shape('Be bad.')).not.toBe(shape('Be kind.'))
+  })
+  test('bodies that have the messages before system and tools: marks and that line do not count there, either', () => {
+    const mark = { cache_control: { type: 'ephemeral' } }
+    const of = (cch: string, marked: number) => {
+      const messages = ['user', 'assistant', 'user', 'assistant', 'user'].map((role, i) => ({
+        role,
+        content: [
+          { type: 'text', text: `${i}` },
+          { type: 'text', text: 'x', ...(i === marked && mark) },
+        ],
+      }))
+      const system = [
+        { type: 'text', text: `x-anthropic-billing-header: cch=${cch};` },
+        { type: 'text', text: 'Be good.', ...mark },
+      ]
+      const tools = [{ name: 'read', description: 'y'.repeat(3000) }]
+      const bytes = utf8.encode(JSON.stringify({ model: 'm', messages, system, tools }))
+      return chainOf(bytes, promptUnitsOf(bytes, { tools, system, messages }), 1n)
+    }
+    const one = of('a', 4)
+    for (const marked of [0, 1, 2, 3]) {
+      const two = of('b', marked)
+      expect({ hashes: two.hashes, shape: two.shape }).toEqual({ hashes: one.hashes, shape: one.shape })
+    }
   })
   test('any bytes: no error, no long time', () => {
     fc.assert(

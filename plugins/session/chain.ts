@@ -34,9 +34,7 @@ export interface Chain {
  * @param dialect of the client: it says which cache marks there can be
  */
 export function chainOf(bytes: Uint8Array, units: readonly PromptUnit[], seed: bigint, dialect = ''): Chain {
-  const first = units[0]
-  const last = units.at(-1)
-  const cuts = first && last ? cutsOf(bytes, Math.min(first.start, last.start), Math.max(last.end, first.end), dialect) : []
+  const cuts = cutsOf(bytes, units, dialect)
   const hashes: bigint[] = [seed]
   const ends: number[] = []
   const answers: number[] = []
@@ -152,17 +150,25 @@ function stands(bytes: Uint8Array, at: number, text: Uint8Array): boolean {
 /** A line at the head of Claude Code's system prompt that changes without a reason in the conversation. */
 const billing = Buffer.from('x-anthropic-billing-header:')
 
-/** It stands in the first text of all. */
+/** It stands in the first text of the system prompt. */
 const headLength = 2000
 
-/** What is left out of the hashes: marks, and the line that changes. */
-function cutsOf(bytes: Uint8Array, start: number, end: number, dialect: string): readonly Cut[] {
+/** What is left out of the hashes, in order: marks, and the line that changes. Bodies have tools and system before the messages or behind them. */
+function cutsOf(bytes: Uint8Array, units: readonly PromptUnit[], dialect: string): readonly Cut[] {
+  const last = units.at(-1)
+  if (!last) return []
+  // tools and system come first in the list, so that the third is a message at the latest
+  const [one, two = last, three = last] = units as readonly [PromptUnit, ...PromptUnit[]]
+  const start = Math.min(one.start, two.start, three.start)
+  const end = Math.max(one.end, two.end, last.end)
   const cuts = cacheMarks(bytes, start, end, dialect)
-  const head = Buffer.from(bytes.buffer, bytes.byteOffset + start, Math.min(end - start, headLength))
-  const at = head.indexOf(billing) + start
-  if (at >= start) {
-    const quote = head.indexOf(0x22, at - start) + start
-    if (quote > at && quote < end) {
+  const system = units.find(({ kind }) => kind !== 'tools')
+  if (!system) return cuts
+  const head = Buffer.from(bytes.buffer, bytes.byteOffset + system.start, Math.min(system.end - system.start, headLength))
+  const at = head.indexOf(billing) + system.start
+  if (at >= system.start) {
+    const quote = head.indexOf(0x22, at - system.start) + system.start
+    if (quote > at) {
       cuts.push({ from: at, to: quote })
       cuts.sort((a, b) => a.from - b.from)
     }
