@@ -23,6 +23,8 @@ export function recordReply(reply: ReplyCore, dialect: string, limit: number): R
       break
     case 'completed':
       making.stored = ofEvents(dialect, source.events, limit)
+      // plugins below the one that made it never heard of it
+      if (making.stored && reply.by !== undefined) making.stored = { ...making.stored, made: true }
       break
     case 'stored':
       making.stored = source.stored

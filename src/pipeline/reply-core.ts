@@ -81,6 +81,15 @@ export class ReplyCore implements Reply {
     if (more.attempt !== undefined) this.attempt = more.attempt
   }
 
+  /**
+   * Plugins above this list position hear its events. What is given again was recorded as an upstream sent it: what those below the recorder make of events is not
+   * in it, so that they are asked again.
+   */
+  get heardBelow(): number {
+    const { source } = this
+    return source.kind === 'stored' && !source.stored.made ? Number.POSITIVE_INFINITY : this.origin
+  }
+
   /** The same reply with headers of its own. */
   copy(): ReplyCore {
     const { code, message, attempt } = this

@@ -105,7 +105,8 @@ export interface Exchange<N extends AnySlot = never, W extends AnySlot = never, 
    */
   shadow(target: Target, options?: ShadowOptions): Promise<Outcome>
   /**
-   * Keeps a copy of a reply of `next()` while it is delivered, as it is below this plugin: what plugins above make of it is not in it.
+   * Keeps a copy of a reply of `next()` while it is delivered, as the upstream sent it: what plugins make of its events is not in it, and made again by all of
+   * them when it is given again.
    * @param limit bytes above which nothing is kept
    */
   record(reply: Reply, limit: number): Recording

@@ -51,6 +51,8 @@ export interface StoredReply {
   readonly form: 'whole' | 'stream' | 'events'
   readonly body?: string
   readonly events?: readonly StreamEvent[]
+  /** A plugin had made it: no upstream. */
+  readonly made?: true
 }
 
 /** A reply under observation. */

@@ -78,7 +78,7 @@ function whole(o: DeliveryOptions, body: Uint8Array, error: boolean): Response {
     })
   }
   core.firstContentAt = core.elapsed()
-  const pass = EventPass.for(core, reply.origin)
+  const pass = EventPass.for(core, reply.heardBelow)
   const decoded = pass && dialect.decodeWhole(body)
   if (!pass || !decoded) return send(o, body, finished)
   return wholeThrough(o, body, pass, decoded)
@@ -94,7 +94,7 @@ function wholeThrough(o: DeliveryOptions, body: Uint8Array, pass: EventPass, dec
 function completed(o: DeliveryOptions, events: readonly StreamEvent[]): Response {
   const { core, reply, dialect } = o
   core.firstContentAt = core.elapsed()
-  const pass = EventPass.for(core, reply.origin)
+  const pass = EventPass.for(core, reply.heardBelow)
   let passed = events
   if (pass) {
     // an answer of a plugin may lack the end, at which text that is held back is let go
@@ -147,7 +147,7 @@ function live(o: DeliveryOptions, upstream: LiveStream): Response {
   streamHeaders(o.reply.headers)
   o.core.firstContentAt = o.core.elapsed()
   // frames are looked at one by one where an error of the upstream's may be among them that is spelled otherwise here
-  const pass = EventPass.for(o.core, o.reply.origin, o.resumable || (o.errors.speaks && !upstream.translated))
+  const pass = EventPass.for(o.core, o.reply.heardBelow, o.resumable || (o.errors.speaks && !upstream.translated))
   const relay = relayOf(o, upstream, pass)
   const body = new ReadableStream<Uint8Array>(
     {

@@ -27,16 +27,31 @@ const who = definePlugin({
   }),
 })
 
+/** Changes what is said, from below the cache: it may not be forgotten when the answer is given again. */
+const censor = definePlugin({
+  api: 1,
+  name: 'censor',
+  summary: 'Takes a word out of replies',
+  failure: 'closed',
+  setup: () => ({
+    event(_x, event) {
+      return event.type === 'text' ? { ...event, text: event.text.replaceAll('hush', '***') } : undefined
+    },
+  }),
+})
+
 beforeAll(async () => {
   model = startModel()
   const plugins = [
     { use: 'probe' },
     { use: 'who' },
     { use: 'session-cache', with: { response: { header: 'x-cache', models: ['m/messages'], max_size: '64kb' } } },
+    { use: 'censor' },
     { use: 'router' },
   ]
   gateway = await startLocalGateway(modelConfig(model.url, { plugins }), {}, undefined, {
     who: () => Promise.resolve({ default: who }),
+    censor: () => Promise.resolve({ default: censor }),
   })
 })
 afterAll(async () => {
@@ -276,3 +291,23 @@ test('a body that two parsers may read differently is not answered from what is 
   }
   expect([await told(poisoned), await told(clean), await told(poisoned)]).toEqual(['bypass', 'miss', 'bypass'])
 })
+
+test.each(['m/chat', 'm/messages'])(
+  '%s: what a plugin below the cache takes out of a reply is not in it when it is given again',
+  async (name) => {
+    for (const stream of [false, true]) {
+      const text = `${fresh()} hush`
+      const told: unknown[] = []
+      for (const asStream of [stream, stream, !stream]) {
+        const reply = await post('/v1/chat/completions', chat(text, { model: name, ...(asStream && { stream: true }) }))
+        const body = await reply.text()
+        told.push([reply.headers.get('x-cache'), body.includes('hush'), body.includes('***')])
+      }
+      expect(told).toEqual([
+        ['miss', false, true],
+        ['hit', false, true],
+        ['hit', false, true],
+      ])
+    }
+  },
+)
