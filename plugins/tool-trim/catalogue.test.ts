@@ -95,6 +95,19 @@ describe('policy change on restart', () => {
     }
   })
 
+  test('a session that was forked from a running one goes on under the policy of that one', async () => {
+    const kit = await kitOf()
+    const before = await grow(kit, 4)
+    expect(await kit.reload({ fresh: true, with: { control_share: 0, ...strict } })).toEqual([])
+    const forked = { id: 'ses_fork', parent: 'ses_1' }
+    const after = sentMessages(await send(kit, chat(steps(6)), forked))
+    expect(after.slice(0, before.length)).toEqual(before)
+    const plain = await kitOf()
+    await grow(plain, 4)
+    expect(after).toEqual(sentMessages(await send(plain, chat(steps(6)), forked)))
+    expect(after.slice(before.length).join('')).toContain('same as')
+  })
+
   test('a restart without a ledger: what was sent before is left alone, what is new is trimmed', async () => {
     const kit = await kitOf()
     const list = chat(steps(5))

@@ -81,6 +81,12 @@ describe('what stays as it is', () => {
   })
   test('more than `max_result`', async () => {
     expect(await second({ calls: [again] }, { max_result: '1kb' })).toBe(file)
+    // … though its lines stand there already
+    const part: Step = { calls: [read('src/a.ts', numbered(source(40)))] }
+    const results = async (config: object) =>
+      resultsOf((await send(await kitOf({ min_prompt: 0, ...config }), chat([part, { calls: [again] }]))).sent[0]!.json)
+    expect((await results({}))[1]).toContain('same as tool result #1')
+    expect((await results({ max_result: '5kb' }))[1]).toBe(file)
   })
   test('what stands behind so little that nothing would be cached of a shorter prompt', async () => {
     const kit = await kitOf({ min_prompt: 6000 })
@@ -169,6 +175,24 @@ describe('what stays as it is', () => {
     const r = await send(kit, chat(twice))
     expect(sentBy(r)).not.toContain('aValue7 ')
     expect(resultsOf(r.sent[0]!.json)[1]).toBe(file.replaceAll('aValue7', '[removed]'))
+  })
+  test('… though the same stands there untouched', async () => {
+    const redactor = definePlugin({
+      api: 1,
+      name: 'redactor',
+      summary: 'Takes out secrets of the last result',
+      failure: 'closed',
+      setup: () => ({
+        request(x) {
+          const part = [...x.request.parts('tool_result')].at(-1)
+          if (part) x.request.replaceText(part, part.text.replaceAll('aValue7', '[removed]'))
+        },
+      }),
+    })
+    const kit = await kitOf({}, { above: [redactor] })
+    const r = await send(kit, chat(twice))
+    expect(resultsOf(r.sent[0]!.json)).toEqual([file, file.replaceAll('aValue7', '[removed]')])
+    expect(r.verdicts.filter(({ plugin }) => plugin === 'tool-trim')).toEqual([])
   })
   test('what is no conversation', async () => {
     const kit = await kitOf()
