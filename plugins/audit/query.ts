@@ -125,7 +125,8 @@ async function page(
       ['at <= ', ' AND (at < ', ' OR id < ', ')'],
       [after.at, after.at, after.id],
     ])
-  return await sql<ExchangeRow>(...statement('SELECT * FROM audit_exchange', conditions, 'ORDER BY at DESC, id DESC LIMIT ', BigInt(size)))
+  const order = f.traceId === undefined ? 'ORDER BY at DESC, id DESC LIMIT ' : 'ORDER BY at + 0 DESC, id DESC LIMIT ' // as in findExchange
+  return await sql<ExchangeRow>(...statement('SELECT * FROM audit_exchange', conditions, order, BigInt(size)))
 }
 
 /** Columns that have an index of their own, those first that tell most apart. */
@@ -170,13 +171,17 @@ export function conditionsOf(f: Filter): Condition[] {
   return list
 }
 
-/** The exchange that an id means: that of the request, of the reply, or of the row. The newest, where it means several. */
+/**
+ * The exchange that an id means: that of the request, of the reply, of the trace, or of the row. The newest, where it means several.
+ *
+ * `at + 0` has no index: by that of `at` PostgreSQL would read all records backwards until it came upon the id, as long as it has no statistics of a table.
+ */
 export async function findExchange(sql: SqlQuery, id: string): Promise<ExchangeRow | undefined> {
-  const [byRequest] = await sql<ExchangeRow>`SELECT * FROM audit_exchange WHERE request_id = ${id} ORDER BY at DESC LIMIT 1`
+  const [byRequest] = await sql<ExchangeRow>`SELECT * FROM audit_exchange WHERE request_id = ${id} ORDER BY at + 0 DESC LIMIT 1`
   if (byRequest) return byRequest
-  const [byReply] = await sql<ExchangeRow>`SELECT * FROM audit_exchange WHERE reply_id = ${id} ORDER BY at DESC LIMIT 1`
+  const [byReply] = await sql<ExchangeRow>`SELECT * FROM audit_exchange WHERE reply_id = ${id} ORDER BY at + 0 DESC LIMIT 1`
   if (byReply) return byReply
-  const [byTrace] = await sql<ExchangeRow>`SELECT * FROM audit_exchange WHERE trace_id = ${id} ORDER BY at DESC LIMIT 1`
+  const [byTrace] = await sql<ExchangeRow>`SELECT * FROM audit_exchange WHERE trace_id = ${id} ORDER BY at + 0 DESC LIMIT 1`
   if (byTrace) return byTrace
   const [row] = await sql<ExchangeRow>`SELECT * FROM audit_exchange WHERE id = ${id}`
   return row
