@@ -47,6 +47,15 @@ export const config = Type.Object({
       { description: 'lines: rename the file now and then, to <file>.<time>; absent = somebody else does' },
     ),
   ),
+  spool: Type.String({
+    default: './data/audit-lines',
+    minLength: 1,
+    description: 'lines: beginning of the names of the files in which lines wait on the disk while their destination takes none',
+  }),
+  spool_limit: Size({
+    default: '256mb',
+    description: 'lines: disk space for them; then 16 MB wait in memory, and `when_full` says what happens',
+  }),
   webhook: Type.Optional(
     Type.Object(
       {
@@ -83,7 +92,7 @@ export const config = Type.Object({
   when_full: Type.Optional(
     Type.Union([Type.Literal('refuse'), Type.Literal('go_on')], {
       description:
-        'When no more records can be kept (records: neither store nor spool takes them; webhook: `limit` of them wait; lines: the file takes none and 16 MB wait): refuse exchanges, or go on and count what is lost. By default refuse, with lines go_on',
+        'When no more records can be kept (records: neither store nor spool takes them; webhook: `limit` of them wait; lines: neither destination nor spool takes any, and 16 MB wait): refuse exchanges, or go on and count what is lost. By default refuse, with lines go_on',
     }),
   ),
   plugin_times: Type.Boolean({

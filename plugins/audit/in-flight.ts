@@ -3,42 +3,16 @@
  *
  * The file is mapped into memory: noting an exchange is a write to memory (0.3 µs), and the kernel keeps it when the process is killed. It
  * is not synced: a power failure may take it along. One slot per exchange, `<length><id \t time \t operation \t caller \t model>`; 0 = free.
- * The name holds host and process, so that others leave it alone while that lives; other hosts go by its last sign of life.
+ * Whose file it is, `left-files.ts` knows.
  */
 
-import {
-  closeSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  renameSync,
-  rmSync,
-  statSync,
-  utimesSync,
-} from 'node:fs'
-import { hostname } from 'node:os'
-import { basename, dirname, join } from 'node:path'
+import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { hold, letGo, sign, takeLeft } from './left-files.ts'
 
 const slotSize = 256
 /** Exchanges that can be known at once; more are not listed after a crash. */
 const slots = 8192
-/** Milliseconds without a sign of life after which a file of another host counts as left. */
-const silence = 60_000
-/** Instances whose files are in use in this process, or were taken over by it. */
-const held = new Set<string>()
-/** Name of this host and, where there are such, number of its space of pids: containers may share a name, and their pids say nothing of each other. */
-const host = `${hostname()}.${pidSpace()}`.replace(/[^A-Za-z0-9.]/g, '_')
-
-function pidSpace(): string {
-  try {
-    return readlinkSync('/proc/self/ns/pid').replace(/\D/g, '')
-  } catch {
-    return '0' // not Linux: one space
-  }
-}
 
 /** What is known of an exchange that was under way. */
 export interface Begun {
@@ -69,14 +43,13 @@ export interface InFlight {
 /** @param base beginning of the file's path; its folder is made. @throws Error when the file can't be made. */
 export function inFlightFile(base: string, instance: string): InFlight {
   mkdirSync(dirname(base), { recursive: true })
-  const path = `${base}.${host}.${process.pid}.${instance}`
+  const path = hold(base, instance)
   const file = openSync(path, 'wx', 0o600)
   try {
     ftruncateSync(file, slots * slotSize)
   } finally {
     closeSync(file)
   }
-  held.add(instance)
   const map = Bun.mmap(path, { shared: true })
   const bytes = Buffer.from(map.buffer, map.byteOffset, map.byteLength)
   const free: number[] = []
@@ -106,15 +79,9 @@ export function inFlightFile(base: string, instance: string): InFlight {
     get count() {
       return fresh - free.length
     },
-    sign() {
-      try {
-        utimesSync(path, new Date(), new Date())
-      } catch {
-        // removed by hand: there is nothing to sign
-      }
-    },
+    sign: () => sign(path),
     close() {
-      held.delete(instance)
+      letGo(instance)
       if (fresh === free.length) rmSync(path, { force: true })
     },
   }
@@ -132,51 +99,15 @@ export interface Left {
 
 /** Takes over the files of processes that are gone; nobody else gets them. */
 export function leftBehind(base: string): Left[] {
-  const folder = dirname(base)
-  const prefix = `${basename(base)}.`
-  const left: Left[] = []
-  let names: string[]
-  try {
-    names = readdirSync(folder)
-  } catch {
-    return []
-  }
-  for (const name of names) {
-    if (!name.startsWith(prefix)) continue
-    const parts = name.slice(prefix.length).split('.')
-    const instance = parts.pop()
-    const pid = Number(parts.pop())
-    if (!instance || !Number.isInteger(pid) || !isLeft(join(folder, name), parts.join('.'), pid, instance)) continue
-    const mine = join(folder, `${prefix}${host}.${process.pid}.${instance}`)
-    try {
-      if (join(folder, name) !== mine) renameSync(join(folder, name), mine)
-      const begun = read(mine)
-      held.add(instance)
-      const remove = () => {
-        rmSync(mine, { force: true })
-        held.delete(instance)
-      }
-      left.push({ instance, begun, remove, release: () => void held.delete(instance) })
-    } catch {
-      // another one was faster
-    }
-  }
-  return left
-}
-
-function isLeft(path: string, owner: string, pid: number, instance: string): boolean {
-  if (owner === host) return pid === process.pid ? !held.has(instance) : !lives(pid)
-  const stat = statSync(path, { throwIfNoEntry: false })
-  return stat !== undefined && Date.now() - stat.mtimeMs > silence
-}
-
-function lives(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM'
-  }
+  return takeLeft(base).map(({ path, instance }) => ({
+    instance,
+    begun: read(path),
+    remove() {
+      rmSync(path, { force: true })
+      letGo(instance)
+    },
+    release: () => letGo(instance),
+  }))
 }
 
 function read(path: string): Begun[] {

@@ -12,10 +12,15 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true }))
 
-const host = () =>
+/** Where lines wait while their file takes none. */
+const spool = { spool: 'left/lines', spool_limit: 1_000_000 }
+const host = (tasks: (() => Promise<void>)[] = []) =>
   ({
     log: { error: () => undefined, info: () => undefined },
+    id: 'audit',
     counter: () => ({ add: () => undefined }),
+    gauge: () => undefined,
+    task: (_name: string, _every: number, run: () => Promise<void>) => void tasks.push(run),
     file: (path: string) => join(folder, path),
   }) as unknown as Host
 
@@ -84,7 +89,7 @@ const outcome: Outcome = {
 
 /** Settles the exchanges, closes the plugin, and gives the file's lines. */
 async function written(outcomes: readonly Outcome[], options: object = {}, x = exchange()): Promise<string[]> {
-  const hooks = await audit.setup(host(), { file: 'logs/audit.jsonl', trace_headers: ['x-trace-id'], ...options })
+  const hooks = await audit.setup(host(), { file: 'logs/audit.jsonl', trace_headers: ['x-trace-id'], ...spool, ...options })
   for (const one of outcomes) await hooks.settle?.(x, one)
   await hooks.close?.()
   const text = await Bun.file(join(folder, 'logs/audit.jsonl')).text()
@@ -215,7 +220,7 @@ describe('the file', () => {
   })
 
   test('may be renamed while in use: the next lines make a new one', async () => {
-    const hooks = await audit.setup(host(), { file: 'audit.jsonl', trace_headers: [] })
+    const hooks = await audit.setup(host(), { file: 'audit.jsonl', trace_headers: [], ...spool })
     const path = join(folder, 'audit.jsonl')
     await rename(path, `${path}.1`)
     await hooks.settle?.(exchange(), outcome)
@@ -226,23 +231,31 @@ describe('the file', () => {
 
   test('that cannot be written stops the start', async () => {
     await mkdir(join(folder, 'audit.jsonl'))
-    await expect(Promise.resolve(audit.setup(host(), { file: 'audit.jsonl', trace_headers: [] }))).rejects.toThrow(/EISDIR/)
+    await expect(Promise.resolve(audit.setup(host(), { file: 'audit.jsonl', trace_headers: [], ...spool }))).rejects.toThrow(/EISDIR/)
   })
 
-  test('that fails later is told by health', async () => {
-    const hooks = await audit.setup(host(), { file: 'sub/audit.jsonl', trace_headers: [] })
+  test('that fails later is told by health; lines wait on the disk, and come when it is back', async () => {
+    const tasks: (() => Promise<void>)[] = []
+    const hooks = await audit.setup(host(tasks), { file: 'sub/audit.jsonl', trace_headers: [], ...spool })
     expect(await hooks.health?.()).toBeUndefined()
     await rm(join(folder, 'sub'), { recursive: true })
     await hooks.settle?.(exchange(), outcome)
+    for (let tries = 0; tries < 500 && (await hooks.health?.()) === undefined; tries++) await Bun.sleep(5)
+    expect(await hooks.health?.()).toMatch(/^audit lines cannot be written to .*; they wait on the disk$/)
+    await mkdir(join(folder, 'sub'))
+    for (const task of tasks) await task()
+    expect(await hooks.health?.()).toBeUndefined()
+    expect((await Bun.file(join(folder, 'sub/audit.jsonl')).text()).split('\n')).toHaveLength(2)
     await hooks.close?.()
-    expect(await hooks.health?.()).toContain('audit lines cannot be written to')
   })
 })
 
 test('without a file, lines go to standard output, and a reader that left does no harm', async () => {
   const script = `
     import audit from ${JSON.stringify(join(import.meta.dir, 'index.ts'))}
-    const hooks = await audit.setup({ log: { error: console.error, info() {} }, counter: () => ({ add() {} }) }, { trace_headers: [] })
+    const hooks = await audit.setup({
+      id: 'audit', log: { error: console.error, info() {} }, counter: () => ({ add() {} }), gauge() {}, task() {}, file: () => process.env.SPOOL,
+    }, { trace_headers: [], spool: 'left', spool_limit: 10_000_000 })
     const x = { id: 'req_1', operation: 'chat', dialect: 'd', ip: '', receivedAt: 0, peek() {} }
     const o = { end: 'finished', usage: { source: 'unknown' }, attempts: [], verdicts: [], timings: { endAt: 1 } }
     for (let i = 0; i < 5000; i++) await hooks.settle(x, o)
@@ -251,7 +264,7 @@ test('without a file, lines go to standard output, and a reader that left does n
   const run = async (command: string) => {
     const child = Bun.spawn(['sh', '-c', command], {
       cwd: import.meta.dir,
-      env: { ...process.env, SCRIPT: script, BUN: process.execPath },
+      env: { ...process.env, SCRIPT: script, SPOOL: join(folder, 'lines'), BUN: process.execPath },
       stdout: 'pipe',
       stderr: 'pipe',
     })
@@ -261,6 +274,7 @@ test('without a file, lines go to standard output, and a reader that left does n
   expect(whole.error).toBe('')
   expect(whole.out.trimEnd().split('\n')).toHaveLength(5000)
   const left = await run('{ "$BUN" -e "$SCRIPT"; echo "code $?" >&2; } | true')
-  expect(left.error).toContain('audit lines are lost')
+  expect(left.error).toContain('they wait on the disk')
+  expect(left.error).not.toContain('lost')
   expect(left.error).toContain('code 0')
 })
