@@ -166,12 +166,28 @@ describe('resume', () => {
       { events: [start!, ...call('call_1')], breakAfter: 3 },
       { events: [start!, ...call('call_2'), ...end] },
     ]
+    const seen: [string, number][] = []
+    const watch = definePlugin({
+      api: 1,
+      name: 'watch',
+      summary: 'Looks',
+      failure: 'open',
+      setup: () => ({
+        event(_, event) {
+          if (event.type === 'tool_call' && event.id !== undefined) seen.push([event.id, event.index])
+        },
+      }),
+    })
     const kit = await testPlugin(
       withResume(async (_x, _broken, next) => await next()),
-      { upstream: (_, n) => answers[n]! },
+      { upstream: (_, n) => answers[n]!, above: [watch] },
     )
     const r = await kit.chat({ stream: true })
     expect(r.events.flatMap((event) => (event.type === 'tool_call' && event.id !== undefined ? [[event.id, event.index]] : []))).toEqual([
+      ['call_1', 0],
+      ['call_2', 1],
+    ])
+    expect(seen).toEqual([
       ['call_1', 0],
       ['call_2', 1],
     ])
