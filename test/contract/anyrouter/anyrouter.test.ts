@@ -100,6 +100,30 @@ describe('ANYR-3', () => {
     )
     expect((await stand.ask(`${base}/batch/${made.json.id}/results?format=jsonl`, { key })).text.trim().split('\n')).toHaveLength(100)
   })
+  test('ANYR-3: in the shapes of OpenAI and Anthropic too, by their SDKs', async () => {
+    const openai = new OpenAI({ apiKey: stand.key, baseURL: stand.url + base })
+    const line = (custom_id: string) => JSON.stringify({ custom_id, method: 'POST', url: '/v1/chat/completions', body: hello })
+    const file = await openai.files.create({ purpose: 'batch', file: new File([`${line('a')}\n${line('b')}\n`], 'input.jsonl') })
+    const made = await openai.batches.create({ input_file_id: file.id, endpoint: '/v1/chat/completions', completion_window: '24h' })
+    const ended = await eventually(
+      () => openai.batches.retrieve(made.id),
+      ({ status }) => status === 'completed',
+    )
+    expect(ended.request_counts).toMatchObject({ total: 2, completed: 2, failed: 0 })
+    const lines = (await (await openai.files.content(ended.output_file_id!)).text()).trim().split('\n')
+    expect(lines.map((text) => JSON.parse(text).custom_id).sort()).toEqual(['a', 'b'])
+    expect(JSON.parse(lines[0]!).response.body).toMatchObject({ object: 'chat.completion', model: hello.model })
+
+    const anthropic = new Anthropic({ apiKey: stand.key, baseURL: `${stand.url}/api` })
+    const params = { model: message.model, max_tokens: 100, messages: [{ role: 'user' as const, content: 'Hello' }] }
+    const batch = await anthropic.messages.batches.create({ requests: [{ custom_id: 'c', params }] })
+    await eventually(
+      () => anthropic.messages.batches.retrieve(batch.id),
+      ({ processing_status }) => processing_status === 'ended',
+    )
+    for await (const { custom_id, result } of await anthropic.messages.batches.results(batch.id))
+      expect([custom_id, result.type]).toEqual(['c', 'succeeded'])
+  })
   test('ANYR-3: survives a restart half-way, each item settled exactly once', async () => {
     const own = await startStand('anyrouter', { usd: '100', fields: generous })
     let calls = 0
@@ -248,6 +272,11 @@ test('ANYR-8: every error has the envelope of the page', async () => {
     expect(typeof json.error.message).toBe('string')
     expect(typeof json.error.type).toBe('string')
   }
+})
+
+test('ANYR-8: an empty balance is insufficient_credits', async () => {
+  const { key } = await stand.newKey()
+  expect(words(await stand.ask(chat, { body: hello, key }))).toEqual([402, 'insufficient_credits'])
 })
 
 test('ANYR-8: 429 is rate_limit_error, rate_limited', async () => {
