@@ -71,7 +71,7 @@ function layerOf(core: ExchangeCore, ends: ChainEnds, instance: Instance, below:
     const branch = new Branch(outer, options.signal)
     pending.add(branch)
     try {
-      if (options.after !== undefined) await waited(options.after, branch)
+      if (options.after !== undefined) await waited(options.after, branch, core.signal)
       const before = core.mark()
       const reply = await runAround(core, ends, below, branch)
       if (over) reply.discard()
@@ -170,16 +170,23 @@ export async function runResume(core: ExchangeCore, ends: ChainEnds, broken: Bro
   return undefined
 }
 
-/** Waits so many milliseconds, or for a promise. @throws why the branch ended, when it ends before. */
-function waited(after: number | PromiseLike<unknown>, branch: Branch): Promise<void> {
+/**
+ * Waits so many milliseconds, or for a promise, or until the client has gone: then what stands below ends the exchange at once.
+ * @throws why the branch ended, when it ends before
+ */
+function waited(after: number | PromiseLike<unknown>, branch: Branch, client: AbortSignal): Promise<void> {
   if (branch.ended) return Promise.reject(endOf(branch))
   return new Promise((resolve, reject) => {
     const done = (then: () => void) => {
       clearTimeout(timer)
       leave()
+      client.removeEventListener('abort', gone)
       then()
     }
+    // in its own turn: where the client's leaving ends the branch, that goes before
+    const gone = () => void setImmediate(() => done(resolve))
     const leave = branch.listen(() => done(() => reject(endOf(branch))))
+    client.addEventListener('abort', gone)
     const timer = typeof after === 'number' ? setTimeout(() => done(resolve), after) : undefined
     if (typeof after !== 'number') {
       after.then(

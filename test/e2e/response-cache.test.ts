@@ -164,6 +164,38 @@ function textOf(reply: string): string {
   return texts.join('')
 }
 
+test('who waited and left is never made the leader: those behind it do not wait for somebody who is gone', async () => {
+  let open = () => {}
+  const gate = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  model.between = () => gate
+  const body = chat(fresh(), { stream: true })
+  const [first, second] = [new AbortController(), new AbortController()]
+  const leader = post('/v1/chat/completions', body, { signal: first.signal }).catch(() => 'left')
+  await until(5000, 'the first call', () => model.requests.length === 1 || undefined)
+  const settled = gateway.outcomes.size
+  const waiting = post('/v1/chat/completions', body, { signal: second.signal }).catch(() => 'left')
+  await Bun.sleep(50)
+  const last = post('/v1/chat/completions', body)
+  await Bun.sleep(50)
+  second.abort()
+  await waiting
+  await until(5000, 'the end of who waited', () => gateway.outcomes.size > settled || undefined)
+  first.abort()
+  await leader
+  await until(5000, 'the call of the last one', () => model.requests.length === 2 || undefined)
+  open()
+  expect(await said(await last)).toContain('You')
+})
+
+test.each(['m/chat', 'm/messages'])('%s: no two answers have the same id', async (name) => {
+  const body = chat(fresh(), { model: name })
+  const ids: string[] = []
+  for (let i = 0; i < 3; i++) ids.push(((await (await post('/v1/chat/completions', body)).json()) as { id: string }).id)
+  expect(new Set(ids).size).toBe(3)
+})
+
 test('a new id stands in every frame, and nowhere the old one', async () => {
   const body = chat(fresh(), { stream: true })
   const id = (text: string) => new Set([...text.matchAll(/"id":"(chatcmpl[^"]*)"/g)].map((match) => match[1]))
