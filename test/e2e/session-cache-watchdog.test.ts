@@ -299,6 +299,26 @@ describe('an invalidator', () => {
   })
 })
 
+test('misses in two places, by turns, are no invalidator of either', async () => {
+  const s = await stand()
+  s.bill = warmed
+  const turn = (tools: string, system: string) =>
+    body(1, { system: `${long('rule')} ${system}`, tools: [{ name: 'read', description: `${long('reads')} ${tools}`, input_schema: {} }] })
+  await s.ask('/v1/messages', turn('a', 'a'), inSession)
+  for (const [tools, system] of [
+    ['a', 'b'],
+    ['b', 'b'],
+    ['b', 'c'],
+    ['c', 'c'],
+  ] as const) {
+    s.bill = (sent) => ({ ...warmed(sent), read: 0 })
+    await s.ask('/v1/messages', turn(tools, system), inSession)
+    const { system: told, messages } = s.sent.at(-1)!.json
+    expect([told, messages].map((part) => JSON.stringify(part).includes('cache_control'))).toEqual([true, true])
+  }
+  expect(s.metrics()).toContain('session_cache_warm_misses_total{cause="client",plugin="",upstream="anthropic"} 4')
+})
+
 test('what goes on from a response that the provider keeps is left alone', async () => {
   const s = await stand({ facts: { '*': { caching: 'auto', marks: 'none', key: true } } })
   s.bill = warmed

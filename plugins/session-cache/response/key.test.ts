@@ -70,6 +70,9 @@ test('bodies that differ in anything that counts have keys of their own; order o
   const others = [
     key({ a: 2 }),
     key({ a: '1' }),
+    key({ a: 1, max_tokens: 1 }),
+    key({ a: 1 }, { dialect: 'anthropic-messages' }),
+    key({ a: 1 }, { operation: 'responses' }),
     key({ a: [1] }),
     key({ a: 1 }, { path: '/v1/other' }),
     key({ a: 1 }, { places: '["other"]' }),
