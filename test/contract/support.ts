@@ -1,6 +1,7 @@
 /** What contract tests do to wait and to look. Knows no gateway. */
 
 import { request } from 'node:http'
+import type { Stand } from './stand.ts'
 
 /** The data lines of a stream: its events, and `[DONE]`, as texts. */
 export function framesOf(text: string): string[] {
@@ -40,4 +41,11 @@ export async function eventually<T>(look: () => Promise<T>, good: (seen: T) => b
     if (Date.now() > until) throw new Error(`it never came true: ${JSON.stringify(seen)}`)
     await Bun.sleep(20)
   }
+}
+
+/** A key that has run out. */
+export async function expiredKey(stand: Stand): Promise<string> {
+  const { key } = await stand.newKey({ expires: new Date(Date.now() + 1000).toISOString() }, '1')
+  await Bun.sleep(1100)
+  return key
 }

@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { type Answer, type Stand, startStand } from '../stand.ts'
-import { beginningOfMinute } from '../support.ts'
+import { beginningOfMinute, expiredKey } from '../support.ts'
 
 setDefaultTimeout(30_000)
 let stand: Stand
@@ -29,7 +29,8 @@ describe('SOLR-8', () => {
     expect(words(await stand.ask(chat, { body: hello }))).toEqual([400, 'invalid_request_error'])
   })
   test('SOLR-8: 401 invalid_api_key', async () => {
-    for (const key of [null, 'sr_nobody']) expect(words(await stand.ask(chat, { body: hello, key }))).toEqual([401, 'invalid_api_key'])
+    for (const key of [null, 'sr_nobody', await expiredKey(stand)])
+      expect(words(await stand.ask(chat, { body: hello, key }))).toEqual([401, 'invalid_api_key'])
   })
   test('SOLR-8: 402 insufficient_balance, of type payment_required', async () => {
     const { key } = await stand.newKey()

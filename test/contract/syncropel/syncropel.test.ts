@@ -5,7 +5,7 @@ import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import OpenAI from 'openai'
 import type { Answer, Stand } from '../stand.ts'
 import { startStand } from '../stand.ts'
-import { askFrom, beginningOfMinute, eventually } from '../support.ts'
+import { askFrom, beginningOfMinute, eventually, expiredKey } from '../support.ts'
 
 setDefaultTimeout(30_000)
 let stand: Stand
@@ -99,7 +99,7 @@ test('SYNC-1: a JWT is verified', async () => {
 })
 
 test('SYNC-1: an unknown bearer', async () => {
-  for (const key of ['sk-nobody', 'whatever', await token('hosted', 'https://unknown.example')]) {
+  for (const key of ['sk-nobody', 'whatever', await token('hosted', 'https://unknown.example'), await expiredKey(stand)]) {
     expect(told(await stand.ask(chat, { body: curl, key }))).toEqual([401, 'invalid_bearer'])
   }
 })

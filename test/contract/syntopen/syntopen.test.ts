@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from
 import { join } from 'node:path'
 import OpenAI from 'openai'
 import { type Stand, startStand } from '../stand.ts'
-import { beginningOfMinute, eventually, framesOf } from '../support.ts'
+import { beginningOfMinute, eventually, expiredKey, framesOf } from '../support.ts'
 
 setDefaultTimeout(30_000)
 let stand: Stand
@@ -137,7 +137,7 @@ test('SYNT-4: 400 invalid_request also for what is no JSON, and not said to be',
 })
 
 test('SYNT-4: 401 invalid_api_key', async () => {
-  for (const key of [null, 'sk-syn-nobody', `${stand.key}x`]) {
+  for (const key of [null, 'sk-syn-nobody', `${stand.key}x`, await expiredKey(stand)]) {
     expect(codeOf(await stand.ask(chat, { body: curl, key }))).toEqual([401, 'invalid_api_key'])
     expect(codeOf(await stand.ask('/api/v1/models', { key }))).toEqual([401, 'invalid_api_key'])
   }
