@@ -20,6 +20,7 @@ import { createHost, type HostHandle, type HostOptions, type SharedServices } fr
 import { type Builtins, loadPlugin } from './load-plugin.ts'
 import { checkDialects } from './plugin-dialects.ts'
 import { routeClashes } from './route-clash.ts'
+import { withinSetup } from './setup-time.ts'
 
 /** One set-up plugin; outlives a reload when nothing that made it changed. */
 export interface LiveInstance {
@@ -140,7 +141,7 @@ async function setUp(
   let running: Promise<Hooks> | undefined
   try {
     running = Promise.resolve(plugin.setup(host.host, config) as Hooks | Promise<Hooks>)
-    const hooks = await withTimeout(running, o.setupTimeout ?? setupTimeout)
+    const hooks = await withinSetup(running, o.setupTimeout ?? setupTimeout, o.services.records, host.host.log)
     checkHooks(hooks)
     const says = (what: Plugin['usage']) => (typeof what === 'function' ? what(config) === true : what === true)
     const [usage, holdsEnd, hookTimes] = [says(plugin.usage), says(plugin.holdsEnd), says(plugin.hookTimes)]

@@ -150,6 +150,16 @@ describe('records while the store goes and comes', () => {
     expect(logged).toContain('a spooled row was set aside: the database does not take it')
     await store.close()
   })
+  test('says while tables are made, and no longer, also when that fails', async () => {
+    const { store, records } = shaky()
+    const made = records.migrate(table)
+    expect(store.migrating).toBe(true)
+    await made
+    expect(store.migrating).toBe(false)
+    await expect(records.migrate([{ id: '2', statements: ['nonsense'] }])).rejects.toThrow('nonsense')
+    expect(store.migrating).toBe(false)
+    await store.close()
+  })
   test('down at the start: migrate does not fail, and is done before anything else when the store is there', async () => {
     const { store, records, fault } = shaky()
     fault.before = gone

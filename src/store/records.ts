@@ -41,6 +41,8 @@ export interface RecordsStore {
   readonly problem: string | undefined
   /** How much waits in the spool, in bytes. */
   readonly spooled: number
+  /** Tables are being made or brought to their version: of millions of rows that takes minutes. */
+  readonly migrating: boolean
   /** Tries now to reach it, and to bring in what waits. True when it is up. */
   recover(): Promise<boolean>
   /** Lets appends finish, then closes. Calls after that fail. */
@@ -70,6 +72,8 @@ export function createRecordsStore(options: RecordsStoreOptions): RecordsStore {
   let pending: Pending[] = []
   /** Plugins whose tables could not be made after the store was back. */
   const broken = new Map<string, Error>()
+  /** Plugins that wait for their tables. */
+  let migrating = 0
 
   let spool: Spool | undefined
   const lazily = once(async () => {
@@ -201,11 +205,14 @@ export function createRecordsStore(options: RecordsStoreOptions): RecordsStore {
 
   const migrate = async (plugin: string, migrations: readonly Migration[]): Promise<void> => {
     checkMigrations(plugin, migrations)
+    migrating++
     try {
       await reached(plugin, (d) => d.migrate(plugin, migrations))
       return
     } catch (error) {
       if (!(error instanceof StoreUnavailable) || state === 'closed') throw error
+    } finally {
+      migrating--
     }
     pending = [...pending.filter((p) => p.plugin !== plugin), { plugin, migrations }]
     log.warn('the tables of a plugin are made when the records store is back', { plugin })
@@ -239,6 +246,9 @@ export function createRecordsStore(options: RecordsStoreOptions): RecordsStore {
     },
     get spooled() {
       return spool?.depth ?? 0
+    },
+    get migrating() {
+      return migrating > 0
     },
     recover,
     async close() {
