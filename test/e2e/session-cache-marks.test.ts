@@ -242,6 +242,24 @@ describe('a client that sets a mark anywhere', () => {
     await fc.assert(fc.asyncProperty(bodies, fc.option(fc.nat(), { nil: undefined }), fc.constantFrom(0, 2), check), { numRuns: 150 })
   })
 
+  test('also in what it has sent before, in each turn, translated or not', async () => {
+    const s = await stand()
+    const system = [{ type: 'text', text: long('rule'), ...mark }]
+    const history: object[] = [{ role: 'user', content: 'q' }]
+    for (const name of ['claude', 'converse']) {
+      for (let turn = 0; turn < 3; turn++) {
+        const { cache } = await s.ask('/v1/messages', messages({ model: name, system, messages: history }), { 'x-session': name })
+        expect(cache?.attribution).toBe('client')
+        expect(marks(last(s))).toBe(1)
+        history.push({ role: 'assistant', content: long(`a${turn}`) }, { role: 'user', content: 'and?' })
+      }
+      // one turn without, and the mark is back in what was looked at then
+      await s.ask('/v1/messages', messages({ model: name, system: long('rule'), messages: history }), { 'x-session': name })
+      const { cache } = await s.ask('/v1/messages', messages({ model: name, system, messages: history }), { 'x-session': name })
+      expect([cache?.attribution, marks(last(s))]).toEqual(['client', 1])
+    }
+  })
+
   test('however its name is spelled', async () => {
     const s = await stand()
     for (const name of ['cache\\u005fcontrol', 'cache\\u005Fcontrol', '\\u0063ache_control', 'cache_contro\\u006c']) {

@@ -311,7 +311,7 @@ test('misses in two places, by turns, are no invalidator of either', async () =>
     ['b', 'c'],
     ['c', 'c'],
   ] as const) {
-    s.bill = (sent) => ({ ...warmed(sent), read: 0 })
+    s.bill = () => ({ ...warmed(), read: 0 })
     await s.ask('/v1/messages', turn(tools, system), inSession)
     const { system: told, messages } = s.sent.at(-1)!.json
     expect([told, messages].map((part) => JSON.stringify(part).includes('cache_control'))).toEqual([true, true])

@@ -53,6 +53,9 @@ describe('lanes', () => {
     expect(here.find('a', 1500, false)).toMatchObject({ at: 1000 })
     expect(await here.find('a', 900_000, false)).toMatchObject({ at: 900_000 })
     expect(here.find('new', undefined, true)).toBeUndefined()
+    // what is known elsewhere may be older
+    shared.set('lane:a', JSON.parse(JSON.stringify(shared.get('lane:a')).replaceAll('900000', '400000')))
+    expect(await here.find('a', 990_000, false)).toMatchObject({ at: 900_000 })
   })
 
   test.each([
