@@ -78,7 +78,7 @@ export async function readUnits(request: RequestView, dialect: string, chain: Ch
   for (let i = start; i < chain.units.length; i++) {
     const unit = chain.units[i]!
     const size = unit.end - unit.start
-    if (work > 0 && work + size > atOnce * 8) {
+    if (work > 0 && work + size > atOnce * 4) {
       await yielding()
       work = 0
     }

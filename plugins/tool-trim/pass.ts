@@ -9,7 +9,7 @@
 import { globMatcher, type Json, type PromptUnit, type RequestView, type SessionValue, type Trimmer } from 'headgate/plugin'
 import type { Branch, Branches, Standing } from './branch.ts'
 import { type Chain, isAnswer, promptChain, rootKey, sameKey } from './chain.ts'
-import { type Deciding, decide, type ReadUnit, readUnits, type Told, tokensOfLead } from './decide.ts'
+import { type Deciding, decide, type ReadUnit, readUnits, type Told, tokensOfLead, yielding } from './decide.ts'
 import { branchKey, type Entry, entriesOf, readStanding, rewritingKey, rewritingOf, sentKey, standingKey, standingOf } from './entries.ts'
 import { factsOf } from './facts.ts'
 import type { Ledger } from './ledger.ts'
@@ -67,6 +67,8 @@ export interface Passed {
 /** Answers that are looked for in memory, and in the ledger. */
 const mostAnswers = 64
 const mostAsked = 16
+/** Bytes of a body after whose first look others get their turn. */
+const largeBody = 4 * 1024 * 1024
 /** Lanes of a session that are told apart; a harness has a handful. */
 const mostLanes = 64
 
@@ -81,6 +83,8 @@ export function passing(deps: PassDeps): (input: PassInput) => Promise<Passed | 
     const { request, dialect, session, now } = input
     const chain = promptChain(request.bytes, request.units, dialect, rootKey(input.scope))
     if (chain.units.length === 0) return undefined
+    // finding and hashing messages goes by the megabyte
+    if (request.bytes.length > largeBody) await yielding()
     const answers = lastOfAnswers(chain.units)
     const root = answers[0] ?? -1
     const branch = takeBranch(branches, session, chain, answers)

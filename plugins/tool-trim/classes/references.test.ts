@@ -92,6 +92,21 @@ describe('references', () => {
     }
   })
 
+  test('in a long conversation lines are found as long as they stand in reach, and no longer', () => {
+    const grown = growingHistory({ results: 20, characters: 1_000_000 })
+    const block = (i: number) => code(12, `part${i}of`).join('\n')
+    for (let i = 1; i <= 300; i++) {
+      const about = { tool: 'Read', kind: 'file', ordinal: i } as const
+      const found = (of: number) => encoded(references, { ...about, text: `x\n${block(of)}\ny` }, grown)
+      if (i > 25 && i % 7 === 0) {
+        expect(found(i - 1)).toContain(`tool result #${i - 1} `)
+        expect(found(i - 20)).toContain(`tool result #${i - 20} `)
+        expect(found(i - 21)).toBeUndefined()
+      }
+      grown.add(seen(`a line of its own ${i}\n${block(i)}`, about))
+    }
+  })
+
   test('too little to be worth it', () => {
     const history = historyOf(seen([...file, 'a', 'b', 'c', 'd', 'e', 'f'].join('\n')))
     expect(encoded(references, result(file.slice(0, 3).join('\n'), { ordinal: 2 }), history)).toBeUndefined()

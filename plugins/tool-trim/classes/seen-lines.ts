@@ -49,27 +49,40 @@ export function seenLines(history: TrimHistory): SeenLines {
   return index
 }
 
-export class SeenLines {
+/** Places of lines of texts that were added one after the other; let go in one piece when the last of them has left. */
+interface Generation {
   /** Newest place of each line; the one before it is in `earlier`. */
-  private readonly newest = new Map<string, number>()
+  readonly newest: Map<string, number>
+  readonly owners: IndexedText[]
+  readonly lines: number[]
+  readonly earlier: number[]
+  /** Texts that were added, and those of them that have not left. */
+  added: number
+  live: number
+}
+
+const fewestOfGeneration = 32
+
+export class SeenLines {
   private readonly texts = new Map<SeenText, IndexedText>()
-  private owners: IndexedText[] = []
-  private lines: number[] = []
-  private earlier: number[] = []
-  private dropped = 0
+  /** Oldest first. Nothing is ever indexed twice: nobody waits for that. */
+  private readonly generations: Generation[] = []
 
   /** Places of a line that are still in the history, newest first. */
   places(bare: string): readonly Place[] {
-    const newest = this.newest.get(bare)
-    if (newest === undefined) return nowhere
-    const found: Place[] = []
-    for (let at = newest; at >= 0 && found.length < mostPlaces; at = this.earlier[at]!) {
-      const text = this.owners[at]!
-      // those before it are older still
-      if (!this.texts.has(text.seen)) break
-      found.push({ text, line: this.lines[at]! })
+    let found: Place[] | undefined
+    for (let g = this.generations.length - 1; g >= 0; g--) {
+      const { newest, owners, lines, earlier } = this.generations[g]!
+      for (let at = newest.get(bare) ?? -1; at >= 0; at = earlier[at]!) {
+        const text = owners[at]!
+        // those before it are older still
+        if (!this.texts.has(text.seen)) return found ?? nowhere
+        found ??= []
+        found.push({ text, line: lines[at]! })
+        if (found.length === mostPlaces) return found
+      }
     }
-    return found
+    return found ?? nowhere
   }
 
   /** A text of the history as lines. */
@@ -82,16 +95,8 @@ export class SeenLines {
     for (const known of this.texts.keys()) {
       if (known === first) break
       this.texts.delete(known)
-      this.dropped++
-    }
-    if (this.dropped > this.texts.size + 32) {
-      // what is gone still takes room: begin anew
-      this.texts.clear()
-      this.newest.clear()
-      this.owners = []
-      this.lines = []
-      this.earlier = []
-      this.dropped = 0
+      // the oldest text is of the oldest generation
+      if (--this.generations[0]!.live === 0) this.generations.shift()
     }
     let from = seen.length
     while (from > 0 && !this.texts.has(seen[from - 1]!)) from--
@@ -99,15 +104,23 @@ export class SeenLines {
   }
 
   private add(seen: SeenText): void {
+    let generation = this.generations.at(-1)
+    if (!generation || generation.added >= Math.max(fewestOfGeneration, this.texts.size)) {
+      generation = { newest: new Map(), owners: [], lines: [], earlier: [], added: 0, live: 0 }
+      this.generations.push(generation)
+    }
+    const { newest, owners, lines, earlier } = generation
+    generation.added++
+    generation.live++
     const text = indexText(seen)
     this.texts.set(seen, text)
     for (let line = 0; line < text.bare.length; line++) {
       const bare = text.bare[line]!
       if (text.shown[line] === 0 || !saysSomething(bare)) continue
-      this.earlier.push(this.newest.get(bare) ?? -1)
-      this.newest.set(bare, this.owners.length)
-      this.owners.push(text)
-      this.lines.push(line)
+      earlier.push(newest.get(bare) ?? -1)
+      newest.set(bare, owners.length)
+      owners.push(text)
+      lines.push(line)
     }
   }
 }
