@@ -31,6 +31,8 @@ export interface Agent {
   readonly dialect: 'chat' | 'responses' | 'messages' | 'gemini'
   /** Dialects of upstreams whose proofs it loses, because of what it keeps of a reply. The README says why. */
   readonly forgets?: readonly Agent['dialect'][]
+  /** Where it names its session, of the places that the plugin `session` knows; absent when it names none. */
+  readonly id?: string
   /** The call that reads a file. */
   args(file: string): Arguments
   run(place: Place): Run
@@ -49,6 +51,7 @@ function write(path: string, content: object | string): void {
 const claude = (id: string): Agent => ({
   name: id === model ? 'Claude Code' : `Claude Code (${id})`,
   dialect: 'messages',
+  id: 'x-claude-code-session-id',
   args: (file) => ({ Read: { file_path: file } }),
   run: ({ url, prompt }) => ({
     command: ['claude', '-p', prompt, '--output-format', 'text'],
@@ -68,9 +71,10 @@ const claude = (id: string): Agent => ({
 const codex = (id: string): Agent => ({
   name: id === model ? 'Codex' : `Codex (${id})`,
   dialect: 'responses',
+  id: 'session-id',
   args: (file) => ({
     exec_command: { cmd: `cat ${file}` },
-    functions__exec: { input: `text(JSON.stringify(await tools.exec_command({ cmd: ${JSON.stringify(`cat ${file}`)} })))` },
+    functions__exec: { input: `text((await tools.exec_command({ cmd: ${JSON.stringify(`cat ${file}`)} })).output)` },
   }),
   run: ({ url, home, prompt }) => {
     const config = `model = "${id}"
@@ -118,6 +122,7 @@ function opencode(dialect: Agent['dialect'], npm: string): Agent {
   return {
     name: `opencode (${dialect})`,
     dialect,
+    id: 'x-session-affinity',
     forgets: dialect === 'chat' ? foreignToChat : [],
     args: (file) => ({ read: { filePath: file } }),
     run: ({ url, home, prompt }) => {
@@ -149,6 +154,7 @@ function pi(dialect: Agent['dialect'], api: string): Agent {
   return {
     name: `pi (${dialect})`,
     dialect,
+    ...(dialect === 'responses' && { id: 'session_id' }),
     forgets: dialect === 'chat' ? foreignToChat : dialect === 'messages' ? ['gemini'] : [],
     args: (file) => ({ read: { path: file } }),
     run: ({ url, home, prompt }) => {

@@ -28,6 +28,8 @@ export interface ScriptedModel {
   args: Arguments
   /** Calls per turn. */
   parallel: number
+  /** Arguments of one more call, where the script would answer; undefined = answer. By what was asked alone. */
+  follow: ((asked: Asked) => Arguments | undefined) | undefined
   /** Awaited between two frames of a stream; lets a test hold it. */
   between: (() => Promise<void>) | undefined
   /** Answers instead of the script, while it is set: for errors. */
@@ -55,6 +57,7 @@ export function startModel(): ScriptedModel {
   const fresh = () => ({
     args: {} as Arguments,
     parallel: 1,
+    follow: undefined as ScriptedModel['follow'],
     between: undefined as ScriptedModel['between'],
     instead: undefined as ScriptedModel['instead'],
     proofs: true,
@@ -88,7 +91,8 @@ export function startModel(): ScriptedModel {
         problems.push(`${pathname}: ${speech.fault}`)
         return Response.json(speech.error(speech.fault), { status: 400 })
       }
-      const said = answer(asked, state.args, state.parallel)
+      const more = asked.results.length > 0 ? state.follow?.(asked) : undefined
+      const said = more ? answer({ ...asked, results: [] }, more) : answer(asked, state.args, state.parallel)
       const id = `s${++made}`
       if (!asked.stream) return Response.json(speech.write(said, id))
       const frames = speech.stream(said, id)
