@@ -90,7 +90,8 @@ export function watchPlugins(): Watch {
   }
 }
 
-function side(dialect: string, from: Uint8Array, pieces: readonly Piece[]): Side {
+/** One side of a request, out of its bytes and where the pieces of its prompt lie. */
+export function side(dialect: string, from: Uint8Array, pieces: readonly Piece[]): Side {
   const bytes = Buffer.from(from)
   const body = JSON.parse(bytes.toString()) as Record<string, unknown>
   const units = pieces.map(({ kind, start, end }) => ({ kind, start, end }))
