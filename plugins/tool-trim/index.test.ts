@@ -58,6 +58,21 @@ describe('a result', () => {
     expect(told.trim!.classes.ref).toBeGreaterThan(2000)
   })
 
+  test('is referred to as far back as `ref_distance` reaches', async () => {
+    for (const [reach, refers] of [
+      [2, true],
+      [1, false],
+    ] as const) {
+      const kit = await kitOf({ ref_distance: reach, min_prompt: 0 })
+      const steps: Step[] = [
+        { calls: [read('src/a.ts', file)] },
+        { calls: [run('make', source(20, 'm'))] },
+        { calls: [read('src/a.ts', file)] },
+      ]
+      expect(resultsOf((await send(kit, chat(steps))).sent[0]!.json)[2]!.includes('same as tool result #1')).toBe(refers)
+    }
+  })
+
   test('a request without anything to trim leaves as it came', async () => {
     const kit = await kitOf()
     const r = await send(kit, chat([{ say: 'Hello', user: 'And?' }]))

@@ -27,7 +27,9 @@ export function growingHistory(bounds: HistoryBounds = usualBounds): GrowingHist
       seen.push(text)
       characters += text.text.length
       let drop = 0
-      while (drop < seen.length && (characters > bounds.characters || seen[drop]!.ordinal <= text.ordinal - bounds.results - 1)) {
+      // those that the next result may refer to
+      const oldest = text.ordinal + (text.from === 'result' ? 1 : 0) - bounds.results
+      while (drop < seen.length && (characters > bounds.characters || seen[drop]!.ordinal < oldest)) {
         characters -= seen[drop]!.text.length
         drop++
       }

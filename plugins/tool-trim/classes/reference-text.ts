@@ -77,7 +77,15 @@ function nameOf({ from, tool, ordinal, part, path, command }: SeenText, brief: b
 
 /** Whether a name may stand in a reference as it is. */
 export function nameable(text: string): boolean {
-  return /^[\w.:-]{1,64}$/.test(text)
+  const { length } = text
+  if (length === 0 || length > 64) return false
+  // by hand: as a regular expression this took a quarter of all the time of trimming
+  for (let i = 0; i < length; i++) {
+    const c = text.charCodeAt(i)
+    const letter = (c >= 97 && c <= 122) || (c >= 65 && c <= 90)
+    if (!letter && !(c >= 48 && c <= 58) && c !== 95 && c !== 46 && c !== 45) return false
+  }
+  return true
 }
 
 /** The last two parts of a path. */

@@ -177,7 +177,10 @@ describe('history', () => {
   test('reaches so many results and so many characters back', () => {
     const history = growingHistory({ results: 2, characters: 1000 })
     for (let ordinal = 1; ordinal <= 5; ordinal++) history.add(seen('x'.repeat(300), { ordinal }))
-    expect(history.seen.map((one) => one.ordinal)).toEqual([3, 4, 5])
+    // what the sixth may refer to
+    expect(history.seen.map((one) => one.ordinal)).toEqual([4, 5])
+    history.add(seen('y'.repeat(300), { from: 'call', part: 'command', ordinal: 6 }))
+    expect(history.seen.map((one) => one.ordinal)).toEqual([4, 5, 6])
     history.add(seen('y'.repeat(900), { ordinal: 5 }))
     expect(history.seen.map((one) => one.text[0])).toEqual(['y'])
   })
