@@ -110,22 +110,25 @@ describe('one conversation is one session, another is another, a fork has its pa
   )
 })
 
-test('what is no turn of a conversation has no session: counts of tokens, lists of models, embeddings without a name', async () => {
+test('what is no turn of a conversation is counted as none: counts of tokens, embeddings, lists of models', async () => {
   const headers = { 'content-type': 'application/json', authorization: `Bearer ${clientKey}`, 'anthropic-version': '2023-06-01' }
   const post = (path: string, body: object, more = {}) =>
     fetch(`${gateway.url}${path}`, { method: 'POST', headers: { ...headers, ...more }, body: JSON.stringify({ model: 'demo', ...body }) })
   const message = { messages: [{ role: 'user', content: 'x' }] }
-  for (const reply of [
+  const others = [
     await post('/v1/messages/count_tokens', message, { 'session-id': 'N' }),
     await post('/v1/embeddings', { input: 'x' }, { 'session-id': 'N' }),
     await fetch(`${gateway.url}/v1/models`, { headers: { ...headers, 'session-id': 'N' } }),
-  ]) {
-    await reply.text()
-    expect([reply.status, reply.headers.get('x-gateway-session-id')]).toEqual([200, null])
-  }
+  ]
   const turn = await post('/v1/messages', { max_tokens: 9, ...message }, { 'session-id': 'N' })
   await turn.text()
-  expect(await admin(`/v1/sessions/${turn.headers.get('x-gateway-session-id')}`)).toMatchObject({ turns: 1 })
+  const id = turn.headers.get('x-gateway-session-id')
+  for (const [i, reply] of others.entries()) {
+    await reply.text()
+    // they say whose they are, where a model is asked at all
+    expect([reply.status, reply.headers.get('x-gateway-session-id')]).toEqual([200, i === 2 ? null : id])
+  }
+  expect(await admin(`/v1/sessions/${id}`)).toMatchObject({ turns: 1 })
 })
 
 test('a restart without shared state: named sessions keep their ids, and conversations find the id that their beginning had', async () => {
