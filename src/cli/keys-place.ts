@@ -8,6 +8,7 @@ import { dirname, isAbsolute, resolve } from 'node:path'
 import type { LoadResult } from '../config/load.ts'
 import { checkPluginConfig } from '../config/plugin-config.ts'
 import type { Builtins } from '../runtime/load-plugin.ts'
+import type { KeyInfo } from './command.ts'
 
 export interface KeysPlace {
   /** Id of the plugin instance. */
@@ -22,6 +23,8 @@ export interface KeysPlace {
   readonly store: 'file' | 'records'
   /** It starts without a keys file: it has keys of its own, or lets anybody in. */
   readonly open: boolean
+  /** Keys that stand in the config itself, without their hashes. */
+  readonly own: readonly Partial<KeyInfo>[]
 }
 
 /** What of the plugin's config says where its keys are. */
@@ -30,7 +33,10 @@ interface PlaceConfig {
   readonly key_prefix: string
   readonly store: 'file' | 'records'
   readonly anonymous: unknown
-  readonly keys: readonly unknown[]
+  readonly keys: readonly (Omit<Partial<KeyInfo>, 'kind'> & {
+    readonly hash: unknown
+    readonly kind: 'key' | NonNullable<KeyInfo['kind']>
+  })[]
   readonly jwt: readonly unknown[]
 }
 
@@ -47,6 +53,7 @@ export async function keysPlaces(load: LoadResult, configPath: string, builtins:
     const { keys_file, key_prefix: prefix, store } = value
     const file = isAbsolute(keys_file) ? keys_file : resolve(dirname(configPath), keys_file)
     const open = value.anonymous !== false || value.keys.length > 0 || value.jwt.length > 0 || store === 'records'
-    return [{ id: entry.id, index: entry.index, file, prefix, store, open }]
+    const own = value.keys.map(({ hash: _, kind, ...key }) => ({ ...key, ...(kind !== 'key' && { kind }) }))
+    return [{ id: entry.id, index: entry.index, file, prefix, store, open, own }]
   })
 }

@@ -14,6 +14,7 @@ import { sortDiagnostics } from '../config/diagnostics.ts'
 import type { LoadResult } from '../config/load.ts'
 import { loadConfig } from '../config/load.ts'
 import { Gateway } from '../runtime/gateway.ts'
+import type { Builtins } from '../runtime/load-plugin.ts'
 import type { Transport } from '../upstream/http/transport.ts'
 import { type CommandContext, CommandError, type KeyInfo } from './command.ts'
 import { type KeysPlace, keysPlaces } from './keys-place.ts'
@@ -62,7 +63,7 @@ export async function rehearse(context: CommandContext, configPath: string, opti
     const gateway = new Gateway({
       configPath,
       env,
-      builtins: composition.builtins,
+      builtins: options.as === undefined ? composition.builtins : withoutOwnKey(composition.builtins, options.as),
       startDemo: async () => ({ url: demoStandIn, stop: async () => {} }),
       log: { level: 'warn', json: false, write: (line) => err(copies.unmap(line)) },
       transport: options.transport ?? noTransport,
@@ -86,6 +87,21 @@ export async function rehearse(context: CommandContext, configPath: string, opti
     copies.remove()
     throw error
   }
+}
+
+/** The plugins, with an `auth` that leaves a key of the config out: its holder has another key text in the copy of the keys file. */
+function withoutOwnKey(builtins: Builtins, id: string): Builtins {
+  const { auth } = builtins
+  if (!auth) return builtins
+  const load: typeof auth = async () => {
+    const { default: plugin } = await auth()
+    const setup: typeof plugin.setup = (host, config) => {
+      const { keys } = config as { readonly keys: readonly { readonly id: string }[] }
+      return plugin.setup(host, { ...config, keys: keys.filter((key) => key.id !== id) })
+    }
+    return { default: { ...plugin, setup } }
+  }
+  return { ...builtins, auth: load }
 }
 
 function firstStart(place: KeysPlace, configPath: string, load: LoadResult): Diagnostic {
@@ -132,7 +148,9 @@ async function keyFor(
       await tools.removeKeyFromFile(copy, found.id)
       return await addKey(context, copy, place, found)
     }
-    known.push(...inFile.map((k) => k.id))
+    const own = place.own.find((k) => k.id === id)
+    if (own) return await addKey(context, copies.file(place.file), place, own)
+    known.push(...inFile.map((k) => k.id), ...place.own.flatMap((k) => k.id ?? []))
     if (place.store === 'file') continue
     const issued = await (await open(place)).use(async (store) => (await store.get(id)) ?? (await store.list({ limit: 6 })).keys)
     // the records of a rehearsal are empty, so the holder stands in for itself in the keys file
