@@ -19,7 +19,7 @@ export function addGeneration(host: Host, path: string): void {
       WHERE request_id = ${id} AND caller = ${principal.id} AND ending <> ${'interrupted'} LIMIT 1`
     if (row) return told(row)
     const [byReply] = await sql<ExchangeRow>`SELECT * FROM audit_exchange
-      WHERE reply_id = ${id} AND reply_id IS NOT NULL AND caller = ${principal.id} ORDER BY at DESC LIMIT 1`
+      WHERE reply_id = ${id} AND reply_id IS NOT NULL AND caller = ${principal.id} ORDER BY at + 0 DESC LIMIT 1` // as in findExchange
     return byReply ? told(byReply) : unknown()
   }
   const summary = 'Tokens, cost, latency and provider of a request, for the key that made it'

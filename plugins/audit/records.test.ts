@@ -8,6 +8,7 @@ import { definePlugin, Principal, Session } from 'headgate/plugin'
 import { type PluginKit, type TestPluginOptions, testPlugin } from 'headgate/testkit'
 import audit from './index.ts'
 import { exchanges } from './query.ts'
+import { deleteExchanges } from './retention.ts'
 import { type ExchangeRow, hashedColumns } from './row.ts'
 import { detailOf, rowTold } from './told.ts'
 import { usageBy } from './usage.ts'
@@ -301,6 +302,21 @@ test('what is older than is kept goes, and the rest still verifies', async () =>
   }
   expect(await verified()).toMatchObject([{ rows: 2, first: 4, last: 5, problems: [] }])
   expect((await usageBy(sql, [], {}))[0]!.sums.requests).toBe(5n)
+})
+
+test('what is not in the sums yet stays, however old it is', async () => {
+  await start()
+  for (let i = 0; i < 3; i++) await kit.chat()
+  await rows(3)
+  await kit.clock.advance(2000) // the head is noted, and nothing rolled up
+  const { records } = kit.stores
+  for (let tries = 0; tries < 500 && (await records.sql`SELECT id FROM audit_head`).length === 0; tries++) await Bun.sleep(5)
+  expect(await records.sql`SELECT rolled FROM audit_head`).toEqual([{ rolled: 0n }])
+  const later = Date.now() + 1e12
+  const all = { sql: records.sql, transaction: (run: (sql: typeof records.sql) => Promise<unknown>) => run(records.sql) } as never
+  expect(await deleteExchanges(all, later, new AbortController().signal)).toBe(0)
+  await records.sql`UPDATE audit_head SET rolled = 2`
+  expect(await deleteExchanges(all, later, new AbortController().signal)).toBe(2)
 })
 
 describe('bodies', () => {
