@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type PluginKit, testPlugin } from 'headgate/testkit'
-import { newInstanceId } from './chain.ts'
+import { hashOf, newInstanceId } from './chain.ts'
 import audit from './index.ts'
 import { boundOf, boundsFrom, monthStart } from './months.ts'
 import type { ExchangeRow } from './row.ts'
@@ -52,6 +52,16 @@ const overTwoMonths = async (more: object = {}) => {
   await kit.clock.advance(10_000)
   return all
 }
+
+test('the end of a month that was written anew, with its head, is not what the next month goes on from', async () => {
+  const all = await overTwoMonths()
+  const { sql } = kit.stores.records
+  const last = { ...all[1]!, cost: 1n }
+  const hash = hashOf(last, all[0]!.hash, undefined)
+  await sql`UPDATE audit_exchange SET cost = ${1n}, hash = ${hash} WHERE id = ${last.id}`
+  await sql`UPDATE audit_head SET hash = ${hash} WHERE id = ${last.instance}`
+  expect(await problems()).toEqual([`cut this chain goes on from row 2 of ${last.instance}, which is not as it was`])
+})
 
 test('a process begins a new chain with each month, which goes on from the one before', async () => {
   const all = await overTwoMonths()

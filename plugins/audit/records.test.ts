@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { definePlugin, Principal, Session } from 'headgate/plugin'
 import { type PluginKit, type TestPluginOptions, testPlugin } from 'headgate/testkit'
+import { hashOf } from './chain.ts'
 import audit from './index.ts'
 import { exchanges } from './query.ts'
 import { deleteExchanges } from './retention.ts'
@@ -220,6 +221,32 @@ describe('the chain', () => {
     expect((await old()).problems).toMatchObject([{ kind: 'cut', seq: 6 }])
   })
 
+  test('whose end was written anew, hashes and all, is not the one that was noted', async () => {
+    const all = await filled()
+    await kit.clock.advance(2000)
+    const { sql } = kit.stores.records
+    for (let tries = 0; tries < 500 && (await sql`SELECT id FROM audit_head WHERE seq = 6`).length === 0; tries++) await Bun.sleep(5)
+    const last = { ...all[5]!, cost: 1n }
+    await sql`UPDATE audit_exchange SET cost = ${1n}, hash = ${hashOf(last, all[4]!.hash, undefined)} WHERE id = ${last.id}`
+    expect((await verified())[0]!.problems).toMatchObject([
+      { seq: 6, kind: 'altered', message: expect.stringContaining('not the one that was noted') },
+    ])
+  })
+
+  test('that was closed takes no more rows', async () => {
+    const all = await filled()
+    expect(await kit.reload({ fresh: true })).toEqual([])
+    const { sql } = kit.stores.records
+    for (let tries = 0; tries < 200 && !(await verified()).some((r) => r.closed); tries++) await Bun.sleep(5)
+    const row = { ...all[5]!, id: `${all[5]!.instance}.000000000007`, seq: 7n }
+    const more = { ...row, hash: hashOf(row, all[5]!.hash, undefined) }
+    const names = Object.keys(more).filter((name) => (more as never)[name] !== null)
+    const text = [`INSERT INTO audit_exchange (${names.join(', ')}) VALUES (`, ...names.slice(1).map(() => ', '), ')']
+    await sql(Object.assign(text, { raw: [] }) as never, ...names.map((name) => (more as never)[name]))
+    const closed = (await verified()).find((r) => r.instance === all[0]!.instance)!
+    expect(closed.problems).toMatchObject([{ seq: 7, kind: 'misplaced', message: expect.stringContaining('had closed this chain at 6') }])
+  })
+
   test('with a key fits no other key', async () => {
     await filled({ chain_key: 'correct horse battery' })
     expect((await verified('correct horse battery'))[0]!.problems).toEqual([])
@@ -302,6 +329,32 @@ test('what is older than is kept goes, and the rest still verifies', async () =>
   }
   expect(await verified()).toMatchObject([{ rows: 2, first: 4, last: 5, problems: [] }])
   expect((await usageBy(sql, [], {}))[0]!.sums.requests).toBe(5n)
+})
+
+test('what zones lead to is found before it is entered in one, behind it, and from the middle of one on', async () => {
+  await start()
+  const { sql } = kit.stores.records
+  const found = async (filter: object) => {
+    const list: ExchangeRow[] = []
+    for await (const row of exchanges(sql, { tier: 'paid', ...filter })) list.push(row)
+    return list.length
+  }
+  await kit.chat()
+  const [row] = await rows(1)
+  expect(await found({})).toBe(1)
+  await kit.clock.advance(5000)
+  for (let tries = 0; tries < 500 && (await sql`SELECT zone FROM audit_zone`).length === 0; tries++) await Bun.sleep(5)
+  const at = Number(row!.at)
+  expect([
+    await found({}),
+    await found({ from: at }),
+    await found({ from: at + 1 }),
+    await found({ to: at }),
+    await found({ to: at + 1 }),
+  ]).toEqual([1, 1, 0, 0, 1])
+  await kit.chat()
+  await rows(2)
+  expect(await found({})).toBe(2)
 })
 
 test('what is not in the sums yet stays, however old it is', async () => {

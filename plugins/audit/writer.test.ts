@@ -38,18 +38,24 @@ test('rows go in order and in groups, and who waits is told when they are there'
 test('what can not be written stays, in its order, and nobody waits for it', async () => {
   const { disk, told, writer } = started()
   disk.broken = true
+  const { promise, resolve } = Promise.withResolvers<void>()
+  disk.gate = promise
   let done = 0
   for (const n of numbers(3)) writer.add({ row: n, slot: n, done: () => void done++ })
-  for (let i = 0; i < 200 && !writer.failing; i++) await Bun.sleep(1)
-  expect(done).toBe(3)
+  for (let i = 0; i < 200 && disk.calls === 0; i++) await Bun.sleep(1)
+  // comes while the others are being written
   writer.add({ row: 3, slot: 3, done: () => void done++ })
+  resolve()
+  for (let i = 0; i < 200 && !writer.failing; i++) await Bun.sleep(1)
   expect(done).toBe(4)
+  writer.add({ row: 4, slot: 4, done: () => void done++ })
+  expect(done).toBe(5)
   expect(told).toEqual(['failure full'])
-  expect(writer.waiting).toBe(4)
+  expect(writer.waiting).toBe(5)
   disk.broken = false
   expect(await writer.flush(2000)).toBe(true)
-  expect(disk.rows).toEqual(numbers(4))
-  expect(told).toEqual(['failure full', 'recovery', 'slot 0', 'slot 1', 'slot 2', 'slot 3'])
+  expect(disk.rows).toEqual(numbers(5))
+  expect(told).toEqual(['failure full', 'recovery', 'slot 0', 'slot 1', 'slot 2', 'slot 3', 'slot 4'])
   writer.close()
 })
 

@@ -120,6 +120,14 @@ test('another route, another price: each is said', async () => {
   })
 })
 
+test('the same route at another price differs', async () => {
+  await record(rowAt(0))
+  const text = (await Bun.file(old).text()).replace('model: one }] }', 'model: one }], price: { input: 1, output: 2 } }')
+  const { code, out } = await replay(await dir.write('new.yaml', text), '-o', 'json')
+  expect(code).toBe(1)
+  expect(JSON.parse(out)).toMatchObject({ before: 'real one', after: 'real one', cost_before: '0.005', cost_after: '0.0012' })
+})
+
 test('limits count by the times of the requests', async () => {
   await record(rowAt(0), rowAt(1), rowAt(2), rowAt(70))
   const text = config(`${audit}\n${auth}\n  - use: rate-limit\n    with: { requests: 2, window: 1m, by: key }\n  - use: router`)
