@@ -7,6 +7,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { clientIds, usualPlaces } from '../../plugins/session/client-id.ts'
 import { parseReference } from '../../plugins/tool-trim/classes/index.ts'
+import { parsed, shape } from '../support/model/script.ts'
 import type { Passed, Side } from './watch.ts'
 
 /** Classes that lose nothing. */
@@ -53,10 +54,7 @@ function trimming(loop: readonly Passed[]): string {
   for (const { client, sent, trimmed } of loop) {
     const lossy = Object.keys(trimmed ?? {}).filter((name) => !lossless.has(name))
     if (lossy.length > 0) return `trimmed with loss: ${lossy.join(', ')}`
-    const [whole, short] = [client, sent!].map(({ asked }) => asked.results.map((text) => text.replace(codexPart, ''))) as [
-      string[],
-      string[],
-    ]
+    const [whole, short] = [client, sent!].map(({ asked }) => asked.results.map(plainResult)) as [string[], string[]]
     if (whole.length !== short.length) return `${short.length} results of ${whole.length} left`
     // what a reference names is what the model can see
     results.push(...short)
@@ -67,7 +65,7 @@ function trimming(loop: readonly Passed[]): string {
       const got = all.filter((line) => !codexHead.test(line))
       const at = wanted.findIndex((line, j) => line !== got[j])
       if (at >= 0 || got.length !== wanted.length)
-        return `result ${i + 1} reads ${JSON.stringify(got[at] ?? got.length)} for ${JSON.stringify(wanted[at] ?? wanted.length)}`
+        return `result ${i + 1} reads ${quoted(got[at] ?? got.length)} for ${quoted(wanted[at] ?? wanted.length)}`
     }
   }
   return ''
@@ -78,8 +76,17 @@ const codexHead = /^(Chunk ID: |Wall time: |Original token count: )/
 /** Codex says this in a part of its own, before the part with the output; lines are counted in that one. */
 const codexPart = /^Script completed\nWall time [\d.]+ seconds\nOutput:\n\n?/
 
+/** The text that a tool gave, without what agents put around it: Codex that part, opencode on Gemini an object with a name. */
+function plainResult(text: string): string {
+  if (!text.startsWith('{"name":')) return text.replace(codexPart, '')
+  const { content } = shape(parsed(text))
+  return typeof content === 'string' ? content : text
+}
+
 /** Line numbers in one spelling. */
 const linesOf = (text: string): string[] => text.split('\n').map((line) => line.replace(/^ *(\d+)(?:→|\t|[:|] ?)/, '$1\t'))
+
+const quoted = (text: string | number): string => JSON.stringify(text).slice(0, 200)
 
 function expanded(text: string, results: readonly string[]): string[] | string {
   const lines: string[] = []
