@@ -27,6 +27,14 @@ afterEach(async () => {
   await collector.stop(true)
 })
 
+/** A host without a gateway. */
+const quiet = {
+  lost: 0,
+  counter: () => ({ add: (n: number) => void (quiet.lost += n) }),
+  task() {},
+  fetch,
+  log: { warn() {}, info() {} },
+}
 const parent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
 const start = async (more: object = {}, below: Plugin[] = []) => {
   kit = await testPlugin(traces, {
@@ -162,6 +170,24 @@ test('a collector that fails gets them later', async () => {
   posts = []
   await kit.clock.advance(10_000)
   expect(posts).toEqual([])
+})
+
+test('while a collector is away the newest wait, so many as may, and the rest is counted', async () => {
+  await start()
+  status = 503
+  const plugin = await traces.setup(
+    { ...quiet, host: undefined } as never,
+    { endpoint: `http://127.0.0.1:${collector.port}/`, headers: {}, service: 's', every: 1000 } as never,
+  )
+  const outcome = { status: 200, end: 'finished', timings: { endAt: 1 }, attempts: [], verdicts: [], stream: false }
+  for (let i = 0; i < 8200; i++) {
+    const x = { id: `req_${i}`, operation: 'chat', method: 'POST', path: '/', receivedAt: 0, dialect: 'd', peek: () => undefined }
+    await plugin.settle?.({ ...x, state: { context: contextOf('', 1), calls: [] } } as never, outcome as never)
+  }
+  expect(quiet.lost).toBe(8)
+  await plugin.close?.()
+  expect(quiet.lost).toBe(8200)
+  status = 200
 })
 
 test.each([
