@@ -176,7 +176,7 @@ test('while a collector is away the newest wait, so many as may, and the rest is
   await start()
   status = 503
   const plugin = await traces.setup(
-    { ...quiet, host: undefined } as never,
+    quiet as never,
     { endpoint: `http://127.0.0.1:${collector.port}/`, headers: {}, service: 's', every: 1000 } as never,
   )
   const outcome = { status: 200, end: 'finished', timings: { endAt: 1 }, attempts: [], verdicts: [], stream: false }
