@@ -125,7 +125,7 @@ export async function decide(
       } else if (piece.kind === 'text') {
         reader.text(unit.role, piece.text)
       } else {
-        const { ordinal, ...facts } = reader.result(piece.result)
+        const { ordinal, inOrder, ...facts } = reader.result(piece.result)
         for (const { pointer, text } of piece.result.texts) {
           if (work > 0 && work + text.length > atOnce) {
             await yielding()
@@ -133,7 +133,7 @@ export async function decide(
           }
           work += Math.min(text.length, o.policy.maxResult)
           const fixed = next >= mostTexts || stays(o, piece.result, facts, text, index, unit)
-          texts.push(decideText(o, { id: ids[next]!, pointer, text, facts, ordinal, index, unit, fixed }))
+          texts.push(decideText(o, { id: ids[next]!, pointer, text, facts, ordinal, inOrder, index, unit, fixed }))
           next++
         }
       }
@@ -174,17 +174,19 @@ interface At {
   readonly text: string
   readonly facts: CallFacts
   readonly ordinal: number
+  /** False: others may count it otherwise, so that nothing refers to it and it refers to nothing. */
+  readonly inOrder: boolean
   readonly index: number
   readonly unit: PromptUnit
   readonly fixed: boolean
 }
 
 function decideText(o: Deciding, at: At): TextRecord {
-  const { id, text, facts, ordinal, index, fixed } = at
-  const { history } = o.reader
+  const { id, text, facts, ordinal, inOrder, index, fixed } = at
+  const history = inOrder ? o.reader.history : nothingSeen
   const result = { text, ordinal, tool: facts.tool, kind: facts.kind, ...pathAndCommand(facts) }
   const asItIs = (): TextRecord => {
-    if (text.length <= o.policy.maxResult && !o.isForeign(at.unit)) o.reader.history.add({ ...result, from: 'result' })
+    if (inOrder && text.length <= o.policy.maxResult && !o.isForeign(at.unit)) o.reader.history.add({ ...result, from: 'result' })
     return recordOf(o, at, {})
   }
   if (fixed) return asItIs()
@@ -213,7 +215,7 @@ function decideText(o: Deciding, at: At): TextRecord {
       if (index >= o.countFrom) o.told.referred()
     }
   }
-  o.reader.history.add(trimmed.seen)
+  if (inOrder) o.reader.history.add(trimmed.seen)
   if (json === undefined) return recordOf(o, at, {})
   return recordOf(o, at, { json, refers, saved: () => trimmed.saved() as Saved })
 }
@@ -251,6 +253,7 @@ function tokensOf(text: string): number {
   return shorter === undefined || !lineNumbers.saved ? plain : (plain + estimateText(shorter) + lineNumbers.saved(text, shorter)) / 2
 }
 
+const nothingSeen: TrimHistory = Object.freeze({ seen: [] })
 const nothing: Saved = Object.freeze({})
 
 function pathAndCommand({ path, command }: CallFacts): { path?: string; command?: string } {

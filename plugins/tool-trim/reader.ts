@@ -9,11 +9,18 @@ import type { Call, Result } from './read-unit.ts'
 import { type Referred, soon } from './rereads.ts'
 import type { GrowingHistory, SeenText } from './trimmer.ts'
 
+/** A call with the number that its result has: that of its place among all calls, for translation puts results in the order of their calls. */
+interface Numbered {
+  readonly call: Call
+  readonly ordinal: number
+}
+
 /** A state to go back to. */
 export interface ReaderState {
   readonly seen: readonly SeenText[]
-  readonly calls: readonly (readonly [string, Call])[]
+  readonly calls: readonly (readonly [string, Numbered])[]
   readonly ordinal: number
+  readonly next: number
   readonly turn: number
   readonly answering: boolean
   readonly referred: readonly Referred[]
@@ -25,8 +32,10 @@ const mostCalls = 256
 
 export class Reader {
   readonly history: GrowingHistory
-  /** Results so far. */
+  /** Calls so far, and results that answer none that is known. */
   ordinal = 0
+  /** The number of the next result where results come in the order of their calls. */
+  private next = 1
   /** Answers of the model so far. */
   turn = 0
   /** Tokens of the prompt so far, about; not counted any more once they are enough for a cache. */
@@ -35,7 +44,7 @@ export class Reader {
   /** Files that were given with references in the last turns. */
   private referred: Referred[] = []
   /** By id, or by tool and number where calls have none. */
-  private readonly calls = new Map<string, Call>()
+  private readonly calls = new Map<string, Numbered>()
 
   constructor(
     private readonly bounds: HistoryBounds,
@@ -52,7 +61,7 @@ export class Reader {
 
   /** @returns whether it reads a file that was given with references a short while ago */
   call(call: Call): boolean {
-    this.calls.set(call.id ?? this.unnamed(call.tool), call)
+    this.calls.set(call.id ?? this.unnamed(call.tool), { call, ordinal: ++this.ordinal })
     if (this.calls.size > mostCalls) this.calls.delete(this.calls.keys().next().value!)
     if (this.referred.length === 0) return false
     const path = this.factsOf(call, undefined).read?.path
@@ -72,32 +81,38 @@ export class Reader {
     this.history.add({ from: 'message', part: role, tool: '', kind: 'api', ordinal: this.ordinal + 1, text })
   }
 
-  /** The next result: what its call says of it. What the model wrote into the call can be referred to from here on. */
-  result({ id, tool }: Result): CallFacts & { readonly ordinal: number } {
-    const ordinal = ++this.ordinal
+  /**
+   * The next result: what its call says of it, and its number. `inOrder`: the results before it are those of all calls before its own, so that whoever
+   * counts results in the prompt comes to this number, in whatever order they are sent on. What the model wrote into the call can be referred to from here on.
+   */
+  result({ id, tool }: Result): CallFacts & { readonly ordinal: number; readonly inOrder: boolean } {
     const key = id !== undefined && this.calls.has(id) ? id : tool === undefined ? undefined : this.firstOf(tool)
-    const call = key === undefined ? undefined : this.calls.get(key)
-    const facts = this.factsOf(call, tool)
-    if (call) {
+    const found = key === undefined ? undefined : this.calls.get(key)
+    const ordinal = found?.ordinal ?? ++this.ordinal
+    const inOrder = ordinal === this.next
+    this.next = Math.max(this.next, ordinal + 1)
+    const facts = this.factsOf(found?.call, tool)
+    if (found) {
       this.calls.delete(key!)
       const { kind, path, command } = facts
       const about = { kind, ordinal, ...(path !== undefined && { path }), ...(command !== undefined && { command }) }
-      for (const seen of seenOfCall(call.tool, call.input, about)) this.history.add(seen)
+      for (const seen of seenOfCall(found.call.tool, found.call.input, about)) this.history.add(seen)
     }
-    return { ...facts, ordinal }
+    return { ...facts, ordinal, inOrder }
   }
 
   snapshot(): ReaderState {
-    const { ordinal, turn, answering, referred, before } = this
-    return { seen: this.history.seen.slice(), calls: [...this.calls], ordinal, turn, answering, referred, before }
+    const { ordinal, next, turn, answering, referred, before } = this
+    return { seen: this.history.seen.slice(), calls: [...this.calls], ordinal, next, turn, answering, referred, before }
   }
 
   /** A reader that goes on from a state. */
-  from({ seen, calls, ordinal, turn, answering, referred, before }: ReaderState): Reader {
+  from({ seen, calls, ordinal, next, turn, answering, referred, before }: ReaderState): Reader {
     const reader = new Reader(this.bounds, this.factsOf)
     for (const text of seen) reader.history.add(text)
     for (const [key, call] of calls) reader.calls.set(key, call)
     reader.ordinal = ordinal
+    reader.next = next
     reader.turn = turn
     reader.answering = answering
     reader.before = before

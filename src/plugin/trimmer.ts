@@ -45,8 +45,6 @@ export interface SeenText extends ToolResultFacts {
   readonly text: string
   /** Lines of `text` (the first is 0, ends not included) that stand there themselves rather than by reference. Absent = all. */
   readonly shown?: readonly (readonly [from: number, to: number])[]
-  /** What was sent of it has other lines than `text`: whoever counts them there counts wrongly. */
-  readonly moved?: boolean
 }
 
 /** What stands in the prompt before a tool result: bounded, oldest first. The same array and items come back while nothing is added: an index may hang on them. */

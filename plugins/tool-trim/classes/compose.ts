@@ -98,19 +98,11 @@ function savedBy(steps: readonly Step[]): Partial<Record<TrimClass, number>> {
 /** What later results may refer to: the text before references were put in, and of it the lines that were not replaced. */
 function seenAfter(result: ToolResultText, steps: readonly Step[]): SeenText {
   const refs = steps.filter((step) => step.trimmer.class === 'ref')
-  // a reader who counts lines of what was sent counts others
-  const moved = steps.some(({ trimmer, before, after }) => trimmer.class === 'byte' && linesIn(before) !== linesIn(after))
   if (refs.length === 0) {
     const last = steps.findLast(({ trimmer }) => trimmer.class === 'void' || trimmer.class === 'lossy-entry' || trimmer.class === 'value')
-    return { ...result, from: 'result', text: last?.after ?? result.text, ...(moved && { moved }) }
+    return { ...result, from: 'result', text: last?.after ?? result.text }
   }
   // what a class of somebody else's put in is not known line by line
   const shown = refs.length === 1 && refs[0]!.trimmer === references ? shownLines(refs[0]!.after) : []
   return { ...result, from: 'result', text: refs[0]!.before, shown }
-}
-
-function linesIn(text: string): number {
-  let lines = 1
-  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) lines++
-  return lines
 }

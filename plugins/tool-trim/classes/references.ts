@@ -3,8 +3,7 @@
  * results, of what the model wrote into its calls, and of messages, as far back as the history reaches; never of a text that only refers itself.
  *
  * Numbers in front of lines may differ: a file read again after an edit has moved. The first line of numbered ones stays, so that the others can be counted.
- * Where lines there carry no numbers, the first one is quoted; where counting would lead astray, because that text itself holds references, heads or
- * counts, only one whose beginning stands there once will do.
+ * Where lines there carry no numbers, the first one is quoted, and only one whose beginning stands there once will do: counting is not to be relied on.
  */
 
 import type { SeenText, TrimHistory, Trimmer } from '../trimmer.ts'
@@ -15,8 +14,9 @@ import { bareLines, type IndexedText, type SeenLines, saysSomething, seenLines }
 const fewestLines = 4
 const fewestCharacters = 200
 const fewLinesCharacters = 400
-/** Characters of a line that is quoted. */
+/** Characters of a line that is quoted, and of one that begins as another does. */
 const quoted = 32
+const longQuote = 60
 /** A run is extended over so many lines before the one that was found. */
 const farthestBack = 64
 
@@ -138,7 +138,7 @@ function longestRun(
     }
     const run = runAt(here, bare, i, done, text, line)
     // one without characters cannot be named: it says how far there is nothing to be had
-    if (run && (!best || run.characters > best.characters)) best = run
+    if (run && (!best || run.characters > best.characters || (run.characters === best.characters && run.to > best.to))) best = run
   }
   return best
 }
@@ -186,32 +186,28 @@ function tellsFormat({ lines, starts }: Lines, i: number): boolean {
 
 /** Whether a reader finds a line of that text: by its number, or by its beginning. */
 function tellsPlace(text: IndexedText, line: number): boolean {
-  if (text.byNumber) return true
-  const bare = text.bare[line]!
-  if (!saysSomething(bare) || readable(bare, quoted) === '') return false
-  const { seen } = text
-  return (seen.shown === undefined && seen.moved !== true) || !repeatedBeginnings(text).has(beginningOf(bare))
+  return text.byNumber || quotesOf(text)[line]! > 0
 }
 
-const repeated = new WeakMap<IndexedText, ReadonlySet<string>>()
+const quotes = new WeakMap<IndexedText, Uint8Array>()
 
-/** Beginnings of lines that stand more than once in a text. */
-function repeatedBeginnings(text: IndexedText): ReadonlySet<string> {
-  let found = repeated.get(text)
-  if (!found) {
-    const once = new Set<string>()
-    const more = new Set<string>()
-    for (const bare of text.bare) {
-      const beginning = beginningOf(bare)
-      if (once.has(beginning)) more.add(beginning)
-      else once.add(beginning)
+/** For each line of a text so many characters of it as stand there at the beginning of no other line; 0 where none will do: nobody counts to line 1330. */
+function quotesOf(text: IndexedText): Uint8Array {
+  let found = quotes.get(text)
+  if (found) return found
+  found = new Uint8Array(text.bare.length)
+  for (const length of [longQuote, quoted]) {
+    const places = new Map<string, number>()
+    for (const [line, bare] of text.bare.entries()) {
+      if (!saysSomething(bare)) continue
+      const beginning = bare.slice(0, 200).trim().slice(0, length)
+      places.set(beginning, places.has(beginning) ? -1 : line)
     }
-    repeated.set(text, (found = more))
+    for (const line of places.values()) if (line >= 0) found[line] = length
   }
+  quotes.set(text, found)
   return found
 }
-
-const beginningOf = (bare: string): string => bare.slice(0, 200).trim().slice(0, quoted)
 
 function referenceTo({ from, to, text, at }: Run, here: Lines, named: Map<IndexedText, boolean>): string {
   const { seen } = text
@@ -225,12 +221,7 @@ function referenceTo({ from, to, text, at }: Run, here: Lines, named: Map<Indexe
     target,
     at: text.byNumber ? text.numbers[at]! : at + 1,
   }
-  return writeReference(
-    reference,
-    seen,
-    brief,
-    text.byNumber || !saysSomething(text.bare[at]!) ? undefined : readable(text.bare[at]!, quoted),
-  )
+  return writeReference(reference, seen, brief, text.byNumber ? undefined : readable(text.bare[at]!, quotesOf(text)[at]!))
 }
 
 /** Puts the lines that a reference stands for behind `out`; false when there are none such. */
