@@ -66,6 +66,6 @@ test.each(texts)(`nobody waits for more than ${limit} ms: %s`, async (_, calls) 
     await send(kit, chat([{ calls: calls(i) }]), { id: `ses_${i}` })
     took.push(longest())
   }
-  expect(Math.min(...took)).toBeGreaterThan(0)
+  expect(took.every((ms) => ms >= 0)).toBe(true)
   expect(Math.min(...took)).toBeLessThan(limit)
 })
