@@ -7,7 +7,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { clientIds, usualPlaces } from '../../plugins/session/client-id.ts'
 import { parseReference } from '../../plugins/tool-trim/classes/index.ts'
-import { parsed, shape } from '../support/model/script.ts'
+import { items, parsed, shape } from '../support/model/script.ts'
 import type { Passed, Side } from './watch.ts'
 
 /** Classes that lose nothing. */
@@ -34,7 +34,9 @@ export function judgePlugins(passed: readonly Passed[], { id }: Expected): strin
   if (id === undefined && named > 0) return `${named} of ${passed.length} requests name a session`
   const turns = loop.map(({ session }) => session!.turn)
   if (turns.some((turn, i) => i > 0 && turn <= turns[i - 1]!)) return `turns are counted ${turns.join(', ')}`
-  if (trimmedTokens(passed) === 0) return 'nothing was trimmed of a file that was read three times'
+  // results in another order than their calls are not referred to
+  if (trimmedTokens(passed) === 0 && !passed.some(({ client }) => outOfOrder(client.body)))
+    return 'nothing was trimmed of a file that was read three times'
   return trimming(loop) || passed.map(changes).find(Boolean) || prefixes(loop) || ''
 }
 
@@ -48,6 +50,14 @@ export function trimmedTokens(passed: readonly Passed[]): number {
   return Object.values(passed.findLast(({ trimmed }) => trimmed)?.trimmed ?? {}).reduce((sum, tokens) => sum + tokens, 0)
 }
 
+/** Whether a Messages request has the results of some turn in another order than its calls: agents send them as they finish. */
+function outOfOrder(body: Record<string, unknown>): boolean {
+  const blocks = items(body.messages).flatMap((message) => items(message.content))
+  const calls = blocks.filter((block) => block.type === 'tool_use').map((block) => block.id)
+  const results = blocks.filter((block) => block.type === 'tool_result').map((block) => block.tool_use_id)
+  return results.some((id, i) => id !== calls[i])
+}
+
 /** Each result says what the agent's did, where references stand for the lines that they name. */
 function trimming(loop: readonly Passed[]): string {
   const results: string[] = []
@@ -58,11 +68,17 @@ function trimming(loop: readonly Passed[]): string {
     if (whole.length !== short.length) return `${short.length} results of ${whole.length} left`
     // what a reference names is what the model can see
     results.push(...short)
-    for (const [i, text] of short.entries()) {
-      const wanted = linesOf(whole[i]!).filter((line) => !codexHead.test(line))
+    const given: string[][] = []
+    for (const text of short) {
       const all = expanded(text, results)
       if (typeof all === 'string') return all
-      const got = all.filter((line) => !codexHead.test(line))
+      given.push(all.filter((line) => !codexHead.test(line)))
+    }
+    const asked = whole.map((text) => linesOf(text).filter((line) => !codexHead.test(line)))
+    // a translation puts results in the order of their calls
+    if (outOfOrder(client.body)) for (const list of [given, asked]) list.sort((a, b) => (a.join('\n') < b.join('\n') ? -1 : 1))
+    for (const [i, wanted] of asked.entries()) {
+      const got = given[i]!
       const at = wanted.findIndex((line, j) => line !== got[j])
       if (at >= 0 || got.length !== wanted.length)
         return `result ${i + 1} reads ${quoted(got[at] ?? got.length)} for ${quoted(wanted[at] ?? wanted.length)}`
