@@ -17,7 +17,7 @@ describe('each preset', () => {
       const path = dir.file(`${name}/deep/gateway.yaml`)
       expect(await cli(['init', '--preset', name, '--config', path])).toMatchObject({
         code: 0,
-        out: expect.stringContaining(`headgate check --config ${path}, then headgate serve --config ${path}`),
+        out: expect.stringContaining(`  bun run headgate check --config ${path}\n  bun run headgate serve --config ${path}\n`),
       })
       const [first] = readFileSync(path, 'utf8').split('\n')
       expect(join(dirname(path), first!.replace(/^.*\$schema=/, ''))).toBe(shippedSchema)

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { dirname, join, relative, resolve } from 'node:path'
 import { nearest } from '../config/suggest.ts'
 import { UsageError } from './args.ts'
+import { commandLine } from './banner.ts'
 import { type Command, CommandError, exits } from './command.ts'
 import { projectRoot } from './root.ts'
 import { shippedSchema } from './schema.ts'
@@ -57,8 +58,7 @@ export const init: Command = {
     if (existsSync(path) && !args.flags.has('force')) throw new CommandError(`${path} is there already; --force overwrites it`)
     mkdirSync(dirname(resolve(path)), { recursive: true })
     writeFileSync(path, textFor(preset, path))
-    const at = env.HEADGATE_CONFIG === path ? '' : ` --config ${path}`
-    out(`${path}: written. Next: headgate check${at}, then headgate serve${at}\n`)
+    out(`${path}: written. Next:\n\n  ${commandLine('check', path)}\n  ${commandLine('serve', path)}\n`)
     return Promise.resolve(exits.ok)
   },
 }
