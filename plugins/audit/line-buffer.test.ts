@@ -15,7 +15,8 @@ function started(limit = 1_000_000, linger = 0) {
   }
   const told: string[] = []
   let wrote: () => void = () => undefined
-  const buffer = lineBuffer({
+  const buffer = lineBuffer<string>({
+    text: (line) => line,
     async append(bytes) {
       disk.calls++
       await disk.gate

@@ -41,7 +41,8 @@ export async function linesSink(host: Host, config: AuditConfig): Promise<LinesS
   host.gauge('audit_lines_waiting', 'Bytes of audit lines that wait on the disk for their destination', () => [{ value: spool.depth }])
   host.task('lines', retry, () => spool.retry())
 
-  const buffer = lineBuffer({
+  const buffer = lineBuffer<AuditRecord>({
+    text: (record) => lineOf(record, config.fields, config.thread),
     append: spool.append,
     limit,
     linger,
@@ -61,7 +62,7 @@ export async function linesSink(host: Host, config: AuditConfig): Promise<LinesS
   })
 
   return {
-    write: (record) => buffer.add(lineOf(record, config.fields, config.thread)),
+    write: buffer.add,
     get full() {
       return buffer.full
     },

@@ -178,7 +178,12 @@ export function recordOf(x: Settled, o: Outcome, about: About, catalog: PricesAt
   const { principal, session } = about
   const { target } = x
   const { served } = o
-  const { usage, cost } = usedBy(x.operation, o, prices, about.charged)
+  const own = costOfExchange(x.operation, o, prices)
+  const { charged } = about
+  // what a plugin that charges made of a usage that nobody reported
+  const estimated = charged !== undefined && isEstimate(charged, own) ? charged : undefined
+  const usage = estimated?.usage ?? o.usage
+  const cost: Cost | undefined = estimated ? { known: true, pico: estimated.cost, byClass: {}, estimated: true } : own
   const saved = savingsOf(o, about.trim, about.promptCache, prices)
   return {
     time: x.receivedAt,
@@ -218,10 +223,8 @@ export function recordOf(x: Settled, o: Outcome, about: About, catalog: PricesAt
     cache_attribution: saved.cache_attribution,
     cache_status: saved.cache_status,
     price: served?.price && priceTold(served.price),
-    attempts: o.attempts.map((attempt) => attemptOf(attempt, prices)),
-    hooks: about.hooks
-      ?.slice(0, mostHooks)
-      .map((h) => ({ plugin: h.plugin, hook: h.hook, at: rounded(h.startedAt), ms: exact(h.ownMs), calls: h.calls })),
+    attempts: attemptsOf(o.attempts, prices, x.operation === 'count_tokens' ? undefined : own),
+    hooks: about.hooks && hooksOf(about.hooks),
     timings: timingsOf(o.timings),
     bytes_in: o.bytesIn,
     bytes_out: o.bytesOut,
@@ -251,14 +254,9 @@ export function usageOf(u: Usage): object {
   }
 }
 
-/**
- * Usage and cost. Where a client left before its provider had told the usage, and somebody charged for what was delivered, the record says the same as the
- * bill: an estimate, marked as one.
- */
-function usedBy(operation: Operation, o: Outcome, prices: PricesAt, charged: ChargeValue | undefined): Pick<AuditRecord, 'usage' | 'cost'> {
-  const cost = costOfExchange(operation, o, prices)
-  if (!charged || charged.guessed || charged.usage.source !== 'estimated' || !cost || cost.known) return { usage: o.usage, cost }
-  return { usage: charged.usage, cost: { known: true, pico: charged.cost, byClass: {}, estimated: true } }
+/** Whether what was charged stands in the place of a cost that nobody can tell. */
+function isEstimate({ guessed, usage }: ChargeValue, cost: Cost | undefined): boolean {
+  return !guessed && usage.source === 'estimated' && cost !== undefined && !cost.known
 }
 
 /** What providers charge for an exchange; undefined for endpoints that call none. Counting tokens is free and reports no usage. */
@@ -287,8 +285,14 @@ function priceTold(price: Price): object {
   return told
 }
 
+/** The upstream calls. The cost of a lone one is that of the exchange, and need not be counted twice. */
+function attemptsOf(attempts: readonly Attempt[], prices: PricesAt, cost: Cost | undefined): object[] {
+  if (attempts.length === 1) return [attemptOf(attempts[0]!, prices, cost)]
+  return attempts.map((attempt) => attemptOf(attempt, prices, undefined))
+}
+
 /** One upstream call; `at` is when it began and `ms` its length. */
-function attemptOf(a: Attempt, prices: PricesAt): object {
+function attemptOf(a: Attempt, prices: PricesAt, cost: Cost | undefined): object {
   return {
     upstream: a.upstream,
     model: short(a.model),
@@ -298,9 +302,15 @@ function attemptOf(a: Attempt, prices: PricesAt): object {
     head: rounded(a.headAt),
     first_content: rounded(a.firstContentAt),
     ms: a.endedAt === undefined ? undefined : rounded(a.endedAt - a.startedAt),
-    cost_usd: a.usage && amount(attemptCost(a, prices)),
+    cost_usd: a.usage && amount(cost ?? attemptCost(a, prices)),
     upstream_request_id: short(a.upstreamRequestId),
   }
+}
+
+function hooksOf(hooks: NonNullable<Outcome['hooks']>): object[] {
+  return hooks
+    .slice(0, mostHooks)
+    .map((h) => ({ plugin: h.plugin, hook: h.hook, at: rounded(h.startedAt), ms: exact(h.ownMs), calls: h.calls }))
 }
 
 const mostVerdicts = 50

@@ -20,6 +20,7 @@ import { config } from './config.ts'
 import { findCredential, longestKey, longestToken } from './credential.ts'
 import { endUserOf } from './end-user.ts'
 import { keyInfo } from './key-admin.ts'
+import type { TokenProblem } from './jwt.ts'
 import type { KeyEntry } from './key-index.ts'
 import { knownKeys } from './known-keys.ts'
 
@@ -77,7 +78,7 @@ export default definePlugin({
         return ['invalid_api_key', `This API key is not known here: it is mistyped, was revoked, or belongs to another service.${hint}`]
       }
       const { principal, expiresAt, disabled } = entry
-      if (host.now() >= expiresAt) {
+      if (expiresAt !== Number.POSITIVE_INFINITY && host.now() >= expiresAt) {
         const what = principal.kind === 'jwt' ? 'token of' : 'API key'
         return ['expired_api_key', `The ${what} ${principal.id} expired at ${new Date(expiresAt).toISOString()}. Ask for a new one.`]
       }
@@ -95,18 +96,21 @@ export default definePlugin({
         if (anonymous === undefined || found.code !== 'missing_api_key') return refuse(x, found.code, found.message)
         return admitted(x, anonymous.at(x.ip))
       }
-      const judged = (entry: KeyEntry | undefined) => {
-        const problem = problemOf(entry, found)
-        return problem ? refuse(x, ...problem) : admitted(x, entry!)
-      }
       if (verifier && tokens!.looksLikeToken(found)) {
         const verified = verifier.verify(found)
-        if (!(verified instanceof Promise)) return judged(verified)
-        return verified.then((result) => ('principal' in result ? judged(result) : refuse(x, result.code, result.message)))
+        return verified instanceof Promise ? byTokenLater(x, verified, found) : judged(x, verified, found)
       }
       const entry = keys.find(found)
-      return entry instanceof Promise ? entry.then(judged) : judged(entry)
+      return entry instanceof Promise ? byKeyLater(x, entry, found) : judged(x, entry, found)
     }
+    const judged = (x: X, entry: KeyEntry | undefined, credential: string): Refusal | undefined => {
+      const problem = problemOf(entry, credential)
+      return problem ? refuse(x, ...problem) : admitted(x, entry!)
+    }
+    // closures stand in functions of their own: where one may be made, every request pays for its scope
+    const byKeyLater = (x: X, entry: Promise<KeyEntry | undefined>, found: string) => entry.then((known) => judged(x, known, found))
+    const byTokenLater = (x: X, verified: Promise<KeyEntry | TokenProblem>, found: string) =>
+      verified.then((result) => ('principal' in result ? judged(x, result, found) : refuse(x, result.code, result.message)))
     /** For whom a plugin calls. A key must still be good, and what it may now counts; who came without one is who was admitted then. */
     const onBehalf = (x: X, caller: PrincipalValue | undefined): Refusal | undefined | Promise<Refusal | undefined> => {
       if (caller === undefined) return refuse(x, 'missing_api_key', 'This call is made for nobody.')

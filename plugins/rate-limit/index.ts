@@ -19,7 +19,7 @@ import {
   type TakeResult,
 } from 'headgate/plugin'
 import { config } from './config.ts'
-import { dropProvidersFigures, headerWriter } from './headers.ts'
+import { beginWriting, dropProvidersFigures, headerWriter } from './headers.ts'
 import { compileLimits, type Limit, type LimitConfig, limitsFor } from './limit.ts'
 import { type Reserve, reserveOf, usedTokens } from './tokens.ts'
 import { refusalMessage, resetText, retryAfter, tooLargeMessage, waitOf } from './told.ts'
@@ -214,6 +214,8 @@ export default definePlugin({
       if (results) write(headers, { limits, results, refusedBy: -1 }, host.now())
     }
 
+    const endWriting = mode === 'never' ? undefined : beginWriting()
+
     return {
       admit(x) {
         const principal = x.peek(Principal)
@@ -253,6 +255,8 @@ export default definePlugin({
         x.state.over = true
         return reserve === undefined ? undefined : settleAt(x.state, usedTokens(outcome, reserve))
       },
+
+      close: () => endWriting?.(),
     }
   },
 })

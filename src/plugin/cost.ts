@@ -166,8 +166,13 @@ export interface PricesAt {
 export function attemptCost(attempt: Attempt, others?: PricesAt): Cost {
   const { usage, price } = attempt
   if (usage && !(saysNothing(usage) && attempt.firstContentAt !== undefined))
-    return costOf(usage, price, others && ((model) => others.catalog.price(attempt.upstream, model, others.at)))
+    return usage.extra ? costOf(usage, price, others && pricesOf(attempt, others)) : ownCost(usage, price)
   return attempt.firstContentAt === undefined ? noCost : { known: false, missing: ['usage'], atLeast: 0n, byClass: {} }
+}
+
+/** Prices of other models at the upstream of a call. */
+function pricesOf({ upstream }: Attempt, { catalog, at }: PricesAt): PriceOf {
+  return (model) => catalog.price(upstream, model, at)
 }
 
 /** Whether a usage is made of zeros, as backends send it that do not count. */

@@ -115,7 +115,8 @@ export class InferenceExchange implements DeliveryOptions {
     } catch (error) {
       reply = this.crashed(error)
     }
-    return await this.answer(reply)
+    const response = this.answer(reply)
+    return response instanceof Promise ? await response : response
   }
 
   /** Sends the body to the target as both are, past every hook on the way down. Never rejects. */
@@ -145,17 +146,29 @@ export class InferenceExchange implements DeliveryOptions {
     )
   }
 
-  private async answer(reply: ReplyCore): Promise<Response> {
+  private answer(reply: ReplyCore): Response | Promise<Response> {
     try {
       const response = this.leaveWith(reply)
-      return response instanceof Promise ? await response : response
+      return response instanceof Promise ? this.answerLater(reply, response) : response
     } catch (error) {
-      // an answer that can't be put into bytes: what is told instead has passed no plugin, and can
-      reply.discard()
-      this.reply = this.crashed(error)
-      this.identify(this.reply)
-      return deliver(this)
+      return this.unspeakable(reply, error)
     }
+  }
+
+  private async answerLater(reply: ReplyCore, response: Promise<Response>): Promise<Response> {
+    try {
+      return await response
+    } catch (error) {
+      return this.unspeakable(reply, error)
+    }
+  }
+
+  /** An answer that can't be put into bytes: what is told instead has passed no plugin, and can. */
+  private unspeakable(reply: ReplyCore, error: unknown): Response {
+    reply.discard()
+    this.reply = this.crashed(error)
+    this.identify(this.reply)
+    return deliver(this)
   }
 
   /** Makes the body known to the exchange; the refusal that it earns, if any. */

@@ -100,6 +100,15 @@ export class Metrics {
 
 function labelText(labels: Readonly<Record<string, string>> | undefined): string {
   if (!labels) return ''
+  let only: string | undefined
+  let more = false
+  for (const name in labels) {
+    more = only !== undefined
+    if (more) break
+    only = name
+  }
+  // the usual case: counted for each request
+  if (!more) return only === undefined ? '' : `${only}="${escapeLabel(labels[only]!)}"`
   return Object.keys(labels)
     .sort()
     .map((k) => `${k}="${escapeLabel(labels[k]!)}"`)

@@ -299,7 +299,8 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
   }
 
   private answered(): Answered {
-    return { ...this.options, status: this.status, headers: this.headers, ownKey: this.options.upstream.ownKey }
+    const { attempt, dialect, family, translation, stream, upstream } = this.options
+    return { attempt, dialect, family, translation, stream, status: this.status, headers: this.headers, ownKey: upstream.ownKey }
   }
 
   private failedInReply(): void {
