@@ -15,6 +15,8 @@ export interface LiveStream {
   readonly dialect: string
   /** Present when the client speaks another dialect: what the bytes mean to it. */
   readonly translated?: EventSource | undefined
+  /** It has ended well, and all of it is handed over at once. */
+  readonly ready?: boolean
   /** Hands over: first the bytes read so far, then each chunk as it comes. Exactly once. */
   attach(sink: StreamSink): void
   pause(): void

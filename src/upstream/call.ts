@@ -212,6 +212,9 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
 
   // LiveStream
 
+  get ready(): boolean {
+    return this.pendingEnd !== undefined && this.pendingEnd.failure === undefined
+  }
   attach(sink: StreamSink): void {
     this.sink = sink
     for (const chunk of this.chunks.splice(0)) sink.chunk(chunk)

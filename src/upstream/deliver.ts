@@ -149,14 +149,7 @@ function live(o: DeliveryOptions, upstream: LiveStream): Response {
   // frames are looked at one by one where an error of the upstream's may be among them that is spelled otherwise here
   const pass = EventPass.for(o.core, o.reply.heardBelow, o.resumable || (o.errors.speaks && !upstream.translated))
   const relay = relayOf(o, upstream, pass)
-  const body = new ReadableStream<Uint8Array>(
-    {
-      start: (controller) => relay.start(controller),
-      pull: () => relay.pull(),
-      cancel: () => relay.cancel(),
-    },
-    { highWaterMark: highWater, size: (chunk) => chunk?.length ?? 0 },
-  )
+  const body = upstream.ready ? gathered(relay) : streamed(relay)
   if (relay.refused && pass?.stopped) {
     // stopped by what had come before the head could leave: an HTTP error says it better than a stream
     o.core.bytesOut = 0
@@ -165,6 +158,31 @@ function live(o: DeliveryOptions, upstream: LiveStream): Response {
   }
   relay.starting = false
   return new Response(body, { status: o.reply.status, headers: o.reply.headers })
+}
+
+/** @param before what has left the relay already */
+function streamed(relay: Relay, before?: readonly Uint8Array[]): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        if (!before) return relay.start(controller)
+        for (const bytes of before) controller.enqueue(bytes)
+        relay.goOn(controller)
+      },
+      pull: () => relay.pull(),
+      cancel: () => relay.cancel(),
+    },
+    { highWaterMark: highWater, size: (chunk) => chunk?.length ?? 0 },
+  )
+}
+
+/** A stream that is complete before anything of it has left: its bytes, for a stream object costs as much as all the rest of a short reply. */
+function gathered(relay: Relay): Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  relay.start({ desiredSize: 1, enqueue: (bytes) => void chunks.push(bytes), close() {} })
+  // else somebody makes more of it
+  if (!relay.over) return streamed(relay, chunks)
+  return (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)) as Uint8Array<ArrayBuffer>
 }
 
 function relayOf(o: DeliveryOptions, upstream: LiveStream, pass: EventPass | undefined): Relay {

@@ -24,6 +24,14 @@ export const unsendable: StreamFailure = {
   told: false,
 }
 
+/** Where a relay puts what leaves. */
+export interface Outlet {
+  /** Room for so many bytes more; 0 or less: the upstream is to wait. */
+  readonly desiredSize: number | null
+  enqueue(bytes: Uint8Array): void
+  close(): void
+}
+
 /** How a stream ended that did not fail: a plugin may stop a reply as late as at its end. */
 export function stoppedEnd(pass: EventPass | undefined): DeliveryEnd {
   if (!pass?.stopped) return finished
@@ -38,7 +46,7 @@ export function stoppedEnd(pass: EventPass | undefined): DeliveryEnd {
  *     └──client gone──▶ draining (policy drain) or closed (abandoned)
  */
 export abstract class Relay implements StreamSink {
-  protected controller!: ReadableStreamDefaultController<Uint8Array>
+  protected controller!: Outlet
   protected state: 'open' | 'draining' | 'closed' = 'open'
   /** The head has not left yet. */
   starting = true
@@ -55,7 +63,17 @@ export abstract class Relay implements StreamSink {
   /** Bytes that end the stream as the dialect says, after the upstream's last byte. */
   protected abstract ending(failure: StreamFailure | undefined): string
 
-  start(controller: ReadableStreamDefaultController<Uint8Array>): void {
+  /** All of it is handed over, or nobody wants it. */
+  get over(): boolean {
+    return this.state === 'closed'
+  }
+
+  /** What leaves from now on goes elsewhere. */
+  goOn(controller: Outlet): void {
+    this.controller = controller
+  }
+
+  start(controller: Outlet): void {
     this.controller = controller
     if (clientHasGone(this.o)) this.clientGone()
     if (this.state !== 'closed') this.upstream.attach(this)

@@ -57,6 +57,7 @@ function ready(bytes: Uint8Array, dialect: string): LiveStream {
   let cancelled = false
   return {
     dialect,
+    ready: true,
     attach(sink) {
       sink.chunk(bytes)
       if (!cancelled) sink.end()

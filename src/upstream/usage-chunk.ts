@@ -21,6 +21,7 @@ export function withoutUsageOnly(live: LiveStream): LiveStream {
   const reader = new SseReader()
   return {
     dialect: live.dialect,
+    ...(live.ready && { ready: true }),
     attach: (sink) => live.attach(filter(reader, sink)),
     pause: () => live.pause(),
     resume: () => live.resume(),
