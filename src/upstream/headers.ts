@@ -61,7 +61,7 @@ function decoded(text: string): string {
 }
 
 /** Bun's own: all headers as one object, names lower-case. Half the price of iterating. */
-type Listed = Headers & { toJSON(): Record<string, string> }
+type Listed = Headers & { toJSON(): Record<string, string>; readonly count: number }
 
 /**
  * The headers of an upstream call, ready for the wire: the client's forwardable ones, then the upstream's own, which win. The client's were
@@ -158,6 +158,8 @@ export function wanted(name: string): boolean {
  */
 export function toReplyHeaders(headers: Headers): string | undefined {
   let requestId: string | undefined
+  // the usual case of a provider behind nobody; the others say who they are
+  if ((headers as Listed).count === 1 && headers.has('content-type')) return undefined
   const given = (headers as Listed).toJSON()
   for (const name in given) {
     if (returnable(name)) continue

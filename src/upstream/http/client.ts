@@ -8,7 +8,7 @@
 import { Connection } from './connection.ts'
 import { type ConnectionSource, Exchange } from './exchange.ts'
 import { createPool, type PoolOptions } from './pool.ts'
-import { requestWrites } from './request-head.ts'
+import { requestWrites, smallRequest } from './request-head.ts'
 import type { HttpRequestOptions, Transport } from './transport.ts'
 
 export interface HttpClientOptions extends PoolOptions {
@@ -38,12 +38,13 @@ export function createHttpClient(options: HttpClientOptions = {}): Transport {
   return {
     request(request: HttpRequestOptions) {
       const { origin } = request
-      const exchange = new Exchange(source, request, requestWrites(request))
+      const small = smallRequest(request)
+      const exchange = new Exchange(source, request, small < 0 ? requestWrites(request) : undefined)
       if (closed) failLater(exchange)
       else {
         const idle = pool.take(origin.key)
         if (idle === undefined) exchange.connect()
-        else exchange.reuse(idle)
+        else exchange.reuse(idle, small)
       }
       return exchange
     },

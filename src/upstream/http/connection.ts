@@ -73,8 +73,8 @@ export class Connection {
   }
 
   /** Returns how many bytes were taken; -1 when closed. */
-  write(bytes: Uint8Array, offset: number): number {
-    return this.socket === undefined ? -1 : this.socket.write(bytes, offset, bytes.length - offset)
+  write(bytes: Uint8Array, from: number, to: number): number {
+    return this.socket === undefined ? -1 : this.socket.write(bytes, from, to - from)
   }
 
   pause(): void {

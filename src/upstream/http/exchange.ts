@@ -8,6 +8,7 @@
 import { type BodyDecoder, canDecode, createBodyDecoder } from './body-decoder.ts'
 import type { Connection, ConnectionUser } from './connection.ts'
 import { type ParserSink, ResponseParser } from './parser.ts'
+import { requestWrites, scratch } from './request-head.ts'
 import { ParseFault, type ResponseHead } from './response-head.ts'
 import type { HttpErrorKind, HttpHandler, HttpRequest, HttpRequestOptions } from './transport.ts'
 
@@ -35,26 +36,44 @@ export class Exchange implements HttpRequest, ConnectionUser, ParserSink {
   /** Next write, and how much of it is out. */
   private index = 0
   private offset = 0
+  private allSent = false
 
   constructor(
     private readonly source: ConnectionSource,
     private readonly request: HttpRequestOptions,
-    private readonly writes: readonly Uint8Array[],
+    /** Made when they are needed, for a small request. */
+    private writes: readonly Uint8Array[] | undefined,
   ) {
     this.handler = request.handler
     this.parser = new ResponseParser(this, request.method === 'HEAD', request.wants)
   }
 
-  /** Starts on an idle connection. */
-  reuse(connection: Connection): void {
+  /**
+   * Starts on an idle connection.
+   * @param small length of the request, where `smallRequest` has just made it; else -1
+   */
+  reuse(connection: Connection, small: number): void {
     this.connection = connection
     this.startedAt = performance.now()
     connection.wake(this)
-    this.flush()
+    if (small < 0) {
+      this.flush()
+      return
+    }
+    const taken = connection.write(scratch, 0, small)
+    if (taken > 0) this.sent = true
+    if (taken === small) {
+      this.allSent = true
+      return
+    }
+    // full: `drained` comes; closed: `closed` comes
+    this.writes = [Buffer.from(scratch.subarray(0, small))]
+    this.offset = Math.max(taken, 0)
   }
 
   /** Starts on a new connection. */
   connect(): void {
+    this.writes ??= requestWrites(this.request)
     this.connection = this.source.connect(this, this.request)
     if (this.paused) this.connection.pause()
   }
@@ -129,6 +148,7 @@ export class Exchange implements HttpRequest, ConnectionUser, ParserSink {
     if (connection.reused && !this.answered && performance.now() - this.startedAt < deadWithin) {
       this.index = 0
       this.offset = 0
+      this.allSent = false
       this.connect()
       return
     }
@@ -183,10 +203,10 @@ export class Exchange implements HttpRequest, ConnectionUser, ParserSink {
 
   private flush(): void {
     const { connection, writes } = this
-    if (connection === undefined || this.finished) return
+    if (connection === undefined || writes === undefined || this.finished || this.allSent) return
     while (this.index < writes.length) {
       const piece = writes[this.index] as Uint8Array
-      const taken = connection.write(piece, this.offset)
+      const taken = connection.write(piece, this.offset, piece.length)
       if (taken <= 0) return // full: `drained` comes; closed: `closed` comes
       this.sent = true
       this.offset += taken
@@ -194,6 +214,7 @@ export class Exchange implements HttpRequest, ConnectionUser, ParserSink {
       this.index += 1
       this.offset = 0
     }
+    this.allSent = true
   }
 
   /** The response is complete by its framing: gives the connection away, then tells the handler. */
@@ -204,7 +225,7 @@ export class Exchange implements HttpRequest, ConnectionUser, ParserSink {
     if (connection !== undefined) {
       if (this.paused || this.decoderFull) connection.resume()
       // An answer to a request that is not fully sent (413 …) is delivered, but the rest of the request can't be taken back.
-      if (this.index < this.writes.length) connection.abort()
+      if (!this.allSent) connection.abort()
       else if (this.parser.reusable) this.source.release(connection, this.parser.keepAliveFor)
       else connection.end()
     }

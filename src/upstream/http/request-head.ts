@@ -40,7 +40,30 @@ export function requestWrites(options: HttpRequestOptions): Uint8Array[] {
   return writes
 }
 
-/** The whole request in one buffer: the usual case of a short prompt. */
+/** Where small requests are put together: what a socket takes is copied by it, so that the same bytes serve the next request. */
+export const scratch: Buffer = Buffer.allocUnsafeSlow(joinLimit)
+
+/**
+ * Puts a small request, the usual case of a short prompt, into {@link scratch}, where it stands until the next call.
+ * @returns its length; -1 for one that is to be written in pieces
+ * @throws TypeError when method, path or a header can't be sent as given
+ */
+export function smallRequest(options: HttpRequestOptions): number {
+  const { body } = options
+  let length = 0
+  for (const segment of body) length += segment.length
+  if (length > joinLimit) return -1
+  const head = headText(options, length)
+  if (head.length + length > joinLimit) return -1
+  let at = scratch.write(head, 0, 'latin1')
+  for (const segment of body) {
+    scratch.set(segment, at)
+    at += segment.length
+  }
+  return at
+}
+
+/** The whole request in one buffer. */
 function joined(head: string, body: readonly Uint8Array[], length: number): Uint8Array {
   const whole = Buffer.allocUnsafe(head.length + length)
   let at = whole.write(head, 0, 'latin1')

@@ -40,9 +40,7 @@ export interface ResponseHead {
  */
 export function parseHead(text: string, wants?: (name: string) => boolean): ResponseHead {
   let next = text.indexOf('\r\n')
-  const first = next < 0 ? text : text.slice(0, next)
-  const status = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: [^\r\n\0]*)?$/.exec(first)
-  if (status === null) throw new ParseFault('protocol', `bad status line ${JSON.stringify(first.slice(0, 80))}`)
+  const status = statusOf(text, next < 0 ? text.length : next)
 
   const headers = new Headers()
   let length: string | undefined
@@ -102,11 +100,11 @@ export function parseHead(text: string, wants?: (name: string) => boolean): Resp
     }
   }
 
-  const http11 = status[1] === '1'
+  const http11 = text.charCodeAt(7) === 49
   const chunked = transfer !== undefined && isChunked(transfer)
   if (chunked && length !== undefined) headers.delete('content-length')
   return {
-    status: Number(status[2]),
+    status,
     headers,
     chunked,
     length: chunked || length === undefined ? undefined : Number(length),
@@ -114,6 +112,16 @@ export function parseHead(text: string, wants?: (name: string) => boolean): Resp
     keepAlive: persists(http11, connection, headers) && !(transfer !== undefined && (length !== undefined || !http11)),
     keepAliveFor,
   }
+}
+
+/** The status of a status line that ends at `end`. @throws ParseFault */
+function statusOf(text: string, end: number): number {
+  // nearly always; anything else is looked at closely
+  if (end === 15 && text.startsWith('HTTP/1.1 200 OK')) return 200
+  const line = text.slice(0, end)
+  const status = /^HTTP\/1\.[01] ([1-5]\d\d)(?: [^\r\n\0]*)?$/.exec(line)
+  if (status === null) throw new ParseFault('protocol', `bad status line ${JSON.stringify(line.slice(0, 80))}`)
+  return Number(status[1])
 }
 
 /** The line from `start` without spaces and tabs around it. */
@@ -130,6 +138,7 @@ function isBlank(code: number): boolean {
 
 /** One content-length out of all that were given; `5, 5` and repeated lines are one as long as they agree. */
 function sameLength(before: string | undefined, value: string): string {
+  if (before === undefined && /^\d{1,15}$/.test(value)) return value
   let agreed = before
   for (const item of value.split(',')) {
     const digits = item.trim()
