@@ -19,8 +19,8 @@ import { type Anonymous, anonymousCallers, anonymousSecret } from './anonymous.t
 import { config } from './config.ts'
 import { findCredential, longestKey, longestToken } from './credential.ts'
 import { endUserOf } from './end-user.ts'
-import { keyInfo } from './key-admin.ts'
 import type { TokenProblem } from './jwt.ts'
+import { keyInfo } from './key-admin.ts'
 import type { KeyEntry } from './key-index.ts'
 import { knownKeys } from './known-keys.ts'
 

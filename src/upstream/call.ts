@@ -36,6 +36,7 @@ const noHeaders = new Headers()
 type State = 'sent' | 'whole' | 'error' | 'commit' | 'live' | 'over'
 
 export class UpstreamCall implements HttpHandler, LiveStream, Watched {
+  place = -1
   deadline = Number.POSITIVE_INFINITY
   /** Resolves when the reply can be handed over; never rejects. */
   readonly reply: Promise<ReplyCore>

@@ -25,6 +25,8 @@ export function limitAt(now: number, ms: number): number {
 }
 
 export interface Watched {
+  /** Where it stands among the watched ones; -1 = it is not watched. Written here alone. */
+  place: number
   /** Milliseconds on the monotonic clock (`performance.now`); Infinity = none. */
   deadline: number
   /** Called once the deadline has passed; may move the deadline or unwatch. */
@@ -33,12 +35,17 @@ export interface Watched {
   tick(): void
 }
 
-const watched = new Set<Watched>()
+/**
+ * A list in which each knows its place, not a Set: the tables that a Set outgrows hold what was watched then and lead to the next one, so that the
+ * collector of young objects keeps nearly every finished call alive until it looks at all the memory.
+ */
+const watched: Watched[] = []
 let timer: ReturnType<typeof setInterval> | undefined
 
 /** Starts watching. Every `watch` needs its `unwatch`. */
 export function watch(call: Watched): void {
-  watched.add(call)
+  if (call.place >= 0) return
+  call.place = watched.push(call) - 1
   if (timer !== undefined) return
   coarse.now = performance.now()
   timer = setInterval(sweep, tick)
@@ -46,18 +53,27 @@ export function watch(call: Watched): void {
 
 /** Stops watching. */
 export function unwatch(call: Watched): void {
-  watched.delete(call)
+  const { place } = call
+  if (place < 0) return
+  call.place = -1
+  const last = watched.pop()!
+  if (last === call) return
+  watched[place] = last
+  last.place = place
 }
 
 function sweep(): void {
-  if (watched.size === 0) {
+  if (watched.length === 0) {
     clearInterval(timer)
     timer = undefined
     return
   }
   const now = performance.now()
   coarse.now = now
-  for (const call of watched) {
+  // backwards: who takes the place of one that leaves has been looked at
+  for (let i = watched.length - 1; i >= 0; i--) {
+    const call = watched[i]
+    if (call === undefined) continue // several left at once
     if (call.deadline <= now) call.expired(now)
     else call.tick()
   }

@@ -11,6 +11,7 @@ import { ahead, unwatch, type Watched, watch } from './deadlines.ts'
 export const heartbeat: Uint8Array = new TextEncoder().encode(': keep-alive\n\n')
 
 export class Heartbeat implements Watched {
+  place = -1
   deadline: number
 
   /**

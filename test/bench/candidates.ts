@@ -8,6 +8,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { scripts } from '../../package.json'
 import { type Started, start, stop } from './processes.ts'
 import { type Mode, modelOf, modes } from './replies.ts'
 
@@ -96,8 +97,8 @@ export function gateway(site: Site, command: string, name = 'gateway'): Candidat
   }
 }
 
-/** As `bun start` runs it: from one bundle, which `bun run build` makes. */
-export const gatewayCommand = 'bun dist/main.js serve --config {config} --listen 127.0.0.1:{port} --admin 127.0.0.1:0'
+/** As `bun start` runs it: from one bundle, which `bun run build` makes, with its settings of the allocator. */
+export const gatewayCommand = `env ${scripts.start.split(' && ').at(-1)} --config {config} --listen 127.0.0.1:{port} --admin 127.0.0.1:0`
 /** The same from its sources, for the cold start. */
 export const sourceCommand = gatewayCommand.replace('dist/main.js', 'src/main.ts')
 
