@@ -12,7 +12,7 @@ import { headLimits, ParseFault, parseHead, type ResponseHead } from './response
 export interface ParserSink {
   /** The final head. `hasBody` is false when framing already says that no byte follows. */
   head(head: ResponseHead, hasBody: boolean): void
-  /** Body bytes; a view on the buffer that was pushed. */
+  /** Body bytes; a view on the buffer that was pushed, or a copy. */
   body(chunk: Buffer): void
 }
 
@@ -22,6 +22,9 @@ const headEnd = Buffer.from('\r\n\r\n')
 const versionPrefix = Buffer.from('HTTP/1.')
 /** Chunks up to this size are moved together inside the read buffer, so that a burst of frames is one `body` call. */
 const compactLimit = 16_384
+
+/** Up to this size the engine keeps the bytes of an array beside the array. */
+const copyLimit = 1000
 
 const HEAD = 0
 const LENGTH = 1
@@ -165,7 +168,7 @@ export class ResponseParser {
         this.left -= end - at
         if (this.left === 0) this.state = DONE
         if (end < buffer.length) this.overrun = true
-        this.sink.body(at === 0 && end === buffer.length ? buffer : buffer.subarray(at, end))
+        this.sink.body(at === 0 && end === buffer.length ? buffer : piece(buffer, at, end))
         return
       }
       case UNTIL_CLOSE:
@@ -210,7 +213,7 @@ export class ResponseParser {
         at += 1
       }
     }
-    if (to > from) this.sink.body(buffer.subarray(from, to))
+    if (to > from) this.sink.body(piece(buffer, from, to))
     if (fault !== undefined) throw new ParseFault('protocol', fault)
   }
 
@@ -267,6 +270,17 @@ export class ResponseParser {
         return undefined
     }
   }
+}
+
+/**
+ * Bytes of a socket read. A copy where they are few: it lies in the collector's own memory, and costs half of a view, for which the engine has to make an
+ * object for the memory of the read first.
+ */
+function piece(buffer: Buffer, from: number, to: number): Buffer {
+  if (to - from > copyLimit) return buffer.subarray(from, to)
+  const bytes = Buffer.allocUnsafeSlow(to - from)
+  buffer.copy(bytes, 0, from, to)
+  return bytes
 }
 
 function hexValue(byte: number): number {
