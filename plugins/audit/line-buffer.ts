@@ -53,7 +53,7 @@ export function lineBuffer<T>(options: LineBufferOptions<T>): LineBuffer<T> {
   /** Bytes of the largest line so far: what those records may become. */
   let largest = 0
   /** Lines are encoded as they come: as strings they would be thousands of live objects for the collector to visit. */
-  let block = Buffer.allocUnsafeSlow(firstBlock)
+  let block = utf8Buffer(firstBlock)
   let used = 0
   let lines = 0
   /** The group being written, what is left of it. */
@@ -95,11 +95,11 @@ export function lineBuffer<T>(options: LineBufferOptions<T>): LineBuffer<T> {
   function keep(line: string): void {
     const most = line.length * 3 // UTF-8 needs at most three bytes for a UTF-16 unit
     if (used + most > block.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(block.length * 2, used + most))
+      const larger = utf8Buffer(Math.max(block.length * 2, used + most))
       block.copy(larger, 0, 0, used)
       block = larger
     }
-    const size = block.write(line, used)
+    const size = block.utf8Write(line, used)
     used += size
     if (size > largest) largest = size
     pending += size
@@ -136,7 +136,7 @@ export function lineBuffer<T>(options: LineBufferOptions<T>): LineBuffer<T> {
     keepFresh()
     if (group === undefined) {
       group = { bytes: block.subarray(0, used), size: used, lines }
-      block = Buffer.allocUnsafeSlow(Math.min(block.length, largestIdle))
+      block = utf8Buffer(Math.min(block.length, largestIdle))
       used = 0
       lines = 0
     }
@@ -187,4 +187,11 @@ export function lineBuffer<T>(options: LineBufferOptions<T>): LineBuffer<T> {
       return pending >= options.limit
     },
   }
+}
+
+/** Node's own, which its types leave out: two thirds of the price of `write`. */
+type Utf8Buffer = Buffer & { utf8Write(text: string, offset: number): number }
+
+function utf8Buffer(size: number): Utf8Buffer {
+  return Buffer.allocUnsafeSlow(size) as Utf8Buffer
 }

@@ -54,11 +54,12 @@ export function callUpstream(exchange: InferenceExchange, branch: Branch | undef
     if (earlier !== undefined) return callOrigin(exchange, earlier, branch)
   }
   const price = target.price ? priceAt(target.price, core.receivedAt) : snapshot.catalog.price(target.upstream, body.model, core.receivedAt)
+  const now = performance.now()
   const attempt: Attempt = {
     upstream: upstream.name,
     model: body.model,
     url: upstream.baseUrl + route.suffix,
-    startedAt: core.elapsed(),
+    startedAt: now - core.startedAt,
     price,
   }
   // a client that left while plugins were thinking is not worth a call
@@ -74,7 +75,7 @@ export function callUpstream(exchange: InferenceExchange, branch: Branch | undef
     return made
   }
   exchange.remember(attempt)
-  return start(exchange, upstream, attempt, call, branch)
+  return start(exchange, upstream, attempt, call, branch, now)
 }
 
 /** The call of a request that goes on from an earlier response, where that was made. */
@@ -114,6 +115,7 @@ function start(
   attempt: Attempt,
   { adapter, body, headers, path, route, sign, translation }: Sendable,
   branch: Branch | undefined,
+  now?: number,
 ): Promise<ReplyCore> {
   const { core, services } = exchange
   let transport = adapter ? adaptedTransport(services.transport, adapter) : services.transport
@@ -134,6 +136,7 @@ function start(
     stream: core.body!.stream,
     attempt,
     startedAt: core.startedAt,
+    now,
     client: core,
   })
   if (branch) follow(call, branch)

@@ -25,6 +25,8 @@ export interface CallOptions {
   readonly attempt: Attempt
   /** Start of the exchange on the monotonic clock. */
   readonly startedAt: number
+  /** The monotonic clock, where it has just been read. */
+  readonly now?: number | undefined
   /** Who waits for the answer; asked now and then whether it has gone. Its signal is made only then. */
   readonly client: { readonly signal: AbortSignal }
 }

@@ -66,7 +66,7 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
   constructor(private readonly options: CallOptions) {
     const { timeouts } = options.upstream
     this.translated = options.translation && new TranslatedEvents(options.dialect, options.translation)
-    const now = performance.now()
+    const now = options.now ?? performance.now()
     this.totalDeadline = limitAt(now, timeouts.total)
     this.firstToken = options.stream ? limitAt(now, timeouts.firstToken) : Number.POSITIVE_INFINITY
     this.deadline = Math.min(this.totalDeadline, this.firstToken, limitAt(now, timeouts.firstByte))
@@ -79,6 +79,7 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
       method: options.method,
       headers: options.headers,
       body: options.body,
+      now: options.now,
       connectTimeout: timeouts.connect,
       wants: wanted,
       handler: this,
@@ -180,11 +181,16 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
         else this.done(replyOfNoStream(this.answered(), join(this.chunks, this.size), this.elapsed()))
         return
       case 'whole':
-        this.done(replyOfWhole(this.answered(), join(this.chunks, this.size), this.elapsed()))
+        this.wholeDone()
         return
       case 'error':
         this.done(replyOfError(this.answered(), join(this.chunks, this.size)))
     }
+  }
+
+  private wholeDone(): void {
+    const now = this.elapsed()
+    this.done(replyOfWhole(this.answered(), join(this.chunks, this.size), now), now)
   }
 
   error(error: HttpError): void {
@@ -351,16 +357,16 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
   }
 
   /** The end of a call that never became live. */
-  private done(reply: ReplyCore): void {
+  private done(reply: ReplyCore, now?: number): void {
     if (this.state === 'over') return
     this.noteMeter()
-    this.close()
+    this.close(now)
     this.answer(reply)
   }
 
-  private close(): void {
+  private close(now = this.elapsed()): void {
     this.state = 'over'
-    this.options.attempt.endedAt = this.elapsed()
+    this.options.attempt.endedAt = now
     unwatch(this)
     this.onOver?.()
   }

@@ -77,7 +77,7 @@ function whole(o: DeliveryOptions, body: Uint8Array, error: boolean): Response {
       ...(reply.message !== undefined && { message: reply.message }),
     })
   }
-  core.firstContentAt = core.elapsed()
+  core.firstContentAt = core.headAt ?? core.elapsed()
   const pass = EventPass.for(core, reply.heardBelow)
   const decoded = pass && dialect.decodeWhole(body)
   if (!pass || !decoded) return send(o, body, finished)
@@ -145,7 +145,7 @@ function streamHeaders(headers: Headers): void {
 
 function live(o: DeliveryOptions, upstream: LiveStream): Response {
   streamHeaders(o.reply.headers)
-  o.core.firstContentAt = o.core.elapsed()
+  o.core.firstContentAt = o.core.headAt ?? o.core.elapsed()
   // frames are looked at one by one where an error of the upstream's may be among them that is spelled otherwise here
   const pass = EventPass.for(o.core, o.reply.heardBelow, o.resumable || (o.errors.speaks && !upstream.translated))
   const relay = relayOf(o, upstream, pass)

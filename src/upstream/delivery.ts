@@ -55,7 +55,8 @@ const patience = 20
 
 /** Asked for only when the client had time to go: its signal costs. */
 export function clientHasGone(o: DeliveryOptions): boolean {
-  return o.core.elapsed() > patience && o.core.signal.aborted
+  const { core } = o
+  return (core.headAt ?? core.elapsed()) > patience && core.signal.aborted
 }
 
 /** Whom the reply names as its maker. */

@@ -42,9 +42,10 @@ export function createHttpClient(options: HttpClientOptions = {}): Transport {
       const exchange = new Exchange(source, request, small < 0 ? requestWrites(request) : undefined)
       if (closed) failLater(exchange)
       else {
-        const idle = pool.take(origin.key)
+        const now = request.now ?? performance.now()
+        const idle = pool.take(origin.key, now)
         if (idle === undefined) exchange.connect()
-        else exchange.reuse(idle, small)
+        else exchange.reuse(idle, small, now)
       }
       return exchange
     },

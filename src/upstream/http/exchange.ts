@@ -51,10 +51,11 @@ export class Exchange implements HttpRequest, ConnectionUser, ParserSink {
   /**
    * Starts on an idle connection.
    * @param small length of the request, where `smallRequest` has just made it; else -1
+   * @param now the monotonic clock
    */
-  reuse(connection: Connection, small: number): void {
+  reuse(connection: Connection, small: number, now: number): void {
     this.connection = connection
-    this.startedAt = performance.now()
+    this.startedAt = now
     connection.wake(this)
     if (small < 0) {
       this.flush()

@@ -17,8 +17,8 @@ export interface PoolOptions {
 }
 
 export interface Pool {
-  /** A connection that may be used now, or undefined. It is no longer the pool's. */
-  take(key: string): Connection | undefined
+  /** A connection that may be used `now`, by the monotonic clock, or undefined. It is no longer the pool's. */
+  take(key: string, now: number): Connection | undefined
   /** Takes a connection back. Closes it when it can't be kept. `keepAliveFor`: what the server promised, in milliseconds. */
   put(connection: Connection, keepAliveFor: number | undefined): void
   /** Forgets a connection that has closed. */
@@ -64,12 +64,12 @@ export function createPool({ perOrigin = 256, origins = 256, idleTimeout = 55_00
   }
 
   return {
-    take(key) {
+    take(key, now) {
       for (;;) {
         const connection = byOrigin.get(key)?.pop()
         if (connection === undefined) return undefined
         size -= 1
-        if (connection.usable && connection.idleUntil > performance.now()) return connection
+        if (connection.usable && connection.idleUntil > now) return connection
         connection.end()
       }
     },

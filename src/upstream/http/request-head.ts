@@ -41,7 +41,10 @@ export function requestWrites(options: HttpRequestOptions): Uint8Array[] {
 }
 
 /** Where small requests are put together: what a socket takes is copied by it, so that the same bytes serve the next request. */
-export const scratch: Buffer = Buffer.allocUnsafeSlow(joinLimit)
+export const scratch: Latin1Buffer = Buffer.allocUnsafeSlow(joinLimit) as Latin1Buffer
+
+/** Node's own, which its types leave out: half the price of `write`. */
+type Latin1Buffer = Buffer & { latin1Write(text: string, offset: number): number }
 
 /**
  * Puts a small request, the usual case of a short prompt, into {@link scratch}, where it stands until the next call.
@@ -55,7 +58,7 @@ export function smallRequest(options: HttpRequestOptions): number {
   if (length > joinLimit) return -1
   const head = headText(options, length)
   if (head.length + length > joinLimit) return -1
-  let at = scratch.write(head, 0, 'latin1')
+  let at = scratch.latin1Write(head, 0)
   for (const segment of body) {
     scratch.set(segment, at)
     at += segment.length

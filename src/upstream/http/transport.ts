@@ -22,6 +22,8 @@ export interface HttpRequestOptions {
   readonly headers: Headers | readonly (readonly [name: string, value: string])[] | HeaderLines
   /** The body's bytes in order. Large segments are written as they are, never joined. They may not be written to until `end` or `error`. */
   readonly body: readonly Uint8Array[]
+  /** The monotonic clock, where the caller has just read it: each look costs. */
+  readonly now?: number | undefined
   /** Milliseconds for DNS, TCP and TLS together; 0 = no limit. */
   readonly connectTimeout: number
   /** Which headers of the answer are wanted, by lower-case name; all when absent. Providers send twenty, of which few go anywhere. */
