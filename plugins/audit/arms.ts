@@ -127,7 +127,7 @@ async function* byHour(sql: SqlQuery, filter: UsageFilter): AsyncGenerator<Part>
 async function* fromRows(sql: SqlQuery, filter: UsageFilter, more: readonly Condition[]): AsyncGenerator<Part> {
   const { model, ...rest } = filter
   const conditions: Condition[] = [
-    ...conditionsOf(rest),
+    ...conditionsOf(rest, more.length === 0),
     ...more,
     [[`session IS NOT NULL AND (${armIs('trimmed')} OR ${armIs('control')})`], []],
   ]

@@ -132,25 +132,31 @@ async function page(
 /** Columns that have an index of their own, those first that tell most apart. */
 const indexed = ['traceId', 'session', 'user', 'caller', 'account', 'code', 'model'] as const
 
-/** What a filter says in SQL. */
-export function conditionsOf(f: Filter): Condition[] {
+/**
+ * What a filter says in SQL.
+ * @param leads false where something else leads the way, such as a few ids: then it is said so that no index serves it, for SQLite may well choose the
+ * index of a whole month
+ */
+export function conditionsOf(f: Filter, leads = true): Condition[] {
   const list: Condition[] = []
   const best = indexed.find((name) => f[name] !== undefined)
+  const at = leads ? 'at' : 'at + 0'
   const is = (column: string, value: SqlValue | undefined) => {
-    if (value !== undefined) list.push([[`${column} = `, ''], [value]])
+    if (value === undefined) return
+    list.push([[leads || typeof value !== 'string' ? `${column} = ` : `coalesce(${column}, '') = `, ''], [value]])
   }
   /** Who compares twice leaves it to the other column's index to lead the way: SQLite does not know which one tells more apart. */
   const has = (name: (typeof indexed)[number], column: string) => {
     const value = f[name]
-    if (value === undefined || name === best) is(column, value)
+    if (value === undefined || name === best || !leads) is(column, value)
     else
       list.push([
         [`${column} >= `, ` AND ${column} <= `, ''],
         [value, value],
       ])
   }
-  if (f.from !== undefined) list.push([['at >= ', ''], [BigInt(Math.ceil(f.from))]])
-  if (f.to !== undefined) list.push([['at < ', ''], [BigInt(Math.ceil(f.to))]])
+  if (f.from !== undefined) list.push([[`${at} >= `, ''], [BigInt(Math.ceil(f.from))]])
+  if (f.to !== undefined) list.push([[`${at} < `, ''], [BigInt(Math.ceil(f.to))]])
   has('traceId', 'trace_id')
   has('session', 'session')
   has('user', 'end_user')

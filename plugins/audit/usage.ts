@@ -80,10 +80,15 @@ function merged(lines: readonly UsageLine[]): UsageLine[] {
 /** Sums of the exchanges that a filter and further conditions leave. */
 async function fromRows(sql: SqlQuery, by: readonly Grouping[], filter: UsageFilter, more: readonly Condition[]): Promise<UsageLine[]> {
   const { model, ...rest } = filter
-  const conditions = [...conditionsOf(rest), ...more]
+  // exchanges that are not in the sums yet are few, and found by their ids
+  const conditions = [...conditionsOf(rest, more.length === 0), ...more]
   // names that no upstream was asked for are not counted as models, neither here nor in the sums
   if (model === '') conditions.push([[`${keys.model} = ''`], []])
-  else if (model !== undefined) conditions.push([['model_asked = ', ` AND (attempts > 0 OR ending = 'finished')`], [model]])
+  else if (model !== undefined)
+    conditions.push([
+      [`${more.length === 0 ? 'model_asked' : "coalesce(model_asked, '')"} = `, ` AND (attempts > 0 OR ending = 'finished')`],
+      [model],
+    ])
   const dated = by.some((name) => name === 'day' || name === 'month')
   const told = keysOf(by)
   const groups = [...(dated ? ['at / 86400000'] : []), ...told.map((key) => keys[key])]
