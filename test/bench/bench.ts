@@ -13,7 +13,7 @@ import { type Mode, modelOf } from './replies.ts'
 
 export interface Lengths {
   readonly rounds: number
-  /** Milliseconds of load of each kind before anything is measured: the JIT compilers need some 20,000 requests. */
+  /** Milliseconds of load of each kind before anything is measured: the JIT compilers need some 40,000 requests. */
   readonly warm: number
   /** Milliseconds of one closed-loop round, of one paced round, of counting stream chunks, of holding slow streams. */
   readonly closed: number
@@ -25,7 +25,7 @@ export interface Lengths {
 }
 export const fullLengths: Lengths = {
   rounds: 9,
-  warm: 2500,
+  warm: 4000,
   closed: 500,
   paced: 2000,
   chunks: 2500,
