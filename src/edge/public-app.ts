@@ -61,7 +61,9 @@ export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): P
       (thinking) => server.timeout(request, thinking ? 0 : afterwards),
       outside,
     )
-    return outside?.stream && !/[?&]alt=sse(&|$)/.test(request.url) ? asJsonArray(exchange.run()) : exchange.run()
+    if (outside?.stream && !/[?&]alt=sse(&|$)/.test(request.url)) return asJsonArray(exchange.run())
+    exchange.direct = true
+    return exchange.run()
   }
 
   /** That nothing is here is an answer like any other: plugins are asked who calls and how often, and see it. */

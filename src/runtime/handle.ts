@@ -58,6 +58,7 @@ export class InferenceExchange implements DeliveryOptions {
   /** The answer on its way to the client. */
   reply!: ReplyCore
   drain = false
+  direct = false
   withholdUsage = false
   /** Told how a shadow ended. */
   told: ((outcome: Outcome) => void) | undefined = undefined

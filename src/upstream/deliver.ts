@@ -18,6 +18,7 @@ import type { Refusal, StoredReply } from '../plugin/reply.ts'
 import { clientHasGone, type DeliveryEnd, type DeliveryOptions, identityOf } from './delivery.ts'
 import { EventRelay } from './event-relay.ts'
 import { RawRelay, type Relay } from './relay.ts'
+import { socketBody } from './socket-outlet.ts'
 import { storedSource } from './stored-source.ts'
 import { TranslatingRelay } from './translating-relay.ts'
 import { withoutUsageOnly } from './usage-chunk.ts'
@@ -149,7 +150,7 @@ function live(o: DeliveryOptions, upstream: LiveStream): Response {
   // frames are looked at one by one where an error of the upstream's may be among them that is spelled otherwise here
   const pass = EventPass.for(o.core, o.reply.heardBelow, o.resumable || (o.errors.speaks && !upstream.translated))
   const relay = relayOf(o, upstream, pass)
-  const body = upstream.ready ? gathered(relay) : streamed(relay)
+  const body = upstream.ready ? gathered(relay) : o.direct ? socketBody(relay) : streamed(relay)
   if (relay.refused && pass?.stopped) {
     // stopped by what had come before the head could leave: an HTTP error says it better than a stream
     o.core.bytesOut = 0

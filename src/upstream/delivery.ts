@@ -40,6 +40,8 @@ export interface DeliveryOptions {
   readonly withholdUsage: boolean
   /** Milliseconds of silence after which a live stream gets a sign of life; 0 = never. */
   readonly heartbeat: number
+  /** The response goes to the listener's socket, and nobody in this process reads it. */
+  readonly direct: boolean
   /** The upstream goes on, unseen, when the client leaves a live stream. */
   readonly drain: boolean
   /** Somebody may go on with a stream that breaks off. */

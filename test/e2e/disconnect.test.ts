@@ -69,6 +69,52 @@ describe.each(families)('a client that leaves: %s', (family) => {
   )
 })
 
+test.each([0, 1])('a reader that stops for a while gets every byte in order; pause between chunks: %d ms', async (pause) => {
+  const frame = (n: number) => {
+    const choice = { index: 0, delta: { content: `${n} ${'x'.repeat(8000)}` }, finish_reason: null }
+    return `data: ${JSON.stringify({ id: 'chatcmpl-1', object: 'chat.completion.chunk', created: 1, model: 'x', choices: [choice] })}\n\n`
+  }
+  const last = `data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"x","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n`
+  const frames = pause === 0 ? 3000 : 300
+  const made = new Bun.CryptoHasher('sha256')
+  const upstream = Bun.serve({
+    hostname: '127.0.0.1',
+    port: 0,
+    fetch() {
+      async function* body() {
+        for (let n = 0; n <= frames; n++) {
+          const text = n < frames ? frame(n) : last
+          made.update(text)
+          if (pause > 0) await Bun.sleep(pause)
+          yield text
+        }
+      }
+      return new Response(body(), { headers: { 'content-type': 'text/event-stream' } })
+    },
+  })
+  const gateway = await startLocalGateway(gatewayConfig({ upstream: `http://127.0.0.1:${upstream.port}`, plugins }))
+  const response = await fetch(endpointOf('openai', gateway.url), {
+    method: 'POST',
+    headers: headersOf('openai'),
+    body: bodyOf('cat/x', true),
+  })
+  const reader = response.body!.getReader()
+  const seen = new Bun.CryptoHasher('sha256')
+  let size = 0
+  for (let reads = 0; ; reads++) {
+    const { done, value } = await reader.read()
+    if (done) break
+    if (reads % 50 === 0) await Bun.sleep(20)
+    seen.update(value)
+    size += value.length
+  }
+  expect(size).toBeGreaterThan(frames * 8000)
+  expect(seen.digest('hex')).toBe(made.digest('hex'))
+  expect((await onlyOutcome(gateway)).end).toBe('finished')
+  await gateway.stop()
+  await upstream.stop(true)
+})
+
 /** A gateway and an upstream of their own. */
 async function both(onDisconnect: 'cancel' | 'drain') {
   const bad = await startBadUpstream()
