@@ -60,10 +60,16 @@ export function createResponseCache(host: Host, config: ResponseConfig) {
   }
 
   const look = async (key: string): Promise<Entry | undefined> => {
+    let timer: ReturnType<typeof setTimeout> | undefined
     try {
-      return await Promise.race([host.state.get<Entry>(key), Bun.sleep(patience).then(() => undefined)])
+      const late = new Promise<undefined>((resolve) => {
+        timer = setTimeout(() => resolve(undefined), patience)
+      })
+      return await Promise.race([host.state.get<Entry>(key), late])
     } catch {
       return undefined
+    } finally {
+      clearTimeout(timer)
     }
   }
 
