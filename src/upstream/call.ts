@@ -18,11 +18,11 @@ import { type Answered, join, limits, looksLikeStream, replyOfError, replyOfNoSt
 import { Collector } from './collector.ts'
 import { ahead, limitAt, unwatch, type Watched, watch } from './deadlines.ts'
 import { DoneGuard } from './done-guard.ts'
-import { codeInReply } from './error-class.ts'
 import { callFailed, failureOf, lateness, upstreamRefused } from './failure.ts'
 import { toReplyHeaders, wanted } from './headers.ts'
 import type { HttpError, HttpHandler, HttpRequest } from './http/transport.ts'
-import { choicesAsked, Meter } from './meter.ts'
+import { Meter } from './meter.ts'
+import { endOfStream } from './stream-end.ts'
 import { TranslatedEvents } from './translated-events.ts'
 
 /** Bytes that may wait between commit and attach before the upstream is paused. */
@@ -180,17 +180,14 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
         } else if (this.meter.error) this.failedInReply()
         else this.done(replyOfNoStream(this.answered(), join(this.chunks, this.size), this.elapsed()))
         return
-      case 'whole':
-        this.wholeDone()
+      case 'whole': {
+        const now = this.elapsed()
+        this.done(replyOfWhole(this.answered(), join(this.chunks, this.size), now), now)
         return
+      }
       case 'error':
         this.done(replyOfError(this.answered(), join(this.chunks, this.size)))
     }
-  }
-
-  private wholeDone(): void {
-    const now = this.elapsed()
-    this.done(replyOfWhole(this.answered(), join(this.chunks, this.size), now), now)
   }
 
   error(error: HttpError): void {
@@ -334,16 +331,7 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
   }
 
   private endOfStream(): StreamFailure | undefined {
-    const { attempt } = this.options
-    if (this.meter.error) {
-      Object.assign(attempt, { failure: 'error_in_reply', message: this.meter.error.message })
-      return { code: codeInReply(this.meter.error), message: this.meter.error.message, told: this.meter.told }
-    }
-    // without its own end a stream is whole only when every choice that was asked for has stopped (B01, B02)
-    if (this.meter.complete && (this.meter.ended || this.meter.stops >= choicesAsked(this.options.body))) return undefined
-    const message = 'The model provider ended the stream before it was complete.'
-    Object.assign(attempt, { failure: 'truncated', message })
-    return { code: 'upstream_error', message, told: false }
+    return endOfStream(this.meter, this.options.attempt, this.options.body)
   }
 
   /** The end of a live stream. */
