@@ -16,13 +16,14 @@ export async function chunks(bench: Bench): Promise<Figure[]> {
   return withCandidates(bench, bench.candidates, {}, async (running) => {
     const cpu = series()
     const seen = series()
-    const rounds = Math.min(bench.lengths.rounds, 3)
+    const rounds = Math.min(bench.lengths.rounds, 5)
     for (let round = -1; round < rounds; round++) {
       bench.say(`chunks, round ${round + 1} of ${rounds}`)
       for (const [candidate, process] of inTurn(running, Math.max(round, 0))) {
         await bench.load<OpenResult>({ do: 'open', shot: shot(process, 'paced', '1k'), streams: fastStreams, perSecond: 2000 })
         const begin = { ...(await bench.load<CountResult>({ do: 'count' })), cpu: costOf(process.pid).cpu }
-        await Bun.sleep(round < 0 ? 500 : bench.lengths.chunks)
+        // the general warm-up has no streams that last: their way is compiled in the first round
+        await Bun.sleep(round < 0 ? bench.lengths.warm : bench.lengths.chunks)
         const end = { ...(await bench.load<CountResult>({ do: 'count' })), cpu: costOf(process.pid).cpu }
         await bench.load<CountResult>({ do: 'shut' })
         await Bun.sleep(50)
