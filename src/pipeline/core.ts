@@ -90,7 +90,7 @@ export class ExchangeCore {
   firstContentAt: number | undefined = undefined
   settled = false
   /** Runs of hooks, where a plugin wants to know. */
-  hooks: HookRun[] | undefined = undefined
+  hooks: HookRun[] | undefined
   /** Absent where no model is called. */
   means: ExchangeMeans | undefined = undefined
   /** Hooks that failed so far. */
@@ -111,6 +111,7 @@ export class ExchangeCore {
     this.query = arrival.query
     this.arrival = arrival
     this.plan = plan
+    this.hooks = plan.hookTimes ? [] : undefined
     this.holdsEnd = plan.holdsEnd || arrival.inner !== undefined
     this.receivedAt = receivedAt
     this.startedAt = performance.now()
@@ -211,9 +212,15 @@ export class ExchangeCore {
     if (mark.body !== undefined) this.body?.undo(mark.body)
   }
 
-  verdict(instance: Instance, hook: string, did: string, detail?: string): void {
+  /** The list to which verdicts are added. */
+  ownVerdicts(): Verdict[] {
     if (this.verdicts === noVerdicts) this.verdicts = []
-    if (this.verdicts.length >= 256) return // bounded: a plugin that notes every event may not eat the memory
-    this.verdicts.push(detail === undefined ? { plugin: instance.id, hook, did } : { plugin: instance.id, hook, did, detail })
+    return this.verdicts
+  }
+
+  verdict(instance: Instance, hook: string, did: string, detail?: string): void {
+    const verdicts = this.ownVerdicts()
+    if (verdicts.length >= 256) return // bounded: a plugin that notes every event may not eat the memory
+    verdicts.push(detail === undefined ? { plugin: instance.id, hook, did } : { plugin: instance.id, hook, did, detail })
   }
 }

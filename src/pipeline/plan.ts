@@ -75,6 +75,8 @@ export interface Plan {
   readonly usage: boolean
   /** True when some instance wants replies to end after settlement. */
   readonly holdsEnd: boolean
+  /** True when some instance wants to know how long hooks take. */
+  readonly hookTimes: boolean
   /** True when some instance has a condition. */
   readonly conditional: boolean
 }
@@ -87,7 +89,8 @@ export const sampled = 64
 
 /** Compiles instances, in list order, into a plan. `timed` is told how long hooks take. */
 export function compilePlan(list: readonly Instance[], timed?: HookTime): Plan {
-  const instances = list.some((i) => i.hookTimes) ? list.map(timedInstance) : list
+  const hookTimes = list.some((i) => i.hookTimes)
+  const instances = hookTimes ? list.map(timedInstance) : list
   const admit: Step[] = []
   const request: Step[] = []
   const attempt: Step[] = []
@@ -115,6 +118,7 @@ export function compilePlan(list: readonly Instance[], timed?: HookTime): Plan {
     settle,
     usage: instances.some((i) => i.usage),
     holdsEnd: instances.some((i) => i.holdsEnd),
+    hookTimes,
     conditional: instances.some((i) => i.condition),
   }
 }

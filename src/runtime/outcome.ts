@@ -16,7 +16,7 @@ export function outcomeOf(core: ExchangeCore, delivery: DeliveryEnd, reply: Repl
   return new MadeOutcome(core, delivery, reply, continued)
 }
 
-/** A class, for accessors of an object literal would be made anew for each exchange. */
+/** A class, for all of them have one shape. */
 class MadeOutcome implements Outcome {
   readonly end: Outcome['end']
   readonly status: number
@@ -37,7 +37,8 @@ class MadeOutcome implements Outcome {
   readonly timings: Outcome['timings']
   readonly dropped: readonly string[] | undefined
   readonly edits: Outcome['edits']
-  readonly #core: ExchangeCore
+  readonly verdicts: Outcome['verdicts']
+  readonly hooks: Outcome['hooks']
 
   constructor(core: ExchangeCore, delivery: DeliveryEnd, reply: ReplyCore, continued: Continued) {
     const last = continued.attempts.at(-1)
@@ -71,15 +72,9 @@ class MadeOutcome implements Outcome {
     }
     this.dropped = core.dropped
     this.edits = core.body && core.body.notes.length > 0 ? core.body.notes : undefined
-    this.#core = core
-  }
-
-  /** What settle hooks note stands in it for those above them. */
-  get verdicts(): Outcome['verdicts'] {
-    return this.#core.verdicts
-  }
-  get hooks(): Outcome['hooks'] {
-    return this.#core.hooks
+    // what settle hooks note from now on stands in it for those above them
+    this.verdicts = core.ownVerdicts()
+    this.hooks = core.hooks
   }
 }
 
