@@ -72,13 +72,23 @@ export async function lineSpool(options: LineSpoolOptions): Promise<LineSpool> {
   }
 
   const takeOver = async (): Promise<void> => {
+    let problem: unknown
     for (const { path, instance } of takeLeft(base)) {
-      const handle = await open(path, 'r+')
-      const size = await wholeLines(handle, (await stat(path)).size)
-      const file = { path, instance, handle, size, offset: 0 }
-      file.offset = await broughtIn(file, base, target)
-      files.splice(own ? files.length - 1 : files.length, 0, file)
+      let handle: FileHandle | undefined
+      try {
+        handle = await open(path, 'r+')
+        const size = await wholeLines(handle, (await stat(path)).size)
+        const file = { path, instance, handle, size, offset: 0 }
+        file.offset = await broughtIn(file, base, target)
+        files.splice(own ? files.length - 1 : files.length, 0, file)
+      } catch (error) {
+        // the next look takes it over again
+        await handle?.close()
+        letGo(instance)
+        problem = error
+      }
     }
+    if (problem !== undefined) throw problem
   }
 
   const failed = (error: unknown): void => {

@@ -81,14 +81,11 @@ function merged(lines: readonly UsageLine[]): UsageLine[] {
 async function fromRows(sql: SqlQuery, by: readonly Grouping[], filter: UsageFilter, more: readonly Condition[]): Promise<UsageLine[]> {
   const { model, ...rest } = filter
   // exchanges that are not in the sums yet are few, and found by their ids
-  const conditions = [...conditionsOf(rest, more.length === 0), ...more]
+  const leads = more.length === 0
+  const conditions = [...conditionsOf(rest, leads), ...more]
   // names that no upstream was asked for are not counted as models, neither here nor in the sums
-  if (model === '') conditions.push([[`${keys.model} = ''`], []])
-  else if (model !== undefined)
-    conditions.push([
-      [`${more.length === 0 ? 'model_asked' : "coalesce(model_asked, '')"} = `, ` AND (attempts > 0 OR ending = 'finished')`],
-      [model],
-    ])
+  if (model === '' || (model !== undefined && !leads)) conditions.push([[`${keys.model} = `, ''], [model]])
+  else if (model !== undefined) conditions.push([['model_asked = ', ` AND (attempts > 0 OR ending = 'finished')`], [model]])
   const dated = by.some((name) => name === 'day' || name === 'month')
   const told = keysOf(by)
   const groups = [...(dated ? ['at / 86400000'] : []), ...told.map((key) => keys[key])]

@@ -13,68 +13,41 @@ export interface Continued {
 }
 
 export function outcomeOf(core: ExchangeCore, delivery: DeliveryEnd, reply: ReplyCore, continued: Continued): Outcome {
-  return new MadeOutcome(core, delivery, reply, continued)
-}
-
-/** A class, for all of them have one shape. */
-class MadeOutcome implements Outcome {
-  readonly end: Outcome['end']
-  readonly status: number
-  readonly code: Outcome['code']
-  readonly by: string | undefined
-  readonly message: string | undefined
-  readonly usage: Usage
-  readonly attempts: readonly Attempt[]
-  readonly served: Attempt | undefined
-  readonly continued: readonly Attempt[] | undefined
-  readonly modelAsked: string | undefined
-  readonly modelServed: string | undefined
-  readonly upstream: string | undefined
-  readonly stream: boolean
-  readonly streamState: Outcome['streamState']
-  readonly bytesIn: number
-  readonly bytesOut: number
-  readonly timings: Outcome['timings']
-  readonly dropped: readonly string[] | undefined
-  readonly edits: Outcome['edits']
-  readonly verdicts: Outcome['verdicts']
-  readonly hooks: Outcome['hooks']
-
-  constructor(core: ExchangeCore, delivery: DeliveryEnd, reply: ReplyCore, continued: Continued) {
-    const last = continued.attempts.at(-1)
-    const attempt = last ?? reply.attempt ?? core.attempts.at(-1)
-    const used = attempt?.usage ?? unknownUsage
-    const gone = delivery.code === 'client_closed'
-    const end = gone ? 'abandoned' : delivery.end
-    const served = reply.ok ? reply.attempt : undefined
-    this.end = end
-    this.status = gone ? 499 : reply.status
-    this.code = delivery.code
-    this.by = delivery.by ?? reply.by
-    this.message = delivery.message
-    this.usage = continued.usage ? addUsage(continued.usage, used) : used
-    this.attempts = core.attempts
-    this.served = served
-    this.continued = last && continued.attempts
-    this.modelAsked = core.modelAsked
-    this.modelServed = served?.modelServed
-    this.upstream = served?.upstream
-    this.stream = core.body?.stream ?? false
-    this.streamState = streamState(end, reply, attempt)
-    this.bytesIn = core.bytesIn
-    this.bytesOut = core.bytesOut
-    this.timings = {
+  const last = continued.attempts.at(-1)
+  const attempt = last ?? reply.attempt ?? core.attempts.at(-1)
+  const used = attempt?.usage ?? unknownUsage
+  const gone = delivery.code === 'client_closed'
+  const end = gone ? 'abandoned' : delivery.end
+  const served = reply.ok ? reply.attempt : undefined
+  return {
+    end,
+    status: gone ? 499 : reply.status,
+    code: delivery.code,
+    by: delivery.by ?? reply.by,
+    message: delivery.message,
+    usage: continued.usage ? addUsage(continued.usage, used) : used,
+    attempts: core.attempts,
+    served,
+    continued: last && continued.attempts,
+    modelAsked: core.modelAsked,
+    modelServed: served?.modelServed,
+    upstream: served?.upstream,
+    stream: core.body?.stream ?? false,
+    streamState: streamState(end, reply, attempt),
+    bytesIn: core.bytesIn,
+    bytesOut: core.bytesOut,
+    timings: {
       admittedAt: core.admittedAt,
       bodyAt: core.bodyAt,
       headAt: core.headAt,
       firstContentAt: core.firstContentAt,
       endAt: core.elapsed(),
-    }
-    this.dropped = core.dropped
-    this.edits = core.body && core.body.notes.length > 0 ? core.body.notes : undefined
-    // what settle hooks note from now on stands in it for those above them
-    this.verdicts = core.ownVerdicts()
-    this.hooks = core.hooks
+    },
+    // both lists are those of the exchange: what settle hooks note from now on stands in them for the hooks above
+    verdicts: core.ownVerdicts(),
+    hooks: core.hooks,
+    dropped: core.dropped,
+    edits: core.body && core.body.notes.length > 0 ? core.body.notes : undefined,
   }
 }
 

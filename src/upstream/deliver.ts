@@ -150,7 +150,7 @@ function live(o: DeliveryOptions, upstream: LiveStream): Response {
   // frames are looked at one by one where an error of the upstream's may be among them that is spelled otherwise here
   const pass = EventPass.for(o.core, o.reply.heardBelow, o.resumable || (o.errors.speaks && !upstream.translated))
   const relay = relayOf(o, upstream, pass)
-  const body = upstream.ready ? gathered(relay) : o.direct ? socketBody(relay) : streamed(relay)
+  const body = upstream.ready && !o.resumable ? gathered(relay) : o.direct ? socketBody(relay) : streamed(relay)
   if (relay.refused && pass?.stopped) {
     // stopped by what had come before the head could leave: an HTTP error says it better than a stream
     o.core.bytesOut = 0
@@ -161,15 +161,10 @@ function live(o: DeliveryOptions, upstream: LiveStream): Response {
   return new Response(body, { status: o.reply.status, headers: o.reply.headers })
 }
 
-/** @param before what has left the relay already */
-function streamed(relay: Relay, before?: readonly Uint8Array[]): ReadableStream<Uint8Array> {
+function streamed(relay: Relay): ReadableStream<Uint8Array> {
   return new ReadableStream<Uint8Array>(
     {
-      start(controller) {
-        if (!before) return relay.start(controller)
-        for (const bytes of before) controller.enqueue(bytes)
-        relay.goOn(controller)
-      },
+      start: (controller) => relay.start(controller),
       pull: () => relay.pull(),
       cancel: () => relay.cancel(),
     },
@@ -177,12 +172,13 @@ function streamed(relay: Relay, before?: readonly Uint8Array[]): ReadableStream<
   )
 }
 
-/** A stream that is complete before anything of it has left: its bytes, for a stream object costs as much as all the rest of a short reply. */
-function gathered(relay: Relay): Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> {
+/**
+ * A stream that is complete before anything of it has left, and that nobody will go on with: its bytes, for a stream object costs as much as all the rest of a
+ * short reply.
+ */
+function gathered(relay: Relay): Uint8Array<ArrayBuffer> {
   const chunks: Uint8Array[] = []
   relay.start({ desiredSize: 1, enqueue: (bytes) => void chunks.push(bytes), close() {} })
-  // else somebody makes more of it
-  if (!relay.over) return streamed(relay, chunks)
   return (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)) as Uint8Array<ArrayBuffer>
 }
 

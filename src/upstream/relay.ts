@@ -63,16 +63,6 @@ export abstract class Relay implements StreamSink {
   /** Bytes that end the stream as the dialect says, after the upstream's last byte. */
   protected abstract ending(failure: StreamFailure | undefined): string
 
-  /** All of it is handed over, or nobody wants it. */
-  get over(): boolean {
-    return this.state === 'closed'
-  }
-
-  /** What leaves from now on goes elsewhere. */
-  goOn(controller: Outlet): void {
-    this.controller = controller
-  }
-
   start(controller: Outlet): void {
     this.controller = controller
     if (clientHasGone(this.o)) this.clientGone()

@@ -17,12 +17,10 @@ const badPath = /[^\x21-\x7e]/
  * @throws TypeError when method, path or a header can't be sent as given
  */
 export function requestWrites(options: HttpRequestOptions): Uint8Array[] {
+  const small = smallRequest(options)
+  if (small >= 0) return [Buffer.from(scratch.subarray(0, small))]
   const { body } = options
-  let length = 0
-  for (const segment of body) length += segment.length
-  const head = headText(options, length)
-  if (head.length + length <= joinLimit) return [joined(head, body, length)]
-
+  const head = headText(options, lengthOf(body))
   const writes: Uint8Array[] = []
   let group: Uint8Array[] = [Buffer.from(head, 'latin1')]
   let grouped = head.length
@@ -53,8 +51,7 @@ type Latin1Buffer = Buffer & { latin1Write(text: string, offset: number): number
  */
 export function smallRequest(options: HttpRequestOptions): number {
   const { body } = options
-  let length = 0
-  for (const segment of body) length += segment.length
+  const length = lengthOf(body)
   if (length > joinLimit) return -1
   const head = headText(options, length)
   if (head.length + length > joinLimit) return -1
@@ -66,15 +63,10 @@ export function smallRequest(options: HttpRequestOptions): number {
   return at
 }
 
-/** The whole request in one buffer. */
-function joined(head: string, body: readonly Uint8Array[], length: number): Uint8Array {
-  const whole = Buffer.allocUnsafe(head.length + length)
-  let at = whole.write(head, 0, 'latin1')
-  for (const segment of body) {
-    whole.set(segment, at)
-    at += segment.length
-  }
-  return whole
+function lengthOf(body: readonly Uint8Array[]): number {
+  let length = 0
+  for (const segment of body) length += segment.length
+  return length
 }
 
 function flush(writes: Uint8Array[], group: Uint8Array[]): void {
