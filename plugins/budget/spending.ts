@@ -80,7 +80,7 @@ export function boundOf(
   const models = model || x.target ? [model] : catalog.list()
   const prices = models.flatMap((one) => pricesFor(one, x.target, x.receivedAt))
   const context = model?.context ?? config.context
-  const inputTokens = worstInput(request.bytes, () => request.json, request.model, context)
+  const inputTokens = worstInput(request.borrowed, () => request.json, request.model, context)
   const asked = askedOutput(operation, request)
   const writes = asked.pointers.length > 0
   const rates = dearest(prices, inputTokens, unknown, writes)
@@ -100,7 +100,7 @@ export function boundOfCall(
   unknown: Rates | undefined,
 ): Bound | undefined {
   const model = catalog.list().find((one) => one.targets.some((target) => target.upstream === upstream && target.model === name))
-  const inputTokens = worstInput(request.bytes, () => request.json, name, model?.context ?? config.context)
+  const inputTokens = worstInput(request.borrowed, () => request.json, name, model?.context ?? config.context)
   const asked = askedOutput(operation, request)
   const writes = asked.pointers.length > 0
   const rates = dearest([catalog.price(upstream, name, receivedAt)], inputTokens, unknown, writes)

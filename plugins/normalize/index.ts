@@ -29,7 +29,8 @@ export default definePlugin({
           const { request } = x
           x.state.asked = request.model
           if (dropped.length === 0) return undefined
-          const body = Buffer.from(request.bytes.buffer, request.bytes.byteOffset, request.bytes.length)
+          const { buffer, byteOffset, length } = request.borrowed
+          const body = Buffer.from(buffer, byteOffset, length)
           for (const { pointer, bytes } of dropped) if (body.includes(bytes)) request.remove(pointer)
           return undefined
         },

@@ -254,7 +254,7 @@ describe('tokens', () => {
       header_names: {},
       body: {},
     })
-    const request = { bytes: Buffer.from('{"max_tokens":100}'), json: { max_tokens: 100 }, model: 'm', firstEdit: -1 }
+    const request = { borrowed: Buffer.from('{"max_tokens":100}'), json: { max_tokens: 100 }, model: 'm', firstEdit: -1 }
     const x = { operation: 'chat', ip: '192.0.2.1', request, state: rateLimit.state!(), peek: () => undefined } as unknown as Exchange
     hooks.admit!(x)
     const late = hooks.request!(x)

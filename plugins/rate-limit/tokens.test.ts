@@ -13,7 +13,7 @@ function reserve(
   const bytes = new Uint8Array(Buffer.from(JSON.stringify(body)))
   let parsed = false
   const request = {
-    bytes,
+    borrowed: bytes,
     model: more.model ?? 'other',
     firstEdit: more.edited ? 1 : -1,
     get json() {
@@ -76,7 +76,7 @@ describe('the reserve', () => {
   test('an escape in a name hides nothing', () => {
     const text = '{"max\\u005ftokens":50000}'
     const bytes = new Uint8Array(Buffer.from(text))
-    const x = { operation: 'chat', request: { bytes, model: 'other', firstEdit: -1, json: JSON.parse(text) } }
+    const x = { operation: 'chat', request: { borrowed: bytes, model: 'other', firstEdit: -1, json: JSON.parse(text) } }
     expect(reserveOf(x as unknown as Parameters<typeof reserveOf>[0], catalog, undefined)?.output).toBe(50_000)
     expect(reserve('chat', { messages: [{ content: '\u001b[0m' }] }).parsed).toBe(false)
   })

@@ -63,7 +63,7 @@ export function reserveOf(x: Pick<Exchange, 'operation' | 'request'>, catalog: C
   const known = spellings[operation]
   if (known === undefined) return undefined
   const most = catalog.find(request.model)?.maxOutput
-  const said = request.firstEdit >= 0 || mayHold(asBuffer(request.bytes), known.words) ? known.read(request.json) : undefined
+  const said = request.firstEdit >= 0 || mayHold(asBuffer(request.borrowed), known.words) ? known.read(request.json) : undefined
   const each = Math.min(largest(said?.output) ?? unsaid ?? most ?? usualOutput, most ?? Number.POSITIVE_INFINITY)
   return { input: inputOf(request), output: Math.min(each * Math.max(1, largest(said?.choices) ?? 1), tooMany) }
 }
@@ -91,7 +91,7 @@ const nothing: readonly Said[] = []
 
 /** What the input may be: its bytes by four; of a body with pictures the texts by four, and the rest as pictures. */
 function inputOf(request: Exchange['request']): number {
-  const { bytes } = request
+  const { borrowed: bytes } = request
   const all = asBuffer(bytes)
   if (bytes.length < smallBody || !mediaWords.some((word) => all.includes(word))) return Math.ceil(bytes.length / bytesPerToken)
   let text = 0

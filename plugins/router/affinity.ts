@@ -34,7 +34,7 @@ function headerOf(given: Headers): string | undefined {
 }
 
 function bodyOf<S>({ request }: RouterExchange<S>): string | undefined {
-  const bytes = asBuffer(request.bytes)
+  const bytes = asBuffer(request.borrowed)
   if (bytes.includes(cacheKey)) {
     const key = request.at('/prompt_cache_key')
     if (typeof key === 'string') return key

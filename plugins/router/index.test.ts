@@ -75,7 +75,7 @@ async function route(model: string, operation: Operation, options: { default_mod
     state: {},
     headers: new Headers(),
     peek: () => undefined,
-    request: { model, bytes: new Uint8Array(), setModel: (id: string) => routed.written.push(id) },
+    request: { model, borrowed: new Uint8Array(), setModel: (id: string) => routed.written.push(id) },
     setTarget: (target: Target) => {
       routed.target = target
     },

@@ -235,7 +235,7 @@ export function createPlanner(options: PlannerOptions): (x: X, family: Family) =
 
   /** Who made the proofs in a conversation first. */
   function atMaker(x: X, candidates: readonly Candidate[]): readonly Candidate[] {
-    const maker = config.affinity.enabled ? makerOf(x.request.bytes, upstreams()) : undefined
+    const maker = config.affinity.enabled ? makerOf(x.request.borrowed, upstreams()) : undefined
     return maker === undefined ? candidates : first(candidates, (candidate) => candidate.target.upstream === maker)
   }
 
@@ -255,7 +255,9 @@ export function createPlanner(options: PlannerOptions): (x: X, family: Family) =
 
 /** It goes on from an earlier response. Clients also send the member with null in it. */
 function isPinned({ operation, request }: X): boolean {
-  return operation === 'responses' && asBuffer(request.bytes).includes(earlier) && typeof request.at('/previous_response_id') === 'string'
+  return (
+    operation === 'responses' && asBuffer(request.borrowed).includes(earlier) && typeof request.at('/previous_response_id') === 'string'
+  )
 }
 
 /** Two keys of one upstream. */

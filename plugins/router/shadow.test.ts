@@ -96,7 +96,7 @@ describe('a copy', () => {
     const { shadows } = standOf()
     const candidates = [{ model: 'm', target: { upstream: 'main', model: 'm' } }]
     const of = (plan: object = {}, operation = 'responses', body: Record<string, unknown> = {}) => {
-      const request = { bytes: Buffer.from(JSON.stringify(body)), at: (pointer: string) => body[pointer.slice(1)] }
+      const request = { borrowed: Buffer.from(JSON.stringify(body)), at: (pointer: string) => body[pointer.slice(1)] }
       return shadows.of({ operation, request } as never, { candidates, pinned: false, ...plan } as never)
     }
     expect(of()).toEqual({ target, model: 'candidate' })

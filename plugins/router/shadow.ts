@@ -75,7 +75,7 @@ export function createShadows(
       if (pinned || !mirrored.has(x.operation) || ending.signal.aborted || !(random() < share)) return undefined
       const first = candidates[0]!
       if (!wanted(first.model)) return undefined
-      const body = asBuffer(x.request.bytes)
+      const body = asBuffer(x.request.borrowed)
       if (stateful.some((name) => body.includes(`"${name}"`) && x.request.at(`/${name}`))) return undefined
       const model = modelOf(to)
       const target = model?.targets.find(

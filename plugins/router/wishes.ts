@@ -36,7 +36,7 @@ const providerName = Buffer.from('"provider"')
 
 /** Reads the wishes of a request; a mistake when they are not usable. */
 export function readWishes(request: RequestView, may: { readonly models: boolean; readonly provider: boolean }): Wishes | Mistake {
-  const bytes = asBuffer(request.bytes)
+  const bytes = asBuffer(request.borrowed)
   const listed = may.models && bytes.includes(modelsName)
   const routed = may.models && bytes.includes(routeName)
   const provided = may.provider && bytes.includes(providerName)

@@ -83,7 +83,7 @@ export async function readUnits(request: RequestView, dialect: string, chain: Ch
       work = 0
     }
     work += size
-    const pieces = size > largestUnit ? [] : readUnit(dialect, request.bytes.subarray(unit.start, unit.end))
+    const pieces = size > largestUnit ? [] : readUnit(dialect, request.borrowed.subarray(unit.start, unit.end))
     read.push({ pieces, ids: idsOf(pieces, chain, i) })
   }
   return read
@@ -141,10 +141,11 @@ export async function decide(
     const record = texts.length === 0 ? emptyUnit() : { texts, plain: true, hash: 0n, keptAt: o.now, size: sizeOfTexts(texts) }
     if (texts.length > 0 && !chain.plain[index]) {
       record.plain = false
-      record.hash = Bun.hash.wyhash(o.request.bytes.subarray(unit.start, unit.end)) as bigint
+      record.hash = Bun.hash.wyhash(o.request.borrowed.subarray(unit.start, unit.end)) as bigint
     }
     records.push(record)
-    if (reader.before < o.minPrompt) reader.before += estimateBytes(o.request.bytes, unit.start, Math.min(unit.end, unit.start + enough(o)))
+    if (reader.before < o.minPrompt)
+      reader.before += estimateBytes(o.request.borrowed, unit.start, Math.min(unit.end, unit.start + enough(o)))
     if (index === root) atRoot = reader.snapshot()
   }
   return atRoot
@@ -158,7 +159,7 @@ export function tokensOfLead(request: RequestView, minPrompt: number): number {
   let tokens = 0
   for (const { kind, start, end } of request.units) {
     if (kind === 'message' || tokens >= minPrompt) break
-    tokens += estimateBytes(request.bytes, start, Math.min(end, start + enough({ minPrompt })))
+    tokens += estimateBytes(request.borrowed, start, Math.min(end, start + enough({ minPrompt })))
   }
   return tokens
 }

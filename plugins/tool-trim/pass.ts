@@ -81,10 +81,10 @@ export function passing(deps: PassDeps): (input: PassInput) => Promise<Passed | 
 
   return async (input) => {
     const { request, dialect, session, now } = input
-    const chain = promptChain(request.bytes, request.units, dialect, rootKey(input.scope))
+    const chain = promptChain(request.borrowed, request.units, dialect, rootKey(input.scope))
     if (chain.units.length === 0) return undefined
     // finding and hashing messages goes by the megabyte
-    if (request.bytes.length > largeBody) await yielding()
+    if (request.borrowed.length > largeBody) await yielding()
     const answers = lastOfAnswers(chain.units)
     const root = answers[0] ?? -1
     const branch = takeBranch(branches, session, chain, answers)
@@ -118,7 +118,7 @@ export function passing(deps: PassDeps): (input: PassInput) => Promise<Passed | 
     if (newLane) state.lanes.add(session.lane)
     const gone = session.last?.warmUntil !== undefined && now > session.last.warmUntil + deps.margin
     const lost = gone || (!ancestor && seen && root >= 0)
-    const outside = outsideOf(request.bytes, request.units)
+    const outside = outsideOf(request.borrowed, request.units)
     const standing: Standing = own ?? {
       floor: ancestor?.floor ?? (seen || lost ? 0 : root + 1),
       control: ancestor?.control ?? state.control,

@@ -61,7 +61,7 @@ export function savedOf(text: TextRecord): Saved {
 /** Where the texts of a message lie in the bytes of this request. Looks only when that is not known: a cache mark that has moved moves them, too. */
 export function locate(request: RequestView, unit: PromptUnit, record: UnitRecord, isPlain: boolean): void {
   if (record.plain && isPlain) return
-  const hash = isPlain ? 0n : (Bun.hash.wyhash(request.bytes.subarray(unit.start, unit.end)) as bigint)
+  const hash = isPlain ? 0n : (Bun.hash.wyhash(request.borrowed.subarray(unit.start, unit.end)) as bigint)
   if (record.plain === isPlain && record.hash === hash) return
   for (const text of record.texts) if (text.json !== undefined) text.at = placeOf(request, unit, text.pointer)
   record.plain = isPlain
@@ -71,6 +71,6 @@ export function locate(request: RequestView, unit: PromptUnit, record: UnitRecor
 /** @returns undefined when no string lies there */
 export function placeOf(request: RequestView, unit: PromptUnit, pointer: string): TextRecord['at'] {
   const span = request.spanAt(unit.start, pointer)
-  if (!span || request.bytes[span.start] !== 0x22 || request.bytes[span.end - 1] !== 0x22) return undefined
+  if (!span || request.borrowed[span.start] !== 0x22 || request.borrowed[span.end - 1] !== 0x22) return undefined
   return { start: span.start - unit.start, end: span.end - unit.start }
 }

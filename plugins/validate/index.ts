@@ -39,7 +39,7 @@ export default definePlugin({
       const { request } = x
       const limit = largestContext(request.model, request.at('/models'))
       // a word and the space behind it are two bytes
-      if (limit === undefined || request.bytes.length < limit * 2) return undefined
+      if (limit === undefined || request.borrowed.length < limit * 2) return undefined
       const least = fewestTokens(request.parts())
       if (least <= limit) return undefined
       return x.refuse('context_length_exceeded', {

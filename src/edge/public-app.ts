@@ -26,6 +26,9 @@ import { asJsonArray } from './json-array.ts'
 import { modelDetail, modelList } from './models.ts'
 import { type FoundRoute, type RouteTable, routeTable } from './route-table.ts'
 
+/** Bytes of a body from which on it costs less to give it back than to leave it to the collector. */
+const worthGivingBack = 16_384
+
 export type BunServer = Bun.Server<undefined>
 
 export interface PublicApp {
@@ -63,6 +66,7 @@ export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): P
     )
     if (outside?.stream && !/[?&]alt=sse(&|$)/.test(request.url)) return asJsonArray(exchange.run())
     exchange.direct = true
+    exchange.givesBackFrom = worthGivingBack
     return exchange.run()
   }
 

@@ -163,6 +163,7 @@ export class ExchangeCore {
   revoke(instance: Instance): void {
     const old = this.views[instance.index]
     if (!old) return
+    this.body?.lend() // the hook goes on, though nobody waits for it
     old.revoked = true
     this.views[instance.index] = new PluginView(this, instance, old.state)
   }

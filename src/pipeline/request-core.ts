@@ -58,6 +58,9 @@ export class RequestCore {
   /** Edits made, and how many of them were of the model's span. */
   private edits = 0
   private modelEdits = 0
+  /** Somebody may look at the bytes after the exchange: they are his. */
+  private lent = false
+  private givenBack = false
 
   constructor(
     readonly bytes: Uint8Array,
@@ -75,12 +78,35 @@ export class RequestCore {
 
   /** The body with all edits so far. Made when first asked for: most requests are routed without it. */
   get document(): JsonDocument {
-    this.known ??= new JsonDocument(this.bytes, this.top.checked)
+    this.known ??= new JsonDocument(this.borrow(), this.top.checked)
     if (this.written !== this.currentModel && !this.inPath) {
       this.written = this.currentModel
       this.known.setSpan(this.top.modelStart, this.top.modelEnd, JSON.stringify(this.currentModel))
     }
     return this.known
+  }
+
+  /** The bytes, for as long as the exchange lasts. @throws Error afterwards, if they were given back */
+  borrow(): Uint8Array {
+    if (this.givenBack) throw new Error('the exchange is settled, and its body was given back')
+    return this.bytes
+  }
+
+  /** The bytes, for good. */
+  lend(): Uint8Array {
+    this.lent = true
+    return this.borrow()
+  }
+
+  /**
+   * Gives the memory of the bytes back now, and does not wait for the collector, unless somebody has them for good. Whoever only borrowed them has an
+   * empty array from now on. For bytes that nobody else has, when no call sends them any more; those that fill no buffer of their own stay.
+   */
+  giveBack(): void {
+    const { buffer, length } = this.bytes
+    if (this.lent || this.givenBack || length !== buffer.byteLength) return
+    this.givenBack = true
+    ;(buffer as ArrayBuffer).transfer(0)
   }
 
   get model(): string {
@@ -107,13 +133,13 @@ export class RequestCore {
 
   /** Of the bytes as received: they never change, nor does this. */
   get units(): readonly PromptUnit[] {
-    this.knownUnits ??= this.layout ? promptUnits(this.bytes, this.layout) : []
+    this.knownUnits ??= this.layout ? promptUnits(this.borrow(), this.layout) : []
     return this.knownUnits
   }
 
   spanAt(start: number, pointer: string): ByteSpan | undefined {
     const tokens = parsePointer(pointer)
-    const { bytes } = this
+    const bytes = this.borrow()
     const at = start === 0 ? rootSpan(bytes, bodyStart(bytes)).start : start
     return spanAt(bytes, at, tokens)
   }
@@ -137,7 +163,7 @@ export class RequestCore {
 
   /** A body of its own on the same bytes; undefined where more than the model was edited: then they are not what is sent. */
   twin(): RequestCore | undefined {
-    return this.edits === this.modelEdits ? new RequestCore(this.bytes, this.top, this.lens, this.inPath) : undefined
+    return this.edits === this.modelEdits ? new RequestCore(this.lend(), this.top, this.lens, this.inPath) : undefined
   }
 
   /** The body's pieces when the model is all that was changed, which is nearly always: found without a document. */
@@ -241,7 +267,10 @@ export class RequestFacade implements RequestView {
     private readonly view: PluginView,
   ) {}
   get bytes(): Uint8Array {
-    return this.core.bytes
+    return this.core.lend()
+  }
+  get borrowed(): Uint8Array {
+    return this.core.borrow()
   }
   get json(): { readonly [key: string]: Json } {
     return this.core.json

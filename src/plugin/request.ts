@@ -43,8 +43,13 @@ export interface ByteSpan {
 }
 
 export interface RequestView {
-  /** The body as received. Never changes; may not be written to. */
+  /** The body as received. Never changes; may not be written to. Whoever has asked for it may keep it. */
   readonly bytes: Uint8Array
+  /**
+   * The same bytes for whoever looks at them before the exchange is settled and keeps none, nor a `subarray`: then the memory of a large body is given back at
+   * settlement, instead of whenever the garbage collector comes by, and this array has the length 0. @throws Error after that
+   */
+  readonly borrowed: Uint8Array
   /** The body's value with all edits so far. Parsed on first use; the caller may not write to it. */
   readonly json: { readonly [key: string]: Json }
   /** Model id as the request stands now; empty when the body names none. */

@@ -80,6 +80,7 @@ export function callUpstream(exchange: InferenceExchange, branch: Branch | undef
 
 /** The call of a request that goes on from an earlier response, where that was made. */
 async function callOrigin(exchange: InferenceExchange, earlier: string, branch: Branch | undefined): Promise<ReplyCore> {
+  exchange.core.body!.lend() // the call is not counted before its place is known
   return (await goToOrigin(exchange, earlier)) ?? callUpstream(exchange, branch, true)
 }
 
@@ -177,6 +178,7 @@ async function assembled(
 ): Promise<ReplyCore> {
   const { core } = exchange
   const { host } = upstream
+  if (call.body.length === 1) core.body!.lend() // else what hooks see, and may keep, is a copy
   let headers = new Headers([...headerPairs(call.headers)] as [string, string][])
   let { path } = call
   let body = call.body

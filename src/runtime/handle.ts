@@ -59,6 +59,8 @@ export class InferenceExchange implements DeliveryOptions {
   reply!: ReplyCore
   drain = false
   direct = false
+  /** Bodies of so many bytes and more are given back at settlement. For requests whose body nobody else has. */
+  givesBackFrom = Number.POSITIVE_INFINITY
   withholdUsage = false
   /** Told how a shadow ended. */
   told: ((outcome: Outcome) => void) | undefined = undefined
@@ -326,17 +328,26 @@ export class InferenceExchange implements DeliveryOptions {
     return typeof options === 'object' && options !== null && (options as { include_usage?: unknown }).include_usage === true
   }
 
+  /** All is settled. */
+  private leave(): void {
+    this.snapshot.leave()
+    const { body, attempts } = this.core
+    if (body === undefined || body.bytes.length < this.givesBackFrom) return
+    // one of several calls may have been begun at the side, and be about to send
+    if (attempts.length === 0 || (attempts.length === 1 && attempts[0]!.endedAt !== undefined)) body.giveBack()
+  }
+
   /** The delivery is over: settles, once. */
   onEnd(end: DeliveryEnd): Promise<unknown> | undefined {
-    const { core, reply, snapshot } = this
+    const { core, reply } = this
     if (!core.settled) {
       core.settled = true
       if (this.bodyRead) this.thinking(false)
       const outcome = outcomeOf(core, end, reply, { attempts: this.continued, usage: this.usedBefore })
       const done = runSettle(core, outcome, reply.origin)
       this.told?.(outcome)
-      if (done instanceof Promise) this.held = done.then(snapshot.leave)
-      else snapshot.leave()
+      if (done instanceof Promise) this.held = done.then(() => this.leave())
+      else this.leave()
     }
     return core.holdsEnd ? (this.held ?? Promise.resolve()) : undefined
   }

@@ -103,7 +103,7 @@ export function createPromptPart(host: Host, config: PromptConfig, memory: numbe
     const looked = !call.translated && lane && !lane.marked ? same : 0
     const marking = lane?.marked === true
     const byClient = call.translated
-      ? hasMarks(x.request.bytes, x.request.units, x.dialect, 0, marking)
+      ? hasMarks(x.request.borrowed, x.request.units, x.dialect, 0, marking)
       : hasMarks(body, units, call.dialect, looked, marking)
     const byOption = call.translated && !byClient && hasMarks(body, units, call.dialect)
     const session = x.peek(Session)

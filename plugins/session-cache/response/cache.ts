@@ -98,7 +98,7 @@ export function createResponseCache(host: Host, config: ResponseConfig) {
       const { json: body } = x.request
       const why =
         unfit(x.operation, body, config.any_temperature || asked.byClient) ??
-        (repeatsMember(x.request.bytes) ? 'a member that stands twice' : undefined)
+        (repeatsMember(x.request.borrowed) ? 'a member that stands twice' : undefined)
       if (why !== undefined) {
         response.told = 'bypass'
         counted.add(1, { result: 'bypass' })
