@@ -128,6 +128,9 @@ function gaugeLines(name: string, readers: ReadonlySet<Read>): string[] {
   return [...values].map(([labels, value]) => `${name}${labels && `{${labels}}`} ${value}`)
 }
 
+const special = /[\\"\n]/
+
 function escapeLabel(value: string): string {
+  if (!special.test(value)) return value
   return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
 }
