@@ -7,7 +7,7 @@
 import type { HttpRequestOptions } from './transport.ts'
 
 /** Up to this size, neighbouring segments are copied together into one write; larger ones are written as they are. */
-const joinLimit = 16_384
+const joinLimit = 65_536
 const token = /^[\w!#$%&'*+.^`|~-]+$/
 const badValue = /[^\t\x20-\x7e\x80-\xff]/
 const badPath = /[^\x21-\x7e]/
