@@ -69,3 +69,22 @@ test('any edits, marks and undos: model and bytes are what was asked for', () =>
     expect({ done, sent: sent(), model: made.model }).toEqual({ done, sent: wanted, model: (wanted.model as string) ?? '' })
   }
 })
+
+test('bytes are given back once nobody has them for good, and only if they fill a buffer of their own', () => {
+  const text = '{"model":"a","x":1}'
+  const { made } = core(text)
+  const borrowed = made.borrow()
+  made.giveBack()
+  expect(borrowed.length).toBe(0)
+  expect(() => made.borrow()).toThrow('given back')
+  expect(() => made.document).toThrow('given back')
+
+  const { made: kept } = core(text)
+  const lent = kept.lend()
+  kept.giveBack()
+  expect([lent.length, kept.borrow() === lent, kept.document.at('/x')]).toEqual([text.length, true, 1])
+
+  const shared = Buffer.from(`${text}${text}`).subarray(0, text.length)
+  new RequestCore(shared, scanTopLevel(shared) as TopLevel, () => []).giveBack()
+  expect(shared.toString()).toBe(text)
+})
