@@ -76,7 +76,7 @@ describe('the worst output', () => {
         .split('/')
         .slice(1)
         .reduce<Json | undefined>((v, key) => (v as Record<string, Json> | undefined)?.[key], body)
-    return askedOutput(operation, { bytes: bytesOf(body), firstEdit: -1, at })
+    return askedOutput(operation, { borrowed: bytesOf(body), firstEdit: -1, at })
   }
   test.each([
     ['chat', { max_tokens: 5 }, 5, 1],
@@ -105,7 +105,10 @@ test('words whose letters are written as escapes count as if they were not', () 
   const text = '{"\\u006e":9,"m\\u0061x_tokens":7,"messages":[{"content":[{"type":"fil\\u0065","fil\\u0065":{}}]}]}'
   const bytes = Buffer.from(text)
   const json = JSON.parse(text) as Record<string, Json>
-  expect(askedOutput('chat', { bytes, firstEdit: -1, at: (pointer) => json[pointer.slice(1)] })).toMatchObject({ output: 7, choices: 9 })
+  expect(askedOutput('chat', { borrowed: bytes, firstEdit: -1, at: (pointer) => json[pointer.slice(1)] })).toMatchObject({
+    output: 7,
+    choices: 9,
+  })
   expect(worstInput(bytes, () => json, 'm', 100_000)).toBe(100_000)
 })
 

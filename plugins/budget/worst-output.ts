@@ -45,7 +45,7 @@ export interface Asked {
 }
 
 interface Readable {
-  readonly bytes: Uint8Array
+  readonly borrowed: Uint8Array
   readonly firstEdit: number
   at(pointer: string): Json | undefined
 }
@@ -54,7 +54,7 @@ interface Readable {
 export function askedOutput(operation: Operation, request: Readable): Asked {
   const known = spellings[operation]
   if (!known) return { output: undefined, choices: 1, pointers: [] }
-  const { bytes } = request
+  const { borrowed: bytes } = request
   const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   if (request.firstEdit < 0 && !known.words.some((word) => body.includes(word)))
     return { output: undefined, choices: 1, pointers: [known.limits[0]!] }
@@ -75,7 +75,7 @@ export function askedOutput(operation: Operation, request: Readable): Asked {
 /** Whether a response is to be made after its reply has ended: what it used is said to nobody who pays, and it may be read for nothing. */
 export function inBackground(operation: Operation, request: Readable): boolean {
   if (operation !== 'responses') return false
-  const { bytes } = request
+  const { borrowed: bytes } = request
   const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   if (request.firstEdit < 0 && !body.includes('"background"') && !body.includes(escaped)) return false
   return ![undefined, null, false].includes(request.at('/background') as null)

@@ -139,7 +139,7 @@ export default definePlugin({
         const alone = (client?: string) => {
           if (header !== undefined) x.state.alone = caller.id(client === undefined ? `request ${x.id}` : `client ${client}`)
         }
-        const { bytes, model } = x.request
+        const { borrowed: bytes, model } = x.request
         if (!conversations.has(x.operation)) return alone(clientIdOf(x.headers, () => envelopeOf(bytes, x.request.units))?.id)
         const units = x.request.units.length > mostUnits ? [] : x.request.units
         let read: Envelope | undefined
@@ -186,6 +186,7 @@ export default definePlugin({
       async settle(x, outcome) {
         const { found, chain, caller, tokens, warmInput } = x.state
         if (!found || !chain || !caller || !tokens) return
+        tokens.estimate() // whoever asks for it later has it: the body will be gone
         const { session, lane } = found
         const { served } = outcome
         const usage = served?.usage ?? (served ? outcome.usage : undefined)

@@ -81,6 +81,9 @@ export function runSettle(core: ExchangeCore, outcome: Outcome, origin: number, 
 function settleLater(core: ExchangeCore, outcome: Outcome, origin: number, at: number, result: PromiseLike<unknown>): Promise<undefined> {
   const { instance } = core.plan.settle[at]!
   return withTimeout(result, instance.timeout)
-    .then(undefined, (error) => instance.failed('settle', error, core.id))
+    .then(undefined, (error) => {
+      if (error instanceof HookTimeout) core.body?.lend() // the hook goes on, though nobody waits for it
+      instance.failed('settle', error, core.id)
+    })
     .then(() => runSettle(core, outcome, origin, at + 1))
 }

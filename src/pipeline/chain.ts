@@ -111,6 +111,7 @@ async function runOne(
   core.reach(instance)
   const mark = core.mark()
   const layer = layerOf(core, ends, instance, position + 1, outer)
+  core.around++
   try {
     const result: Reply | Refusal | Completed = await layer.run((x, next) => instance.hooks.around!(x, next))
     if (layer.made(result)) {
@@ -138,6 +139,8 @@ async function runOne(
     const refusal = failed(core, instance, 'around', error, mark)
     if (refusal) return refusalReply(refusal, ends.statusOf(refusal), instance.index, instance.id)
     return await runAround(core, ends, position + 1, outer)
+  } finally {
+    core.around--
   }
 }
 

@@ -98,6 +98,13 @@ export class RequestCore {
     return this.borrow()
   }
 
+  /** The body with all edits so far, for good. */
+  output(): Uint8Array {
+    const output = this.document.output()
+    if (output === this.bytes) this.lent = true // edits that undo each other
+    return output
+  }
+
   /**
    * Gives the memory of the bytes back now, and does not wait for the collector, unless somebody has them for good. Whoever only borrowed them has an
    * empty array from now on. For bytes that nobody else has, when no call sends them any more; those that fill no buffer of their own stay.

@@ -27,7 +27,7 @@ export interface UpstreamCall {
   readonly translated: boolean
   url: string
   readonly headers: Headers
-  /** The bytes that will be sent. Assign other bytes to send those. */
+  /** The bytes that will be sent: yours to keep, once you have asked for them. Assign other bytes to send those. */
   body: Uint8Array
   /** What is known of the prompt cache of this upstream's model. */
   readonly cache: CacheFacts

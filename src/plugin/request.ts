@@ -42,12 +42,16 @@ export interface ByteSpan {
   readonly end: number
 }
 
+/**
+ * The request of an exchange. All of it can be read until the exchange is settled, its `settle` hooks included. Later only what was taken before is there:
+ * the members that look at the body again throw where its memory was given back.
+ */
 export interface RequestView {
   /** The body as received. Never changes; may not be written to. Whoever has asked for it may keep it. */
   readonly bytes: Uint8Array
   /**
    * The same bytes for whoever looks at them before the exchange is settled and keeps none, nor a `subarray`: then the memory of a large body is given back at
-   * settlement, instead of whenever the garbage collector comes by, and this array has the length 0. @throws Error after that
+   * settlement, instead of whenever the garbage collector comes by, and this array has the length 0. @throws Error once it was given back
    */
   readonly borrowed: Uint8Array
   /** The body's value with all edits so far. Parsed on first use; the caller may not write to it. */

@@ -42,6 +42,7 @@ const clientGone: Refusal = { type: 'refusal', code: 'client_closed', message: '
 export function callUpstream(exchange: InferenceExchange, branch: Branch | undefined, placed = false): Promise<ReplyCore> {
   const { core, snapshot, spec } = exchange
   const { target } = core
+  if (branch?.ended) return refuse(exchange, endOf(branch))
   if (!target) return fault(exchange, 'No plugin of this gateway chose where the request goes. The operator needs a router in the list.')
   const configured = snapshot.upstreams.get(target.upstream)
   if (!configured) return fault(exchange, `The upstream ${JSON.stringify(target.upstream)} is not configured.`)
@@ -156,12 +157,27 @@ async function noted({ core, services }: InferenceExchange, attempt: Attempt, re
 /** Ends the call when a plugin that made it no longer wants it. */
 function follow(call: UpstreamCall, branch: Branch): void {
   const cancel = () => {
-    const late = (branch.reason as { name?: unknown } | undefined)?.name === 'TimeoutError'
-    if (late) call.abandon('upstream_timeout', 'The model provider did not finish in the time that a plugin of this gateway gives it.')
-    else call.abandon('client_closed', 'A plugin of this gateway ended the call.') // nobody waits for this branch: not to be tried again
+    const { code, message } = endOf(branch)
+    call.abandon(code, message)
   }
   if (branch.ended) cancel()
   else call.onOver = branch.listen(cancel)
+}
+
+/** Why nobody wants a call any more. */
+function endOf({ reason }: Branch): {
+  readonly type: 'refusal'
+  readonly code: 'client_closed' | 'upstream_timeout'
+  readonly message: string
+} {
+  const late = (reason as { name?: unknown } | undefined)?.name === 'TimeoutError'
+  return late
+    ? {
+        type: 'refusal',
+        code: 'upstream_timeout',
+        message: 'The model provider did not finish in the time that a plugin of this gateway gives it.',
+      }
+    : { type: 'refusal', code: 'client_closed', message: 'A plugin of this gateway ended the call.' } // nobody waits for it: not to be tried again
 }
 
 function joined(pieces: readonly Uint8Array[]): Uint8Array {
@@ -178,7 +194,7 @@ async function assembled(
 ): Promise<ReplyCore> {
   const { core } = exchange
   const { host } = upstream
-  if (call.body.length === 1) core.body!.lend() // else what hooks see, and may keep, is a copy
+  if (call.body[0]?.buffer === core.body!.bytes.buffer && call.body.length === 1) core.body!.lend() // of several pieces hooks see, and may keep, a copy
   let headers = new Headers([...headerPairs(call.headers)] as [string, string][])
   let { path } = call
   let body = call.body
@@ -247,9 +263,9 @@ async function assembled(
     }
     sign = authorized
   }
-  if (core.elapsed() > patience && core.signal.aborted) {
+  if (branch?.ended || (core.elapsed() > patience && core.signal.aborted)) {
     attempt.failure = 'aborted'
-    return exchange.refused(clientGone)
+    return exchange.refused(branch?.ended ? endOf(branch) : clientGone)
   }
   const sendable = { ...call, path: url.path, headers: signed, body: made.bytes, sign, adapter: hosted && host?.adapter?.(hosted) }
   return await start(exchange, where, attempt, sendable, branch)

@@ -331,8 +331,8 @@ export class InferenceExchange implements DeliveryOptions {
   /** All is settled. */
   private leave(): void {
     this.snapshot.leave()
-    const { body, attempts } = this.core
-    if (body === undefined || body.bytes.length < this.givesBackFrom) return
+    const { around, attempts, body } = this.core
+    if (body === undefined || body.bytes.length < this.givesBackFrom || around > 0) return
     // one of several calls may have been begun at the side, and be about to send
     if (attempts.length === 0 || (attempts.length === 1 && attempts[0]!.endedAt !== undefined)) body.giveBack()
   }

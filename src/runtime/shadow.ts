@@ -69,7 +69,7 @@ export function sendShadow(
 function copyOf({ core, dialect, outside, snapshot }: InferenceExchange): RequestCore | undefined {
   const twin = core.body!.twin()
   if (twin) return twin
-  const bytes = core.body!.document.output()
+  const bytes = core.body!.output()
   const top = examine(bytes, snapshot.limits)
   return 'type' in top ? undefined : new RequestCore(bytes, outside ? { ...top, ...outside } : top, dialect.parts, outside !== undefined)
 }

@@ -42,7 +42,7 @@ export function createFanOut(host: Host, config: PromptConfig): FanOut {
       if (last?.warmUntil !== undefined && last.warmUntil > host.now()) return undefined
       const facts = factsOf(x)
       if (!facts?.slowEntries) return undefined
-      const { bytes, units } = x.request
+      const { borrowed: bytes, units } = x.request
       const end = units.at(-1)
       if (!end) return undefined
       prompt.who ??= identify(x, prompt.asked ?? x.request.model)

@@ -37,7 +37,7 @@ export type Known = Exchange<never, Slot<SessionValue> | Slot<PrincipalValue>, S
 
 /** @param asked the model that the client asked for */
 export function identify(x: Pick<Known, 'request' | 'peek'>, asked: string): Identity | undefined {
-  const { bytes, units } = x.request
+  const { borrowed: bytes, units } = x.request
   if (units.length === 0) return undefined
   const session = x.peek(Session)
   const caller = x.peek(Principal)?.account ?? ''
