@@ -14,6 +14,7 @@ import type { Refusal } from '../plugin/reply.ts'
 import { cacheFactsAt } from '../upstream/cache-facts.ts'
 import { UpstreamCall } from '../upstream/call.ts'
 import type { UpstreamDefinition } from '../upstream/definition.ts'
+import { callFailed } from '../upstream/failure.ts'
 import { editHeaders, type HostCall, HostError, type PreparedCall, type ReplyAdapter } from '../upstream/host/host.ts'
 import { adaptedTransport } from '../upstream/host/host-transport.ts'
 import { parseUrl } from '../upstream/http/origin.ts'
@@ -42,7 +43,6 @@ const clientGone: Refusal = { type: 'refusal', code: 'client_closed', message: '
 export function callUpstream(exchange: InferenceExchange, branch: Branch | undefined, placed = false): Promise<ReplyCore> {
   const { core, snapshot, spec } = exchange
   const { target } = core
-  if (branch?.ended) return refuse(exchange, endOf(branch))
   if (!target) return fault(exchange, 'No plugin of this gateway chose where the request goes. The operator needs a router in the list.')
   const configured = snapshot.upstreams.get(target.upstream)
   if (!configured) return fault(exchange, `The upstream ${JSON.stringify(target.upstream)} is not configured.`)
@@ -63,6 +63,7 @@ export function callUpstream(exchange: InferenceExchange, branch: Branch | undef
     startedAt: now - core.startedAt,
     price,
   }
+  if (branch?.ended) return Promise.resolve(unmade(exchange, attempt, branch))
   // a client that left while plugins were thinking is not worth a call
   if (attempt.startedAt > patience && core.signal.aborted) return refuse(exchange, clientGone)
   exchange.withholdUsage = false // of a call before this one
@@ -164,20 +165,20 @@ function follow(call: UpstreamCall, branch: Branch): void {
   else call.onOver = branch.listen(cancel)
 }
 
+/** A call that nobody wants any more before it is made. */
+function unmade({ core, dialect }: InferenceExchange, attempt: Attempt, branch: Branch): ReplyCore {
+  const { code, message } = endOf(branch)
+  attempt.endedAt = core.elapsed()
+  // of an exchange that is settled all is told
+  if (!core.settled && !core.attempts.includes(attempt)) core.attempts.push(attempt)
+  return callFailed(attempt, 'aborted', code, message, dialect.family)
+}
+
 /** Why nobody wants a call any more. */
-function endOf({ reason }: Branch): {
-  readonly type: 'refusal'
-  readonly code: 'client_closed' | 'upstream_timeout'
-  readonly message: string
-} {
-  const late = (reason as { name?: unknown } | undefined)?.name === 'TimeoutError'
-  return late
-    ? {
-        type: 'refusal',
-        code: 'upstream_timeout',
-        message: 'The model provider did not finish in the time that a plugin of this gateway gives it.',
-      }
-    : { type: 'refusal', code: 'client_closed', message: 'A plugin of this gateway ended the call.' } // nobody waits for it: not to be tried again
+function endOf({ reason }: Branch): { readonly code: 'client_closed' | 'upstream_timeout'; readonly message: string } {
+  if ((reason as { name?: unknown } | undefined)?.name === 'TimeoutError')
+    return { code: 'upstream_timeout', message: 'The model provider did not finish in the time that a plugin of this gateway gives it.' }
+  return { code: 'client_closed', message: 'A plugin of this gateway ended the call.' } // nobody waits for this branch: not to be tried again
 }
 
 function joined(pieces: readonly Uint8Array[]): Uint8Array {
@@ -263,9 +264,10 @@ async function assembled(
     }
     sign = authorized
   }
-  if (branch?.ended || (core.elapsed() > patience && core.signal.aborted)) {
+  if (branch?.ended) return unmade(exchange, attempt, branch)
+  if (core.elapsed() > patience && core.signal.aborted) {
     attempt.failure = 'aborted'
-    return exchange.refused(branch?.ended ? endOf(branch) : clientGone)
+    return exchange.refused(clientGone)
   }
   const sendable = { ...call, path: url.path, headers: signed, body: made.bytes, sign, adapter: hosted && host?.adapter?.(hosted) }
   return await start(exchange, where, attempt, sendable, branch)

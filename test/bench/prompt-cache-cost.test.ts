@@ -61,7 +61,7 @@ test('an unchanged history costs about as much as finding its messages, and not 
       cache: () => facts,
     })
     const served = { usage: { ...unknownUsage, source: 'reported', cacheRead: 300_000, inputUncached: 5 } }
-    const request = { bytes, units, changes: [], model: 'm' }
+    const request = { borrowed: bytes, units, changes: [], model: 'm' }
     const x = {
       operation: 'messages',
       dialect: 'anthropic-messages',
