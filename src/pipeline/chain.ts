@@ -154,6 +154,7 @@ export async function runResume(core: ExchangeCore, ends: ChainEnds, broken: Bro
     const mark = core.mark()
     const below = core.plan.around.findIndex((other) => other.index > instance.index)
     const layer = layerOf(core, ends, instance, below < 0 ? core.plan.around.length : below, branch)
+    core.around++
     try {
       const result = await layer.run((x, next) => instance.hooks.resume!(x, broken, next))
       if (result !== undefined && !layer.made(result)) throw new TypeError('resume must resolve with a reply of its own next(), or nothing')
@@ -168,6 +169,8 @@ export async function runResume(core: ExchangeCore, ends: ChainEnds, broken: Bro
       // once the client has gone what it waited for was ended, which is no failure of the hook
       if (!branch.ended) failed(core, instance, 'resume', error, mark)
       return undefined
+    } finally {
+      core.around--
     }
   }
   return undefined

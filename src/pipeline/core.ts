@@ -93,7 +93,7 @@ export class ExchangeCore {
   hooks: HookRun[] | undefined
   /** Absent where no model is called. */
   means: ExchangeMeans | undefined = undefined
-  /** `around` hooks that are under way, those included for which nobody waits any more: they may look at the request. */
+  /** `around` and `resume` hooks that are under way, those included for which nobody waits any more: they may look at the request. */
   around = 0
   /** Hooks that failed so far. */
   failures = 0

@@ -78,9 +78,12 @@ test('bytes are given back once nobody has them for good, and only if they fill 
   expect(borrowed.length).toBe(0)
   expect(() => made.borrow()).toThrow('given back')
   expect(() => made.document).toThrow('given back')
+  made.lend() // a hook whose time is over
+  expect(() => made.borrow()).toThrow('given back')
 
   const { made: kept } = core(text)
-  const lent = kept.lend()
+  kept.lend()
+  const lent = kept.borrow()
   kept.giveBack()
   expect([lent.length, kept.borrow() === lent, kept.document.at('/x')]).toEqual([text.length, true, 1])
 

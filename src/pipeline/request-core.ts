@@ -58,7 +58,6 @@ export class RequestCore {
   /** Edits made, and how many of them were of the model's span. */
   private edits = 0
   private modelEdits = 0
-  /** Somebody may look at the bytes after the exchange: they are his. */
   private lent = false
   private givenBack = false
 
@@ -92,16 +91,15 @@ export class RequestCore {
     return this.bytes
   }
 
-  /** The bytes, for good. */
-  lend(): Uint8Array {
+  /** Somebody may look at the bytes for good: from now on they are not given back. */
+  lend(): void {
     this.lent = true
-    return this.borrow()
   }
 
   /** The body with all edits so far, for good. */
   output(): Uint8Array {
     const output = this.document.output()
-    if (output === this.bytes) this.lent = true // edits that undo each other
+    if (output === this.bytes) this.lend() // edits that undo each other
     return output
   }
 
@@ -170,7 +168,9 @@ export class RequestCore {
 
   /** A body of its own on the same bytes; undefined where more than the model was edited: then they are not what is sent. */
   twin(): RequestCore | undefined {
-    return this.edits === this.modelEdits ? new RequestCore(this.lend(), this.top, this.lens, this.inPath) : undefined
+    if (this.edits !== this.modelEdits) return undefined
+    this.lend()
+    return new RequestCore(this.borrow(), this.top, this.lens, this.inPath)
   }
 
   /** The body's pieces when the model is all that was changed, which is nearly always: found without a document. */
@@ -274,7 +274,8 @@ export class RequestFacade implements RequestView {
     private readonly view: PluginView,
   ) {}
   get bytes(): Uint8Array {
-    return this.core.lend()
+    this.core.lend()
+    return this.core.borrow()
   }
   get borrowed(): Uint8Array {
     return this.core.borrow()
