@@ -7,6 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, t
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import postgres from 'postgres'
 import { genesis, hashOf, newChain, newInstanceId } from '../../plugins/audit/chain.ts'
 import { dayLength } from '../../plugins/audit/daily.ts'
 import { boundOf, boundsFrom, monthStart } from '../../plugins/audit/months.ts'
@@ -18,6 +19,7 @@ import { usageBy } from '../../plugins/audit/usage.ts'
 import { verifyChains } from '../../plugins/audit/verify.ts'
 import { openRecordsBeside } from '../../src/store/open-records.ts'
 import { postgresDriver } from '../../src/store/postgres/driver.ts'
+import { divide, type PartitionSession } from '../../src/store/postgres/partitions.ts'
 import type { RecordsStore } from '../../src/store/records.ts'
 import type { RecordsDriver } from '../../src/store/records-driver.ts'
 import { ask, auditConfig, headgate, startQuickUpstream } from '../support/audit-load.ts'
@@ -213,6 +215,44 @@ describe.skipIf(postgresMissing !== undefined)(postgresMissing ?? 'audit records
     const [count] = await driver.sql<{ n: bigint }>`SELECT count(*) AS n FROM audit_exchange`
     expect(Number(count!.n)).toBe(written)
     expect((await parts()).length).toBeGreaterThan(0)
+  })
+
+  test.each([1, 2, 3, 4])('one that another overtakes before step %d finds all done, and leaves nothing behind', async (step) => {
+    await driver.migrate('audit', migrations)
+    const now = Date.UTC(2026, 10, 5)
+    const write = (at: number) =>
+      driver.insert([{ table: 'audit_exchange', rows: [newChain(newInstanceId(at), undefined).add(rowAt(at)) as never] }])
+    await write(now)
+    const sql = postgres(server.url, { max: 1, onnotice() {} })
+    let steps = 0
+    const exclusively: PartitionSession['exclusively'] = async (patience, work) => {
+      if (++steps === step) await driver.divide('audit_exchange', boundsFrom(now))
+      return (await sql.begin(async (tx) => {
+        await tx.unsafe(`SET LOCAL lock_timeout = ${patience}`)
+        return await work(async (text, values = []) => [...(await tx.unsafe(text, [...values]))])
+      })) as never
+    }
+    try {
+      await divide({ exclusively } as PartitionSession, 'audit_exchange', boundsFrom(now))
+      expect(steps).toBeGreaterThanOrEqual(step)
+    } finally {
+      await sql.end()
+    }
+    // the months to come have parts, and take rows
+    for (let month = 0; month < 3; month++) await write(monthStart(now, month) + dayLength * 20)
+    expect((await parts()).map(([, rows]) => rows).sort()).toEqual([1, 1, 2])
+  })
+
+  test('a constraint that an earlier version left on a divided table is taken away', async () => {
+    await driver.migrate('audit', migrations)
+    const now = Date.UTC(2026, 10, 5)
+    await driver.divide('audit_exchange', boundsFrom(now))
+    const sql = postgres(server.url, { max: 1, onnotice() {} })
+    await sql.unsafe(`ALTER TABLE audit_exchange ADD CONSTRAINT audit_exchange_first_part CHECK (id < '${boundOf(monthStart(now, 1))}')`)
+    await sql.end()
+    await driver.divide('audit_exchange', boundsFrom(now))
+    const later = monthStart(now, 1) + dayLength
+    await driver.insert([{ table: 'audit_exchange', rows: [newChain(newInstanceId(later), undefined).add(rowAt(later)) as never] }])
   })
 
   test('a month leaves at once, and a gateway that writes meanwhile does not stall', async () => {

@@ -32,17 +32,14 @@ interface Part {
 
 /** Makes the parts between bounds that are not there. @throws StoreBusy when the table was in use all the time */
 export async function divide(session: PartitionSession, table: string, bounds: readonly string[]): Promise<void> {
-  const { state, parts } = await session.exclusively(patience, async (run) => ({
+  const { state, parts, marked } = await session.exclusively(patience, async (run) => ({
     state: await kindOf(run, table),
     parts: await partsOf(run, table),
+    marked: await isMarked(run, table),
   }))
   if (state === 'missing') throw new Error(`there is no table ${table}`)
   if (state === 'plain') await convert(session, table, bounds)
-  else if (wanted(bounds, parts).length > 0) {
-    await session.exclusively(patience, async (run) => {
-      for (const [from, to] of wanted(bounds, await partsOf(run, table))) await makePart(run, table, from, to)
-    })
-  }
+  else if (marked || wanted(bounds, parts).length > 0) await session.exclusively(patience, (run) => makeParts(run, table, bounds))
 }
 
 /**
@@ -90,11 +87,27 @@ async function partsOf(run: Run, table: string): Promise<Part[]> {
   })
 }
 
+/** Name of the constraint that says where the first part ends, while it is not one yet. */
+function markOf(table: string): string {
+  return `${table}_first_part`
+}
+
+async function isMarked(run: Run, table: string): Promise<boolean> {
+  const rows = await run('SELECT 1 FROM pg_constraint WHERE conrelid = to_regclass($1) AND conname = $2', [table, markOf(table)])
+  return rows.length > 0
+}
+
 /** Ranges between bounds that no part reaches into. */
 function wanted(bounds: readonly string[], parts: readonly Part[]): (readonly [string, string])[] {
   const ranges = bounds.slice(0, -1).map((from, i) => [from, bounds[i + 1]!] as const)
   const taken = parts.filter(({ from, to }) => from !== undefined || to !== undefined)
   return ranges.filter(([from, to]) => !taken.some((p) => (p.from === undefined || p.from < to) && (p.to === undefined || p.to > from)))
+}
+
+async function makeParts(run: Run, table: string, bounds: readonly string[]): Promise<void> {
+  // a version that did not look before it noted one left it on divided tables, where it keeps the next month's rows out
+  if (await isMarked(run, table)) await run(`ALTER TABLE "${table}" DROP CONSTRAINT "${markOf(table)}"`)
+  for (const [from, to] of wanted(bounds, await partsOf(run, table))) await makePart(run, table, from, to)
 }
 
 /** A part; rows of its range that lie in the default part move into it. */
@@ -108,20 +121,28 @@ async function makePart(run: Run, table: string, from: string, to: string): Prom
   await run(`ALTER TABLE "${table}" ATTACH PARTITION "${name}" FOR VALUES FROM (${text(from)}) TO (${text(to)})`)
 }
 
-/** A table that is not divided yet becomes so; the rows that it has are its first part. */
+/**
+ * A table that is not divided yet becomes so; the rows that it has are its first part. Between its steps another process may come to the end of its own: each
+ * step looks first.
+ */
 async function convert(session: PartitionSession, table: string, bounds: readonly string[]): Promise<void> {
   const until = bounds[1]!
-  const mark = `${table}_first_part`
+  const mark = markOf(table)
   const some = await session.exclusively(patience, async (run) => {
+    if ((await kindOf(run, table)) !== 'plain') return false
     await run(`ALTER TABLE "${table}" DROP CONSTRAINT IF EXISTS "${mark}"`)
     const [row] = await run(`SELECT id FROM "${table}" LIMIT 1`)
     if (row) await run(`ALTER TABLE "${table}" ADD CONSTRAINT "${mark}" CHECK (id < ${text(until)}) NOT VALID`)
     return row !== undefined
   })
   // reads all rows, while others read and write: with it proven, attaching looks at none
-  if (some) await session.exclusively(patience, (run) => run(`ALTER TABLE "${table}" VALIDATE CONSTRAINT "${mark}"`))
+  if (some) {
+    await session.exclusively(patience, async (run) => {
+      if (await isMarked(run, table)) await run(`ALTER TABLE "${table}" VALIDATE CONSTRAINT "${mark}"`)
+    })
+  }
   await session.exclusively(patience, async (run) => {
-    if ((await kindOf(run, table)) !== 'plain') return
+    if ((await kindOf(run, table)) !== 'plain') return await makeParts(run, table, bounds)
     await run(`LOCK TABLE "${table}" IN ACCESS EXCLUSIVE MODE`)
     const first = partName(table, 'first')
     const indexes = await run(
@@ -139,9 +160,9 @@ async function convert(session: PartitionSession, table: string, bounds: readonl
     // a first row that came meanwhile: the check of attaching reads no more than some
     if (row) await run(`ALTER TABLE "${table}" ATTACH PARTITION "${first}" FOR VALUES FROM (MINVALUE) TO (${text(until)})`)
     else await run(`DROP TABLE "${first}"`)
-    if (some) await run(`ALTER TABLE "${row ? first : table}" DROP CONSTRAINT IF EXISTS "${mark}"`)
+    if (row) await run(`ALTER TABLE "${first}" DROP CONSTRAINT IF EXISTS "${mark}"`)
     await run(`CREATE TABLE "${partName(table, 'rest')}" PARTITION OF "${table}" DEFAULT`)
-    for (const [from, to] of wanted(bounds, await partsOf(run, table))) await makePart(run, table, from, to)
+    await makeParts(run, table, bounds)
   })
 }
 
