@@ -255,6 +255,24 @@ describe.skipIf(postgresMissing !== undefined)(postgresMissing ?? 'audit records
     await driver.insert([{ table: 'audit_exchange', rows: [newChain(newInstanceId(later), undefined).add(rowAt(later)) as never] }])
   })
 
+  test('several at once drop the same months: each is dropped, and told of, once', async () => {
+    const now = Date.UTC(2026, 10, 5)
+    const others = [postgresDriver({ url: server.url }), postgresDriver({ url: server.url }), postgresDriver({ url: server.url })]
+    await Promise.all(others.map((one) => one.open()))
+    await driver.migrate('audit', migrations)
+    for (let round = 0; round < 5; round++) {
+      for (let month = -3; month <= 0; month++) await driver.divide('audit_exchange', boundsFrom(monthStart(now, month)))
+      const told: string[] = []
+      const also = async (_: unknown, until: string) => void told.push(until)
+      const gone = await Promise.all(others.map((one) => one.dropParts('audit_exchange', boundOf(monthStart(now)), also)))
+      expect(gone.reduce((sum, n) => sum! + n!, 0)).toBe(3)
+      expect((await parts()).every(([from]) => from! >= boundOf(monthStart(now)))).toBe(true)
+      // one whose transaction was begun anew tells it anew; what it did in the first one is undone
+      expect(new Set(told)).toEqual(new Set([boundOf(monthStart(now))]))
+    }
+    await Promise.all(others.map((one) => one.close()))
+  })
+
   test('a month leaves at once, and a gateway that writes meanwhile does not stall', async () => {
     await driver.migrate('audit', migrations)
     const now = Date.now()

@@ -58,6 +58,8 @@ export async function dropParts(
   )
   if (!seen || seen.length === 0) return seen?.length
   return await session.together(patience, async (run, sql) => {
+    // others that come for the same parts wait here, before they look; who writes does not
+    await run(`LOCK TABLE "${table}" IN SHARE UPDATE EXCLUSIVE MODE`)
     const gone = old(await partsOf(run, table))
     const until = gone
       .map(({ to }) => to!)
