@@ -64,9 +64,9 @@ export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): P
       (thinking) => server.timeout(request, thinking ? 0 : afterwards),
       outside,
     )
+    exchange.givesBackFrom = worthGivingBack
     if (outside?.stream && !/[?&]alt=sse(&|$)/.test(request.url)) return asJsonArray(exchange.run())
     exchange.direct = true
-    exchange.givesBackFrom = worthGivingBack
     return exchange.run()
   }
 

@@ -70,6 +70,7 @@ function layerOf(core: ExchangeCore, ends: ChainEnds, instance: Instance, below:
     clearTimeout(timer)
     const branch = new Branch(outer, options.signal)
     pending.add(branch)
+    core.underWay++
     try {
       if (options.after !== undefined) await waited(options.after, branch, core.signal)
       const before = core.mark()
@@ -79,6 +80,7 @@ function layerOf(core: ExchangeCore, ends: ChainEnds, instance: Instance, below:
       if (!reply.ok && pending.size === 1) core.undoEdits(before)
       return reply
     } finally {
+      core.underWay--
       pending.delete(branch)
       branch.hasAnswered()
       if (pending.size === 0) arm()
@@ -111,7 +113,6 @@ async function runOne(
   core.reach(instance)
   const mark = core.mark()
   const layer = layerOf(core, ends, instance, position + 1, outer)
-  core.around++
   try {
     const result: Reply | Refusal | Completed = await layer.run((x, next) => instance.hooks.around!(x, next))
     if (layer.made(result)) {
@@ -139,8 +140,6 @@ async function runOne(
     const refusal = failed(core, instance, 'around', error, mark)
     if (refusal) return refusalReply(refusal, ends.statusOf(refusal), instance.index, instance.id)
     return await runAround(core, ends, position + 1, outer)
-  } finally {
-    core.around--
   }
 }
 
@@ -154,7 +153,7 @@ export async function runResume(core: ExchangeCore, ends: ChainEnds, broken: Bro
     const mark = core.mark()
     const below = core.plan.around.findIndex((other) => other.index > instance.index)
     const layer = layerOf(core, ends, instance, below < 0 ? core.plan.around.length : below, branch)
-    core.around++
+    core.underWay++
     try {
       const result = await layer.run((x, next) => instance.hooks.resume!(x, broken, next))
       if (result !== undefined && !layer.made(result)) throw new TypeError('resume must resolve with a reply of its own next(), or nothing')
@@ -170,7 +169,7 @@ export async function runResume(core: ExchangeCore, ends: ChainEnds, broken: Bro
       if (!branch.ended) failed(core, instance, 'resume', error, mark)
       return undefined
     } finally {
-      core.around--
+      core.underWay--
     }
   }
   return undefined

@@ -93,8 +93,8 @@ export class ExchangeCore {
   hooks: HookRun[] | undefined
   /** Absent where no model is called. */
   means: ExchangeMeans | undefined = undefined
-  /** `around` and `resume` hooks that are under way, those included for which nobody waits any more: they may look at the request. */
-  around = 0
+  /** What `next()` was asked for and `resume` hooks that are under way, also when nobody waits for them any more: they may look at the request. */
+  underWay = 0
   /** Hooks that failed so far. */
   failures = 0
 

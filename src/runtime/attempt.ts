@@ -82,7 +82,6 @@ export function callUpstream(exchange: InferenceExchange, branch: Branch | undef
 
 /** The call of a request that goes on from an earlier response, where that was made. */
 async function callOrigin(exchange: InferenceExchange, earlier: string, branch: Branch | undefined): Promise<ReplyCore> {
-  exchange.core.body!.lend() // the call is not counted before its place is known
   return (await goToOrigin(exchange, earlier)) ?? callUpstream(exchange, branch, true)
 }
 

@@ -331,10 +331,10 @@ export class InferenceExchange implements DeliveryOptions {
   /** All is settled. */
   private leave(): void {
     this.snapshot.leave()
-    const { around, attempts, body } = this.core
-    if (body === undefined || body.bytes.length < this.givesBackFrom || around > 0) return
-    // one of several calls may have been begun at the side, and be about to send
-    if (attempts.length === 0 || (attempts.length === 1 && attempts[0]!.endedAt !== undefined)) body.giveBack()
+    const { attempts, body, underWay } = this.core
+    if (body === undefined || body.bytes.length < this.givesBackFrom || underWay > 0) return
+    for (const { endedAt } of attempts) if (endedAt === undefined) return // it may still send
+    body.giveBack()
   }
 
   /** The delivery is over: settles, once. */
