@@ -2,7 +2,7 @@
 
 import { expect, test } from 'bun:test'
 import { definePlugin, type Exchange, type Hooks, type Outcome } from '../plugin/index.ts'
-import { testPlugin } from '../testkit/index.ts'
+import { testPlugin, textEvents } from '../testkit/index.ts'
 
 type X = Exchange
 const plugin = (name: string, hooks: Hooks) => definePlugin({ api: 1, name, summary: 'Looks late', failure: 'open', setup: () => hooks })
@@ -93,5 +93,36 @@ test('an `around` hook for which nobody waits any more looks at the request as b
   expect([made.sent.length, late]).toEqual([0, [false, 499]])
   expect(JSON.parse(seen)).toMatchObject({ messages: [{}] })
   expect(made.outcome.verdicts.filter(({ did }) => did.startsWith('failed'))).toEqual([])
+  await kit.close()
+})
+
+test('a resume hook that still thinks when its client has gone looks at the request as before', async () => {
+  const asked = gate()
+  const later = gate()
+  const done = gate()
+  let seen = ''
+  const kit = await testPlugin(
+    plugin('resumes', {
+      async resume(x) {
+        asked.resolve()
+        await later.promise
+        try {
+          seen = Buffer.from(x.request.borrowed).toString()
+        } finally {
+          done.resolve()
+        }
+        return undefined
+      },
+    }),
+    { upstream: () => ({ events: textEvents('One'), breakAfter: 2 }) },
+  )
+  const call = kit.start({ body: { stream: true } })
+  await call.read()
+  await asked.promise
+  call.abort()
+  await call.outcome()
+  later.resolve()
+  await done.promise
+  expect(JSON.parse(seen)).toMatchObject({ messages: [{}] })
   await kit.close()
 })
