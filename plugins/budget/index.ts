@@ -86,7 +86,7 @@ export const budgetWith = ({ lease, pause }: Times) =>
         settled: host.counter('budget_settled', 'Requests charged, by where the usage came from'),
         released: host.counter(
           'budget_released',
-          'Reservations given back: nothing was delivered (`undelivered`), it was charged before (`charged`), or its gateway died (`crash`)',
+          'Reservations given back: nothing was delivered (`undelivered`), it was charged before (`charged`), its gateway died (`crash`), or it was made when its request was over (`over`)',
         ),
         refused: host.counter('budget_refused', 'Requests refused, by code'),
         unknown: host.counter('budget_unknown_price', 'Requests whose price was not known, charged by the configured bound'),
@@ -111,13 +111,16 @@ export const budgetWith = ({ lease, pause }: Times) =>
       }
       addRoutes(host, { path: config.path, totals: config.totals, accounts, plans, changed: (account) => void known.delete(account) })
 
+      /** Ids of holds that requests have, or are about to. */
+      const wantedHolds = new Set<string>()
       const heal = healer({
         records,
         lease,
         instance,
         now: host.now,
         log: host.log,
-        released: () => counted.released.add(1, { why: 'crash' }),
+        isWanted: (id) => wantedHolds.has(id),
+        released: (why) => counted.released.add(1, { why }),
         entered: () => counted.waiting.add(1, { what: 'entered' }),
       })
       host.task('heal', pause, () => heal.run())
@@ -167,6 +170,7 @@ export const budgetWith = ({ lease, pause }: Times) =>
           requestId: x.id,
         }
         going.held = true
+        wantedHolds.add(going.id)
         for (let tries = 0; ; tries++) {
           const work = reserve(records, { ...wanted, amount: going.amount, model: x.request.model })
           going.reserving = work
@@ -193,6 +197,7 @@ export const budgetWith = ({ lease, pause }: Times) =>
         if (amount <= going.amount) return undefined
         if (going.held) await settle(records, settlementToRelease(going))
         if (going.over) return undefined
+        wantedHolds.delete(going.id)
         Object.assign(going, { id: `hold_${crypto.randomUUID()}`, bound, amount, allowed: allowedBy(bound), held: false })
         return await take(x, going, plan, false)
       }
@@ -303,6 +308,7 @@ export const budgetWith = ({ lease, pause }: Times) =>
             await work
           } finally {
             under.delete(work)
+            wantedHolds.delete(going.id)
           }
         },
 

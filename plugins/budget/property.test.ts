@@ -2,7 +2,7 @@
  * Whatever happens in whatever order: the ledger sums to the balance, nothing is overdrawn, nothing is lost or billed twice.
  *
  * A world of several gateways on one store, driven at random: requests side by side, gateways that die between reservation and settlement, a store that
- * goes away, settlements that are repeated, months that begin. After each step the books are checked; at the end everything must come to rest.
+ * goes away, reservations that it makes after their request was given up, settlements that are repeated, months that begin. After each step the books are checked; at the end everything must come to rest.
  */
 
 import { expect, test } from 'bun:test'
@@ -59,6 +59,10 @@ class World {
   private readonly running = new Set<Promise<void>>()
   private readonly healers: Healer[] = []
   private readonly names = ['a', 'b', 'c']
+  /** Ids of requests under way. */
+  private readonly wanted = new Set<string>()
+  /** Reservations that the store makes when their request has been refused. */
+  private late: (() => Promise<void>)[] = []
   /** Holds that were charged: acknowledged to be durable. */
   readonly charged = new Map<string, bigint>()
   private down = false
@@ -80,6 +84,7 @@ class World {
       now: () => stand.now,
       log: quiet,
       lease,
+      isWanted: (id) => this.wanted.has(id),
       released: () => {},
       entered: () => {},
     })
@@ -117,10 +122,13 @@ class World {
       expiresAt: now + lease,
       instance,
     }
+    const make = async () => await reserve(records, { ...wanted, requestId: id, model: 'm' })
+    this.wanted.add(id)
     try {
-      const short = await reserve(records, { ...wanted, requestId: id, model: 'm' })
+      const short = await make()
       if (short) {
         this.tally.refused++
+        this.wanted.delete(id)
         return
       }
       this.tally.admitted++
@@ -130,6 +138,8 @@ class World {
       this.tally.unavailable++
       // a request that was refused for that gives back what it may have taken
       await this.settled({ id, account, takes: taken(takes, amount) })
+      this.wanted.delete(id)
+      if (this.pick(3) === 0) this.late.push(async () => void (await make()))
     }
   }
 
@@ -140,12 +150,17 @@ class World {
     this.open.delete(one.id)
     const { id, account, amount } = one
     const takes = taken(one.takes, amount)
-    if (this.pick(4) === 0) return await this.settled({ id, account, takes })
+    if (this.pick(4) === 0) {
+      await this.settled({ id, account, takes })
+      this.wanted.delete(id)
+      return
+    }
     const spent = BigInt(this.pick(Number(amount) + 1))
     const paid = plans[account]!.billed ? -spent : 0n
     const settlement: Settlement = { id, account, takes, charge: { spent, entry: { at: this.stand.now, kind: 'charge', amount: paid } } }
     await this.settled(settlement)
     this.charged.set(id, spent)
+    this.wanted.delete(id)
     this.tally.charged++
     if (this.pick(5) === 0) await this.settled(settlement) // and again
   }
@@ -206,8 +221,9 @@ class World {
   }
   private async power(down: boolean): Promise<void> {
     this.down = down
-    if (down) this.stand.kit.stores.records.down()
-    else await this.stand.kit.stores.records.up()
+    if (down) return this.stand.kit.stores.records.down()
+    await this.stand.kit.stores.records.up()
+    for (const make of this.late.splice(0)) await make()
   }
 
   /** The books, at any moment. */
