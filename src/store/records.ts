@@ -49,9 +49,10 @@ export interface RecordsStore {
   close(): Promise<void>
 }
 
-/** Milliseconds between attempts to reach a store that is down. */
-const firstPause = 250
-const longestPause = 5000
+/** Milliseconds before a store that failed is asked again: it may have been one connection. */
+const firstLook = 10
+/** Milliseconds between attempts to reach one that is down. */
+const pause = 250
 
 interface Pending {
   readonly plugin: string
@@ -126,21 +127,18 @@ export function createRecordsStore(options: RecordsStoreOptions): RecordsStore {
   const wentDown = (error: unknown): void => {
     if (state === 'closed') return
     problem = error instanceof Error ? error.message : String(error)
-    if (state !== 'down') log.error('the records store is down; it is tried again in the background', { error: problem })
+    const was = state
     state = 'down'
-    again(firstPause)
+    if (was !== 'down') log.error('the records store is down; it is tried again in the background', { error: problem })
+    again(was === 'up' ? firstLook : pause)
   }
-  const again = (pause: number): void => {
+  const again = (ms: number): void => {
     if (timer || state === 'closed') return
-    timer = setTimeout(
-      () => {
-        timer = undefined
-        void recover().then((ok) => {
-          if (!ok) again(Math.min(pause * 2, longestPause))
-        })
-      },
-      pause * (0.5 + Math.random() / 2),
-    )
+    const look = () => {
+      timer = undefined
+      void recover()
+    }
+    timer = setTimeout(look, ms * (0.5 + Math.random() / 2))
     timer.unref()
   }
 

@@ -208,6 +208,72 @@ function failures(): void {
     expect(Number(seen!.n)).toBe(n)
   }, 30_000)
 
+  test('connections that the server ends in mid-transaction: each is made anew, and transactions go on', async () => {
+    await empty()
+    const { records } = opened({}, server.url, place(), 5)
+    await records.migrate(tables)
+    const admin = opened({}, server.url, place(), 2).records
+    let going = true
+    let done = 0
+    const work = async () => {
+      while (going) {
+        try {
+          await records.transaction(async (sql) => {
+            await sql`SELECT id FROM kill_row`
+            await sql`UPDATE kill_sum SET total = total + 1 WHERE id = 'all'`
+          })
+          done++
+        } catch (error) {
+          expect(error).toBeInstanceOf(StoreUnavailable)
+          await Bun.sleep(5)
+        }
+      }
+    }
+    const workers = Array.from({ length: 8 }, work)
+    for (let round = 0; round < 12; round++) {
+      const before = done
+      await until(3000, `transactions in round ${round}`, () => done > before + 20)
+      await until(3000, 'one was ended', async () => {
+        const ended = await admin.sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+          WHERE application_name = 'headgate' AND xact_start IS NOT NULL AND pid <> pg_backend_pid()`
+        return ended.length > 0
+      })
+    }
+    const before = done
+    await until(3000, 'transactions at the end', () => done > before + 100)
+    going = false
+    await Promise.all(workers)
+    const [sum] = await records.sql<{ total: bigint }>`SELECT total FROM kill_sum`
+    expect(Number(sum!.total)).toBeGreaterThanOrEqual(done)
+    const [open] = await admin.sql<{ n: bigint }>`SELECT count(*) AS n FROM pg_stat_activity WHERE application_name = 'headgate'`
+    expect(Number(open!.n)).toBeLessThanOrEqual(7)
+  }, 60_000)
+
+  test('a transaction that nobody waits for any more is not begun, however long it waited for a connection', async () => {
+    await empty()
+    const driver = postgresDriver({ url: server.url, pool: 2, limits: { transaction: 100 } })
+    await driver.open()
+    try {
+      const long = driver.migrate('long', [{ id: '1', statements: ['SELECT pg_sleep(4)'] }])
+      await until(2000, 'it has the connection', async () => {
+        const running = await driver.sql`SELECT pid FROM pg_stat_activity WHERE query LIKE ${'SELECT pg_sleep%'}`
+        return running.length > 0
+      })
+      let begun = 0
+      const waiting = driver.transaction(async (sql) => {
+        begun++
+        await sql`INSERT INTO kill_row VALUES ('late', 1)`
+      })
+      await expect(waiting).rejects.toBeInstanceOf(StoreUnavailable)
+      await long
+      await driver.transaction((sql) => sql`SELECT id FROM kill_row`)
+      expect(begun).toBe(0)
+      expect(await driver.sql`SELECT id FROM kill_row`).toEqual([])
+    } finally {
+      await driver.close()
+    }
+  }, 20_000)
+
   test('a database that does not exist is no crash, and is named without the password', async () => {
     const { store, records } = opened({}, server.url.replace('headgate@', 'headgate:geheim@').replace('/postgres', '/nowhere'))
     await expect(records.sql`SELECT 1 AS one`).rejects.toThrow('nowhere')

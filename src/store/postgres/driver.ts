@@ -3,13 +3,12 @@
  *
  * A server that does not answer is given up after seconds: its connections are destroyed, and `open` makes new ones. A transaction that
  * met another is run again; from its second run on alone in this process, so that callers here do not keep failing one another.
- * A single statement is atomic by itself and is never run twice, except after a deadlock, which undid it.
+ * A single statement is atomic by itself and is never run twice, except after a deadlock, which undid it. What was given up is not done later.
  *
- * Statements and transactions have connections of their own: a `begin` that is pipelined behind statements may not be known to begin a transaction
- * (postgres.js 3.4.9), and statements of others would then be part of it, and lost with it.
+ * Statements and transactions have connections of their own: those of statements are shared.
  */
 
-import postgres, { type Sql, type TransactionSql } from 'postgres'
+import postgres, { type Sql } from 'postgres'
 import { type SqlQuery, type SqlRow, type SqlValue, StoreUnavailable } from '../../plugin/host.ts'
 import { inTransactionTime, type RecordsDriver, StoreBusy, transactionLimit } from '../records-driver.ts'
 import { createLane } from '../records-lane.ts'
@@ -18,7 +17,9 @@ import { insertText, textOf } from '../records-text.ts'
 import { bindable, type InsertGroup, insertGroups } from '../records-values.ts'
 import { isConflict, meaning } from './errors.ts'
 import { divide, dropParts, type PartitionSession, type Run } from './partitions.ts'
+import { Claim, createPool, type Pool, type Session } from './pool.ts'
 import { plainRows, types } from './rows.ts'
+import { inTransaction } from './transaction.ts'
 import { translate } from './translate.ts'
 
 export interface PostgresOptions {
@@ -55,33 +56,36 @@ const maxPlaceholders = 60_000
 /** "headgate": who migrates holds this advisory lock. */
 const migrationLock = '7522807063157568613'
 
-/** The connections of one process. */
-interface Pool {
-  readonly statements: Sql
-  readonly transactions: Sql
-}
+/** Statements that share a connection; more would wait behind a locked row: half the throughput of a busy row. */
+const sharing = 3
 
-type Runner = Pick<Sql, 'unsafe'> | Pick<TransactionSql, 'unsafe'>
+/** The connections of one process. */
+interface Pools {
+  readonly statements: Pool
+  readonly transactions: Pool
+}
 
 export function postgresDriver(options: PostgresOptions): RecordsDriver {
   const { now = Date.now } = options
   const limits = { ...usual, ...options.limits }
   const prepared = new Set<string>()
   const calm = createLane()
-  let pool: Pool | undefined
+  let pools: Pools | undefined
   let closed = false
   /** When the server last said anything: one that is only busy is not given up. */
   let lastAnswer = 0
 
-  const connect = (max: number): Sql =>
+  const connect = (closed: () => void): Sql =>
     postgres(options.url, {
-      max,
+      max: 1,
       connect_timeout: limits.connect / 1000,
-      idle_timeout: 300,
-      ...({ max_pipeline: 2 } as object), // more would wait behind a locked row: half the throughput of a busy row
+      idle_timeout: 300, // the pool comes before it
+      max_lifetime: null, // as above
+      ...({ max_pipeline: sharing } as object),
       backoff: (() => 0.05) as never, // the store above paces its attempts
       fetch_types: false,
       onnotice: () => {},
+      onclose: closed,
       types: types as never,
       connection: {
         application_name: 'headgate',
@@ -91,36 +95,43 @@ export function postgresDriver(options: PostgresOptions): RecordsDriver {
       },
     }) as Sql
 
-  const connectAll = (): Pool => {
+  const connectAll = (): Pools => {
     const all = Math.max(2, options.pool ?? 10)
-    const some = Math.floor(all * 0.4)
-    return { statements: connect(Math.max(1, some)), transactions: connect(Math.min(all - some, all - 1)) }
+    const some = Math.max(1, Math.floor(all * 0.4))
+    return {
+      statements: createPool({ connect, max: some, share: sharing }),
+      transactions: createPool({ connect, max: all - some, share: 1 }),
+    }
   }
-  const end = async (old: Pool | undefined, timeout: number): Promise<void> => {
-    await Promise.all([old?.statements.end({ timeout }), old?.transactions.end({ timeout })])
+  const end = async (old: Pools | undefined, reason: Error, timeout: number): Promise<void> => {
+    await Promise.all([old?.statements.end(reason, timeout), old?.transactions.end(reason, timeout)])
   }
-  const current = (): Pool => {
-    if (!pool) throw new StoreUnavailable(closed ? 'the records are closed' : 'PostgreSQL was not reached yet')
-    return pool
+  const current = (): Pools => {
+    if (!pools) throw new StoreUnavailable(closed ? 'the records are closed' : 'PostgreSQL was not reached yet')
+    return pools
   }
   const drop = () => {
-    const old = pool
-    pool = undefined
-    end(old, 0).catch(() => {})
+    const old = pools
+    pools = undefined
+    end(old, new StoreUnavailable('PostgreSQL does not answer'), 0).catch(() => {})
   }
 
   /** The result, or `StoreUnavailable` when it does not come in time; the connections of a hung server are given up. */
-  const within = async <T>(work: Promise<T>, limit: number, of: Pool): Promise<T> => {
+  const within = async <T>(work: (claim: Claim) => Promise<T>, limit: number, of: Pools): Promise<T> => {
+    const claim = new Claim()
     let timer: ReturnType<typeof setTimeout> | undefined
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
-        if (performance.now() - lastAnswer < limit) return reject(new StoreBusy(`PostgreSQL had no time for it within ${limit / 1000} s`))
-        if (pool === of) drop()
+        claim.giveUp()
+        // what only waited for its turn says nothing of the server
+        if (!claim.begun || performance.now() - lastAnswer < limit)
+          return reject(new StoreBusy(`PostgreSQL had no time for it within ${limit / 1000} s`))
+        if (pools === of) drop()
         reject(new StoreUnavailable(`PostgreSQL did not answer within ${limit / 1000} s`))
       }, limit)
     })
     try {
-      const result = await Promise.race([work, late])
+      const result = await Promise.race([work(claim), late])
       lastAnswer = performance.now()
       return result
     } catch (error) {
@@ -131,15 +142,15 @@ export function postgresDriver(options: PostgresOptions): RecordsDriver {
     }
   }
 
-  const run = async (runner: Runner, text: string, values: readonly SqlValue[], prepare: boolean): Promise<SqlRow[]> => {
+  const run = async (session: Session, text: string, values: readonly SqlValue[], prepare: boolean): Promise<SqlRow[]> => {
     if (prepare && prepared.size < maxPrepared) prepared.add(text)
-    const result = await runner.unsafe(text, values as never[], { prepare: prepare && prepared.has(text), simple: false } as never)
+    const result = await session.send(text, values, { prepare: prepare && prepared.has(text), simple: false })
     return plainRows(result as unknown as SqlRow[], result.columns as never)
   }
   const queryOf =
-    (runner: Runner): SqlQuery =>
+    (session: Session): SqlQuery =>
     async <Row = SqlRow>(template: TemplateStringsArray, ...values: readonly SqlValue[]): Promise<Row[]> =>
-      (await run(runner, textOf(template, 'postgres'), values.map(bindable), true)) as Row[]
+      (await run(session, textOf(template, 'postgres'), values.map(bindable), true)) as Row[]
 
   /** Again after a conflict, with growing pauses, for a while. */
   const again = async <T>(work: () => Promise<T>): Promise<T> => {
@@ -158,30 +169,36 @@ export function postgresDriver(options: PostgresOptions): RecordsDriver {
     return await (calm.waiting < crowd ? attempt(0) : calm.run(() => attempt(1)))
   }
 
-  const transaction = <T>(mode: string, limit: number, work: (tx: TransactionSql) => Promise<T>): Promise<T> => {
+  const statement = <T>(limit: number, work: (session: Session) => Promise<T>, of = current()): Promise<T> =>
+    within((claim) => of.statements.use(claim, work), limit, of)
+  const transaction = async <T>(mode: string, limit: number, work: (session: Session) => Promise<T>): Promise<T> => {
     const of = current()
-    return within(of.transactions.begin(`isolation level ${mode}`, (tx) => work(tx)) as Promise<T>, limit, of)
+    return await within((claim) => of.transactions.use(claim, (connection) => inTransaction(connection, claim, mode, work)), limit, of)
   }
 
-  const insertGroup = async (runner: Runner, { table, columns, rows }: InsertGroup): Promise<void> => {
+  const answers = async (of: Pools, limit: number): Promise<void> => {
+    await statement(limit, (session) => session.send('SELECT 1'), of)
+  }
+
+  const insertGroup = async (session: Session, { table, columns, rows }: InsertGroup): Promise<void> => {
     const most = Math.max(1, Math.floor(maxPlaceholders / columns.length))
     for (let at = 0; at < rows.length; at += most) {
       const some = rows.slice(at, at + most)
       const values = some.flatMap((row) => columns.map((c) => row[c]!))
-      await run(runner, insertText(table, columns, some.length, 'postgres'), values, some.length === 1)
+      await run(session, insertText(table, columns, some.length, 'postgres'), values, some.length === 1)
     }
   }
 
   /** Work that may take minutes; a server that says nothing at all meanwhile is given up as ever. */
-  const atLength = async <T>(work: (tx: TransactionSql) => Promise<T>): Promise<T> => {
+  const atLength = async <T>(work: (tx: Session) => Promise<T>): Promise<T> => {
     const of = current()
     const alive = setInterval(() => {
-      within(of.statements.unsafe('SELECT 1').execute() as Promise<unknown>, limits.connect + grace, of).catch(() => {})
+      answers(of, limits.connect + grace).catch(() => {})
     }, limits.connect)
     try {
       return await transaction('read committed', limits.migration + grace, async (tx) => {
-        await tx.unsafe(`SET LOCAL statement_timeout = ${limits.migration}`)
-        await tx.unsafe(`SELECT pg_advisory_xact_lock(${migrationLock})`)
+        await tx.send(`SET LOCAL statement_timeout = ${limits.migration}`)
+        await tx.send(`SELECT pg_advisory_xact_lock(${migrationLock})`)
         return await work(tx)
       })
     } finally {
@@ -202,17 +219,17 @@ export function postgresDriver(options: PostgresOptions): RecordsDriver {
   const partitions: PartitionSession = {
     exclusively: (patience, work) =>
       atLength(async (tx) => {
-        await tx.unsafe(`SET LOCAL lock_timeout = ${patience}`)
+        await tx.send(`SET LOCAL lock_timeout = ${patience}`)
         return await work(runOf(tx))
       }),
     together: (patience, work) =>
       transaction('read committed', limits.transaction + 2 * grace, async (tx) => {
-        await tx.unsafe(`SET LOCAL lock_timeout = ${patience}`)
+        await tx.send(`SET LOCAL lock_timeout = ${patience}`)
         return await work(runOf(tx), queryOf(tx))
       }),
   }
   const runOf =
-    (tx: TransactionSql): Run =>
+    (tx: Session): Run =>
     (text, values = []) =>
       run(tx, text, values, false)
 
@@ -220,28 +237,23 @@ export function postgresDriver(options: PostgresOptions): RecordsDriver {
     kind: 'postgres',
     async open() {
       if (closed) throw new StoreUnavailable('the records are closed')
-      const answers = async (of: Pool, limit: number) =>
-        void (await within(of.statements.unsafe('SELECT 1').execute() as Promise<unknown>, limit, of))
-      if (pool) {
+      if (pools) {
         try {
-          return await answers(pool, limits.connect / 2)
+          return await answers(pools, limits.connect / 2)
         } catch {
           drop()
         }
       }
-      pool = connectAll()
+      pools = connectAll()
       try {
-        await answers(pool, limits.connect + grace)
+        await answers(pools, limits.connect + grace)
       } catch (error) {
         drop()
         throw error instanceof StoreUnavailable ? error : new StoreUnavailable(`PostgreSQL can't be used: ${(error as Error).message}`)
       }
     },
     sql: <Row = SqlRow>(template: TemplateStringsArray, ...values: readonly SqlValue[]) =>
-      again(() => {
-        const of = current()
-        return within(queryOf(of.statements)<Row>(template, ...values), limits.statement + grace, of)
-      }),
+      again(() => statement(limits.statement + grace, (session) => queryOf(session)<Row>(template, ...values))),
     transaction: (work, { isolation = 'all' } = {}) =>
       again(() =>
         transaction(isolation === 'all' ? 'serializable' : 'read committed', limits.transaction + 2 * grace, (tx) =>
@@ -252,10 +264,8 @@ export function postgresDriver(options: PostgresOptions): RecordsDriver {
       again(async () => {
         const groups = insertGroups(batch)
         const [only] = groups
-        const of = current()
-        if (groups.length === 1 && only!.rows.length * only!.columns.length <= maxPlaceholders) {
-          return await within(insertGroup(of.statements, only!), limits.statement + grace, of)
-        }
+        if (groups.length === 1 && only!.rows.length * only!.columns.length <= maxPlaceholders)
+          return await statement(limits.statement + grace, (session) => insertGroup(session, only!))
         await transaction('read committed', limits.statement + 2 * grace, async (tx) => {
           for (const group of groups) await insertGroup(tx, group)
         })
@@ -276,9 +286,9 @@ export function postgresDriver(options: PostgresOptions): RecordsDriver {
     dropParts: (table, before, also) => atAQuietMoment(() => dropParts(partitions, table, before, also)),
     async close() {
       closed = true
-      const old = pool
-      pool = undefined
-      await end(old, 2)
+      const old = pools
+      pools = undefined
+      await end(old, new StoreUnavailable('the records are closed'), 2)
     },
   }
 }

@@ -32,3 +32,18 @@ export function meaning(error: unknown): unknown {
 function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : ''
 }
+
+interface PostgresError extends Error {
+  readonly code: string
+  readonly severity: string
+}
+
+/** The server said so, and goes on with this connection. */
+export function isAnswer(error: unknown): error is PostgresError {
+  return error instanceof Error && error.name === 'PostgresError' && (error as PostgresError).severity === 'ERROR'
+}
+
+/** A statement after one that failed: the transaction is aborted. */
+export function isAborted(error: unknown): boolean {
+  return isAnswer(error) && error.code === '25P02'
+}
