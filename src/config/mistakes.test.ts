@@ -94,6 +94,7 @@ describe('mistakes, each at its place', () => {
     oneMistake('records: postgres\n', '3:10 records', '"postgres" is no place for records', fix)
     oneMistake('records: mysql://u:pw@h/db\n', '3:10 records', 'mysql is not a scheme for records', fix)
     oneMistake('records: postgres:///db\n', '3:10 records', 'is not the URL of a PostgreSQL', 'postgres://user@host')
+    oneMistake('records: postgres://u@a:1,:2/db\n', '3:10 records', 'is not the URL of a PostgreSQL', 'postgres://user@host')
     oneMistake('records: postgresql://h\n', '3:10 records', 'names no database', 'postgresql://user@host:5432/headgate')
     oneMistake('records: postgres://h/db?password=x\n', '3:10 records', 'password in its query', 'before the @')
     oneMistake('records: postgres://u:100%@h/db\n', '3:10 records', 'not percent-encoded', '%25')

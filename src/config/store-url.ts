@@ -36,8 +36,10 @@ export function readRecordsUrl(text: string): Read<string> {
   if (scheme === undefined) return { wrong: 'is no place for records', fix: recordsFix }
   if (scheme === 'sqlite') return readSqlitePath(text)
   if (scheme !== 'postgres' && scheme !== 'postgresql') return { wrong: `${scheme} is not a scheme for records`, fix: recordsFix }
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  if (!url || url.hostname === '') return { wrong: 'is not the URL of a PostgreSQL', fix: recordsFix }
+  const { before, hosts, after } = splitHosts(text)
+  const isHost = (host: string) => URL.canParse(before + host + after) && new URL(before + host + after).hostname !== ''
+  if (!hosts.every(isHost)) return { wrong: 'is not the URL of a PostgreSQL', fix: recordsFix }
+  const url = new URL(before + hosts[0] + after)
   if (!/^\/[^/]+$/.test(url.pathname)) {
     return { wrong: 'the URL names no database', fix: `end it with its name, for example ${scheme}://user@host:5432/headgate` }
   }
@@ -64,6 +66,12 @@ function badlyEncoded(url: URL): Read<never> | undefined {
   } catch {
     return { wrong: 'the URL has a password that is not percent-encoded', fix: 'write % as %25, @ as %40, : as %3A and / as %2F in it' }
   }
+}
+
+/** A URL of which several hosts are known, each with its port: `postgres://user@first:5432,second:5432/database`. */
+export function splitHosts(text: string): { readonly before: string; readonly hosts: readonly string[]; readonly after: string } {
+  const [, before = '', hosts = text, after = ''] = /^([A-Za-z][A-Za-z0-9+.-]*:\/\/(?:[^/?#]*@)?)([^/?#@]*)(.*)$/s.exec(text) ?? []
+  return { before, hosts: hosts.split(','), after }
 }
 
 /** A URL without what stands before its last `@`. Works on broken URLs too. */

@@ -9,7 +9,7 @@ import { sqliteDriver } from './sqlite/driver.ts'
 function shaky(options: { readonly spoolLimit?: number; readonly late?: boolean } = {}) {
   const driver = sqliteDriver({ path: ':memory:' })
   const spool = memorySpool(options.spoolLimit)
-  const fault: { before?: Error | undefined; after?: Error | undefined } = {}
+  const fault: { before?: Error | undefined; after?: Error | undefined; statement?: Error } = {}
   const logged: string[] = []
   const commits: number[] = []
   const add = (message: string) => void logged.push(message)
@@ -22,7 +22,7 @@ function shaky(options: { readonly spoolLimit?: number; readonly late?: boolean 
   const between: RecordsDriver = {
     kind: 'shaky',
     open: () => through(() => driver.open()),
-    sql: (text, ...values) => through(() => driver.sql(text, ...values)),
+    sql: (text, ...values) => (fault.statement ? Promise.reject(fault.statement) : through(() => driver.sql(text, ...values))),
     transaction: (run) => through(() => driver.transaction(run)),
     insert: (batch) => {
       commits.push(batch.reduce((n, t) => n + t.rows.length, 0))
@@ -51,6 +51,16 @@ const append = (records: Records, ...all: string[]) =>
   )
 
 describe('records while the store goes and comes', () => {
+  test('a store that can be reached and does nothing that it is asked for is tried again a few times a second, no more', async () => {
+    const { store, records, fault, logged } = shaky()
+    await records.migrate(table)
+    fault.statement = gone
+    for (const end = performance.now() + 1500; performance.now() < end; await Bun.sleep(1))
+      await records.sql`UPDATE p_t SET n = 1`.catch(() => {})
+    expect(logged.length).toBeWithin(4, 30)
+    await store.close()
+  })
+
   test('appends made together share commits of a bounded size', async () => {
     const { store, records, commits } = shaky()
     await records.migrate(table)

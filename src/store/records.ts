@@ -49,8 +49,9 @@ export interface RecordsStore {
   close(): Promise<void>
 }
 
-/** Milliseconds before a store that failed is asked again: it may have been one connection. */
+/** Milliseconds before a store that failed is asked again: it may have been one connection, unless it was up for no longer than `brief`. */
 const firstLook = 10
+const brief = 1000
 /** Milliseconds between attempts to reach one that is down. */
 const pause = 250
 
@@ -68,6 +69,7 @@ export function createRecordsStore(options: RecordsStoreOptions): RecordsStore {
   let closing = false
   let opening: Promise<void> | undefined
   let problem: string | undefined
+  let upSince = 0
   let timer: ReturnType<typeof setTimeout> | undefined
   let recovering: Promise<boolean> | undefined
   let pending: Pending[] = []
@@ -118,6 +120,7 @@ export function createRecordsStore(options: RecordsStoreOptions): RecordsStore {
       const { empty } = await lazily()
       if (state !== 'idle') return
       state = 'up'
+      upSince = performance.now()
       if (started && !empty) void recover()
     } catch (error) {
       if (state === 'idle') wentDown(error)
@@ -130,7 +133,7 @@ export function createRecordsStore(options: RecordsStoreOptions): RecordsStore {
     const was = state
     state = 'down'
     if (was !== 'down') log.error('the records store is down; it is tried again in the background', { error: problem })
-    again(was === 'up' ? firstLook : pause)
+    again(was === 'up' && performance.now() - upSince > brief ? firstLook : pause)
   }
   const again = (ms: number): void => {
     if (timer || state === 'closed') return
@@ -158,6 +161,7 @@ export function createRecordsStore(options: RecordsStoreOptions): RecordsStore {
       const isUp = () => {
         if (state === 'closed') return
         state = 'up'
+        upSince = performance.now()
         problem = undefined
       }
       if (started) await appender.replay(isUp)

@@ -249,6 +249,45 @@ function failures(): void {
     expect(Number(open!.n)).toBeLessThanOrEqual(7)
   }, 60_000)
 
+  test('connections that the server ends under shared statements: none is left behind, and an end waits for what is under way', async () => {
+    await empty()
+    const admin = postgresDriver({ url: server.url, pool: 2 })
+    await admin.open()
+    const open = async () => {
+      const [row] = await admin.sql<{ n: bigint }>`SELECT count(*) AS n FROM pg_stat_activity
+        WHERE application_name = ${'headgate'} AND query NOT LIKE ${'%pg_stat_activity%'}`
+      return Number(row!.n)
+    }
+    const others = await open()
+    const driver = postgresDriver({ url: server.url, pool: 10 })
+    await driver.open()
+    for (let round = 0; round < 5; round++) {
+      const all = Array.from({ length: 12 }, (_, n) => driver.sql`SELECT pg_sleep(${0.05 + n / 1000}), ${`round ${round}`} AS round`)
+      await until(3000, 'they run', async () => {
+        const ended = await admin.sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+          WHERE application_name = ${'headgate'} AND query LIKE ${'SELECT pg_sleep%'} AND state = ${'active'}`
+        return ended.length > 0
+      })
+      await Promise.allSettled(all)
+      await driver.sql`SELECT id FROM kill_row`
+    }
+    await Bun.sleep(300) // as long as the client would take to connect anew
+    expect(await open()).toBeLessThanOrEqual(others + 4)
+    const inside = Promise.withResolvers<void>()
+    const work = driver.transaction(async (sql) => {
+      await sql`INSERT INTO kill_row VALUES ('at the end', 1)`
+      inside.resolve()
+      await Bun.sleep(100)
+      await sql`INSERT INTO kill_row VALUES ('at the very end', 1)`
+    })
+    await inside.promise
+    await driver.close()
+    await work
+    expect(await admin.sql`SELECT id FROM kill_row ORDER BY id`).toEqual([{ id: 'at the end' }, { id: 'at the very end' }])
+    await until(3000, 'none is left behind', async () => (await open()) <= others)
+    await admin.close()
+  }, 30_000)
+
   test('a transaction that nobody waits for any more is not begun, however long it waited for a connection', async () => {
     await empty()
     const driver = postgresDriver({ url: server.url, pool: 2, limits: { transaction: 100 } })
@@ -273,6 +312,24 @@ function failures(): void {
       await driver.close()
     }
   }, 20_000)
+
+  test('of several hosts, the next one is tried when the first takes connections and says nothing', async () => {
+    const silent = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
+    const driver = postgresDriver({ url: server.url.replace('@', `@127.0.0.1:${silent.port},`), limits: { connect: 300 } })
+    try {
+      await expect(driver.open()).rejects.toBeInstanceOf(StoreUnavailable)
+      const opens = () =>
+        driver
+          .open()
+          .then(() => true)
+          .catch(() => false)
+      await until(3000, 'the second host', opens)
+      expect(await driver.sql`SELECT CAST(${'a'} AS TEXT) AS a`).toEqual([{ a: 'a' }])
+    } finally {
+      await driver.close()
+      silent.stop(true)
+    }
+  })
 
   test('a database that does not exist is no crash, and is named without the password', async () => {
     const { store, records } = opened({}, server.url.replace('headgate@', 'headgate:geheim@').replace('/postgres', '/nowhere'))

@@ -3,12 +3,14 @@
  *
  * A server that does not answer is given up after seconds: its connections are destroyed, and `open` makes new ones. A transaction that
  * met another is run again; from its second run on alone in this process, so that callers here do not keep failing one another.
- * A single statement is atomic by itself and is never run twice, except after a deadlock, which undid it. What was given up is not done later.
+ * A single statement is atomic by itself and is never run twice, except after a deadlock, which undid it. What is given up while it waits
+ * for a connection is not done later.
  *
  * Statements and transactions have connections of their own: those of statements are shared.
  */
 
 import postgres, { type Sql } from 'postgres'
+import { splitHosts } from '../../config/store-url.ts'
 import { type SqlQuery, type SqlRow, type SqlValue, StoreUnavailable } from '../../plugin/host.ts'
 import { inTransactionTime, type RecordsDriver, StoreBusy, transactionLimit } from '../records-driver.ts'
 import { createLane } from '../records-lane.ts'
@@ -75,8 +77,15 @@ export function postgresDriver(options: PostgresOptions): RecordsDriver {
   /** When the server last said anything: one that is only busy is not given up. */
   let lastAnswer = 0
 
-  const connect = (closed: () => void): Sql =>
-    postgres(options.url, {
+  const { before, hosts, after } = splitHosts(options.url)
+  /** Which of several hosts to try first: the one after one that could not be reached. */
+  let first = 0
+  const connect = (closed: () => void): Sql => {
+    const at = first
+    let reached = false
+    // the client takes them in turn, for as long as they refuse it
+    const inTurn = [...hosts.slice(at), ...hosts.slice(0, at)]
+    return postgres(before + inTurn.join(',') + after, {
       max: 1,
       connect_timeout: limits.connect / 1000,
       idle_timeout: 300, // the pool comes before it
@@ -85,7 +94,13 @@ export function postgresDriver(options: PostgresOptions): RecordsDriver {
       backoff: (() => 0.05) as never, // the store above paces its attempts
       fetch_types: false,
       onnotice: () => {},
-      onclose: closed,
+      onparameter: () => {
+        reached = true
+      },
+      onclose() {
+        if (!reached && first === at) first = (at + 1) % hosts.length
+        closed()
+      },
       types: types as never,
       connection: {
         application_name: 'headgate',
@@ -94,13 +109,17 @@ export function postgresDriver(options: PostgresOptions): RecordsDriver {
         client_min_messages: 'warning',
       },
     }) as Sql
+  }
 
+  const answered = () => {
+    lastAnswer = performance.now()
+  }
   const connectAll = (): Pools => {
     const all = Math.max(2, options.pool ?? 10)
     const some = Math.max(1, Math.floor(all * 0.4))
     return {
-      statements: createPool({ connect, max: some, share: sharing }),
-      transactions: createPool({ connect, max: all - some, share: 1 }),
+      statements: createPool({ connect, answered, max: some, share: sharing, silence: grace }),
+      transactions: createPool({ connect, answered, max: all - some, share: 1, silence: grace }),
     }
   }
   const end = async (old: Pools | undefined, reason: Error, timeout: number): Promise<void> => {
@@ -118,7 +137,7 @@ export function postgresDriver(options: PostgresOptions): RecordsDriver {
 
   /** The result, or `StoreUnavailable` when it does not come in time; the connections of a hung server are given up. */
   const within = async <T>(work: (claim: Claim) => Promise<T>, limit: number, of: Pools): Promise<T> => {
-    const claim = new Claim()
+    const claim = new Claim(limit)
     let timer: ReturnType<typeof setTimeout> | undefined
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
@@ -131,11 +150,8 @@ export function postgresDriver(options: PostgresOptions): RecordsDriver {
       }, limit)
     })
     try {
-      const result = await Promise.race([work(claim), late])
-      lastAnswer = performance.now()
-      return result
+      return await Promise.race([work(claim), late])
     } catch (error) {
-      if (error instanceof Error && error.name === 'PostgresError') lastAnswer = performance.now()
       throw isConflict(error) ? error : meaning(error)
     } finally {
       clearTimeout(timer)
@@ -288,7 +304,7 @@ export function postgresDriver(options: PostgresOptions): RecordsDriver {
       closed = true
       const old = pools
       pools = undefined
-      await end(old, new StoreUnavailable('the records are closed'), 2)
+      await end(old, new StoreUnavailable('the records are closed'), 2000)
     },
   }
 }

@@ -26,18 +26,20 @@ function scripted() {
     }
     return { unsafe, end } as unknown as Sql
   }
-  return { made, asked, connect, silence: (on: boolean) => void (silent = on) }
+  return { made, asked, connect, answered() {}, silence: (on: boolean) => void (silent = on) }
 }
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 const answerOf = (code: string, severity = 'ERROR') => Object.assign(new Error(code), { name: 'PostgresError', code, severity })
 
 test('new connections up to the most, then the least busy one, then the queue, in its order', async () => {
-  const { connect, made, asked, silence } = scripted()
-  const pool = createPool({ connect, max: 2, share: 2 })
+  const { connect, answered, made, asked, silence } = scripted()
+  const pool = createPool({ connect, answered, silence: -1, max: 2, share: 2 })
+  await Promise.all([pool.use(new Claim(60_000), (c) => c.send('warm')), pool.use(new Claim(60_000), (c) => c.send('warm'))])
+  for (const { said } of made) expect(said.splice(0)).toEqual(['warm'])
   silence(true)
   const order: number[] = []
   const all = [1, 2, 3, 4, 5, 6].map((n) =>
-    pool.use(new Claim(), async (connection) => {
+    pool.use(new Claim(60_000), async (connection) => {
       await connection.send(`S${n}`)
       order.push(n)
     }),
@@ -59,18 +61,52 @@ test('new connections up to the most, then the least busy one, then the queue, i
   expect(made.length).toBe(2)
 })
 
+test('nothing is sent that the client would let wait: behind its first statement, and behind one whose types it asks for', async () => {
+  const { connect, answered, made, asked, silence } = scripted()
+  const pool = createPool({ connect, answered, silence: -1, max: 1, share: 3 })
+  silence(true)
+  const send = (text: string, values: unknown[] = [], prepare = false) =>
+    pool.use(new Claim(60_000), (connection) => connection.send(text, values, { prepare }))
+  const all = [send('first'), send('a', [1], true), send('b', [1], true), send('a', [2], true), send('c', [1]), send('d')]
+  const seen: string[][] = []
+  for (let n = 0; n < 6; n++) {
+    while (asked.length === 0) await turn()
+    await turn()
+    seen.push(asked.map(({ text }) => text))
+    for (const { answer } of asked.splice(0)) answer()
+    await turn()
+    if (seen.flat().length === 6) break
+  }
+  await Promise.all(all)
+  expect(seen[0]).toEqual(['first'])
+  const known = new Set(['d'])
+  for (const texts of seen) {
+    // whatever is not known by then has nothing behind it
+    expect(texts.slice(0, -1).filter((text) => !known.has(text))).toEqual([])
+    if (texts.at(-1) !== 'c') known.add(texts.at(-1)!)
+  }
+  expect(seen.flat().toSorted()).toEqual(['a', 'a', 'b', 'c', 'd', 'first'])
+  // known by now: side by side
+  const again = [send('a', [3], true), send('b', [3], true), send('d')]
+  await turn()
+  expect(asked.map(({ text }) => text)).toEqual(['a', 'b', 'd'])
+  for (const { answer } of asked.splice(0)) answer()
+  await Promise.all(again)
+  expect(made.length).toBe(1)
+})
+
 test('a connection that was closed is never used again; the next work gets a new one', async () => {
-  const { connect, made } = scripted()
-  const pool = createPool({ connect, max: 1, share: 1 })
+  const { connect, answered, made } = scripted()
+  const pool = createPool({ connect, answered, silence: -1, max: 1, share: 1 })
   const after = Promise.withResolvers<void>()
-  const work = pool.use(new Claim(), async (connection) => {
+  const work = pool.use(new Claim(60_000), async (connection) => {
     await connection.send('one')
     made[0]!.close()
     await after.promise
     await connection.send('two')
   })
   await turn()
-  await pool.use(new Claim(), (connection) => connection.send('other'))
+  await pool.use(new Claim(60_000), (connection) => connection.send('other'))
   after.resolve()
   await expect(work).rejects.toBeInstanceOf(StoreUnavailable)
   expect(made.map(({ said, ended }) => ({ said, ended }))).toEqual([
@@ -80,8 +116,8 @@ test('a connection that was closed is never used again; the next work gets a new
 })
 
 test('what the server says ends no connection, unless it says that it ends it; whatever else fails does', async () => {
-  const { connect, made, asked, silence } = scripted()
-  const pool = createPool({ connect, max: 1, share: 1 })
+  const { connect, answered, made, asked, silence } = scripted()
+  const pool = createPool({ connect, answered, silence: -1, max: 1, share: 1 })
   silence(true)
   for (const [error, ends] of [
     [answerOf('23505'), false],
@@ -89,7 +125,7 @@ test('what the server says ends no connection, unless it says that it ends it; w
     [answerOf('57P01', 'FATAL'), true],
     [Object.assign(new Error('write CONNECTION_CLOSED'), { code: 'CONNECTION_CLOSED' }), true],
   ] as const) {
-    const work = pool.use(new Claim(), (connection) => connection.send('x'))
+    const work = pool.use(new Claim(60_000), (connection) => connection.send('x'))
     await turn()
     asked.at(-1)!.fail(error)
     await expect(work).rejects.toBe(error)
@@ -98,14 +134,14 @@ test('what the server says ends no connection, unless it says that it ends it; w
 })
 
 test('given up while it waits: it is not begun; while it runs: its connection ends', async () => {
-  const { connect, made, asked, silence } = scripted()
-  const pool = createPool({ connect, max: 1, share: 1 })
+  const { connect, answered, made, asked, silence } = scripted()
+  const pool = createPool({ connect, answered, silence: -1, max: 1, share: 1 })
   silence(true)
-  const running = new Claim()
+  const running = new Claim(60_000)
   const first = pool.use(running, (connection) => connection.send('first'))
-  const waiting = new Claim()
+  const waiting = new Claim(60_000)
   pool.use(waiting, (connection) => connection.send('second')).catch(() => {})
-  const third = pool.use(new Claim(), (connection) => connection.send('third'))
+  const third = pool.use(new Claim(60_000), (connection) => connection.send('third'))
   await turn()
   expect([running.begun, waiting.begun]).toEqual([true, false])
   waiting.giveUp()
@@ -120,33 +156,103 @@ test('given up while it waits: it is not begun; while it runs: its connection en
   await Promise.all([first, third])
 })
 
+test('a connection that answers is only busy: what is given up on it takes nobody else along', async () => {
+  const { connect, answered, made, asked, silence } = scripted()
+  const pool = createPool({ connect, answered, silence: 60_000, max: 1, share: 2 })
+  await pool.use(new Claim(60_000), (connection) => connection.send('warm'))
+  silence(true)
+  const claim = new Claim(60_000)
+  const one = pool.use(claim, (connection) => connection.send('one'))
+  const two = pool.use(new Claim(60_000), (connection) => connection.send('two'))
+  await turn()
+  claim.giveUp()
+  for (const { answer } of asked) answer()
+  await Promise.all([one, two])
+  expect(made.map(({ ended }) => ended)).toEqual([false])
+})
+
+test('what shares a connection that is given up meets a busy store, not one that is away', async () => {
+  const { connect, answered, asked, silence } = scripted()
+  const pool = createPool({ connect, answered, silence: -1, max: 1, share: 2 })
+  await pool.use(new Claim(60_000), (connection) => connection.send('warm'))
+  silence(true)
+  const claim = new Claim(60_000)
+  pool.use(claim, (connection) => connection.send('one')).catch(() => {})
+  const other = pool.use(new Claim(60_000), (connection) => connection.send('two'))
+  await turn()
+  claim.giveUp()
+  asked[1]!.fail(new Error('CONNECTION_DESTROYED'))
+  await expect(other).rejects.toBeInstanceOf(StoreBusy)
+})
+
+test('an end with time lets what is under way come to its end, with all its statements; without, nothing', async () => {
+  const { connect, answered, made } = scripted()
+  const open = createPool({ connect, answered, silence: -1, max: 2, share: 1 })
+  const go = Promise.withResolvers<void>()
+  const work = open.use(new Claim(60_000), async (connection) => {
+    await connection.send('one')
+    await go.promise
+    await connection.send('two')
+  })
+  await turn()
+  const ended = open.end(new StoreUnavailable('closed'), 5000)
+  await turn()
+  expect(made[0]!.ended).toBe(false)
+  go.resolve()
+  await Promise.all([work, ended])
+  expect(made.map(({ said, ended }) => ({ said, ended }))).toEqual([{ said: ['one', 'two'], ended: true }])
+
+  const cut = createPool({ connect, answered, silence: -1, max: 1, share: 1 })
+  const never = new Promise<void>(() => {})
+  cut.use(new Claim(60_000), () => never).catch(() => {})
+  await cut.end(new StoreUnavailable('away'), 0)
+  expect(made[1]!.ended).toBe(true)
+})
+
+test('what waited for half of its time is told so, for what comes after it', async () => {
+  const { connect, answered, made, asked, silence } = scripted()
+  const pool = createPool({ connect, answered, silence: 60_000, max: 1, share: 1 })
+  silence(true)
+  const first = pool.use(new Claim(60_000), (connection) => connection.send('first'))
+  const late = pool.use(new Claim(0), (connection) => connection.send('late'))
+  const inTime = pool.use(new Claim(60_000), (connection) => connection.send('in time'))
+  await turn()
+  asked[0]!.answer()
+  await first
+  await expect(late).rejects.toBeInstanceOf(StoreBusy)
+  await turn()
+  asked[1]!.answer()
+  await inTime
+  expect(made[0]!.said).toEqual(['first', 'in time'])
+})
+
 test('too many that wait are told; the end tells all', async () => {
-  const { connect, silence } = scripted()
-  const pool = createPool({ connect, max: 1, share: 1 })
+  const { connect, answered, silence } = scripted()
+  const pool = createPool({ connect, answered, silence: -1, max: 1, share: 1 })
   silence(true)
   const ended = new StoreUnavailable('closed')
-  pool.use(new Claim(), (connection) => connection.send('x')).catch(() => {})
-  const waiting = Array.from({ length: 10_000 }, () => pool.use(new Claim(), (connection) => connection.send('y')))
-  await expect(pool.use(new Claim(), (connection) => connection.send('z'))).rejects.toBeInstanceOf(StoreBusy)
+  pool.use(new Claim(60_000), (connection) => connection.send('x')).catch(() => {})
+  const waiting = Array.from({ length: 10_000 }, () => pool.use(new Claim(60_000), (connection) => connection.send('y')))
+  await expect(pool.use(new Claim(60_000), (connection) => connection.send('z'))).rejects.toBeInstanceOf(StoreBusy)
   await pool.end(ended, 0)
   const told = await Promise.allSettled(waiting)
   expect(told.every((one) => one.status === 'rejected' && one.reason === ended)).toBe(true)
-  await expect(pool.use(new Claim(), (connection) => connection.send('z'))).rejects.toBe(ended)
+  await expect(pool.use(new Claim(60_000), (connection) => connection.send('z'))).rejects.toBe(ended)
 })
 
 test('a transaction: statements side by side are sent one after the other; one that failed undoes it, also when it was not waited for', async () => {
-  const { connect, made, asked, silence } = scripted()
-  const pool = createPool({ connect, max: 1, share: 1 })
+  const { connect, answered, made, asked, silence } = scripted()
+  const pool = createPool({ connect, answered, silence: -1, max: 1, share: 1 })
   const run = <T>(claim: Claim, work: Parameters<typeof inTransaction<T>>[3]) =>
     pool.use(claim, (connection) => inTransaction(connection, claim, 'serializable', work))
-  await run(new Claim(), async (session) => {
+  await run(new Claim(60_000), async (session) => {
     await Promise.all([session.send('a'), session.send('b')])
   })
   expect(made[0]!.said.splice(0)).toEqual(['BEGIN ISOLATION LEVEL serializable', 'a', 'b', 'COMMIT'])
 
   silence(true)
   const wrong = answerOf('23505')
-  const failed = run(new Claim(), async (session) => void session.send('a').catch(() => {}))
+  const failed = run(new Claim(60_000), async (session) => void session.send('a').catch(() => {}))
   await turn()
   asked.at(-1)!.answer() // begin
   await turn()
@@ -158,7 +264,7 @@ test('a transaction: statements side by side are sent one after the other; one t
 
   silence(false)
   let late: Promise<unknown> | undefined
-  const claim = new Claim()
+  const claim = new Claim(60_000)
   const over = run(claim, async (session) => {
     claim.over = true
     late = turn().then(() => session.send('late'))

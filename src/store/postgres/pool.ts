@@ -4,6 +4,7 @@
  * Each is a postgres.js client with one connection, which lives as long as that. What the library does when a connection is lost is not for us: one
  * that had something to send never sends again, the end of a transaction is written to a socket that is gone (an exception that nobody can catch), and
  * what waited is begun on a new connection, also a transaction that its caller gave up long ago (3.4.9; https://github.com/porsager/postgres/issues/1208).
+ * So nothing is ever given to a client that it would let wait: it would connect anew for that, and nobody would end that connection.
  */
 
 import type { RowList, Sql } from 'postgres'
@@ -17,7 +18,14 @@ export class Claim {
   over = false
   /** It has a connection, or had. */
   begun = false
+  /** Until when (`performance.now`) there is any use in beginning. */
+  readonly turnBy: number
   private undo: (() => void) | undefined
+
+  /** `limit`: milliseconds for all of it. Half of them must be left when it begins, else a store that is too busy would do only what comes too late. */
+  constructor(limit: number) {
+    this.turnBy = performance.now() + limit / 2
+  }
 
   /** What is to be done when it is given up before `undo` is another. */
   until(undo: (() => void) | undefined): void {
@@ -45,98 +53,166 @@ export interface Session {
 export interface Connection extends Session {
   /** Nothing may be sent any more. */
   readonly lost: boolean
-  /** Ends it: what is under way on it fails, and the server undoes what was not committed. */
+  /** Ends it: what is under way on it fails as what met a busy store, and the server undoes what was not committed. */
   discard(): void
 }
 
 export interface PoolOptions {
   /** Makes a client of one connection, which connects at its first statement; calls `closed` when that is closed. */
   readonly connect: (closed: () => void) => Sql
+  /** Called when the server said something. */
+  readonly answered: () => void
   readonly max: number
   /** How many pieces of work one connection serves at once. */
   readonly share: number
+  /** Milliseconds without an answer after which a connection is ended when what it is at is given up. One that answers is only busy. */
+  readonly silence: number
 }
 
 export interface Pool {
   /** Runs `work` on a connection, when one is free. @throws StoreBusy when too many wait */
   use<T>(claim: Claim, work: (connection: Connection) => Promise<T>): Promise<T>
-  /** Ends all connections, and fails what waits with `reason`. With time, in seconds, what is under way may come to its end. */
+  /** Ends all connections, and fails what waits with `reason`. With time, in milliseconds, what is under way may come to its end. */
   end(reason: Error, timeout: number): Promise<void>
 }
 
 /** Work that waits. */
 const longestQueue = 10_000
-/** Milliseconds without work after which a connection is ended: before the client does so, which may do it at any time. */
-const longestIdle = 240_000
+/** Milliseconds without work after which a connection is ended: long before the client does so, which may do it at any moment. */
+const longestIdle = 120_000
 /** Milliseconds after which a connection is made anew, and so much more for some: memory of a server process grows. */
 const longestLife = 2_400_000
+/** Milliseconds between two looks at both. */
+const look = 60_000
 
+/** Combinations of types that are remembered of one text. */
+const mostTypes = 100
 const noValues: readonly never[] = []
 const usual: SendOptions = {}
+const nothing = () => {}
 
 class Lent implements Connection {
   lost = false
   /** Pieces of work on it. */
   busy = 0
   idleSince = 0
-  readonly until = Date.now() + longestLife * (1 + Math.random() / 2)
+  /** No new work for it: its time is over. */
+  retired = false
+  /** When the server said something on it. */
+  heard = performance.now()
+  /** While a statement is under way behind which the client would let others wait: the first one, and each whose types it has to ask for. */
+  alone: Promise<void> | undefined
+  private connected = false
+  /** Ended by us. */
+  private discarded = false
+  /** Texts that are prepared on it, each for some types of values. */
+  private readonly prepared = new Map<string, Set<string>>()
+  private readonly until = Date.now() + longestLife * (1 + Math.random() / 2)
   private readonly sql: Sql
-  private readonly gone: (connection: Lent) => void
+  private readonly pool: { answered(): void; gone(connection: Lent): void }
 
-  constructor(connect: PoolOptions['connect'], gone: (connection: Lent) => void) {
-    this.gone = gone
-    this.sql = connect(() => this.discard())
+  constructor(connect: PoolOptions['connect'], pool: Lent['pool']) {
+    this.pool = pool
+    this.sql = connect(() => this.lose())
+  }
+  /** Whether it has been without work for long, or its time is over. */
+  isOld(now: number): boolean {
+    this.retired ||= now > this.until
+    return this.busy === 0 && (this.retired || now - this.idleSince > longestIdle)
   }
   async send(text: string, values: readonly unknown[] = noValues, options = usual): Promise<Rows> {
-    if (this.lost) throw new StoreUnavailable('the connection to PostgreSQL was lost')
+    while (this.alone) await this.alone
+    if (this.lost) throw this.whenLost()
+    const prepares = options.prepare === true && !this.prepared.get(text)?.has(typesOf(values))
+    const alone = !this.connected || (values.length > 0 && (prepares || options.prepare !== true))
     try {
-      return (await this.sql.unsafe(text, values as never[], options as never)) as Rows
+      const answer = this.sql.unsafe(text, values as never[], options as never) as unknown as Promise<Rows>
+      if (alone) this.alone = answer.then(nothing, nothing)
+      const rows = await answer
+      this.connected = true
+      this.heard = performance.now()
+      if (prepares) this.isPrepared(text, typesOf(values))
+      this.pool.answered()
+      return rows
     } catch (error) {
-      if (!isAnswer(error)) this.discard()
+      if (isAnswer(error)) this.pool.answered()
+      else if (this.discarded) throw this.whenLost(error)
+      else this.lose()
       throw error
+    } finally {
+      if (alone) this.alone = undefined
     }
   }
+  private isPrepared(text: string, types: string): void {
+    const all = this.prepared.get(text)
+    if (all && all.size < mostTypes) all.add(types)
+    else this.prepared.set(text, new Set([types]))
+  }
   discard(): void {
+    this.discarded ||= !this.lost
+    this.lose()
+  }
+  private lose(): void {
     if (this.lost) return
     this.lost = true
-    this.gone(this)
-    this.end(0).catch(() => {})
+    this.sql.end({ timeout: 0 }).catch(nothing)
+    this.pool.gone(this)
   }
-  /** With time, in seconds, what is under way may come to its end. */
-  async end(timeout: number): Promise<void> {
-    await this.sql.end({ timeout })
+  private whenLost(cause?: unknown): StoreUnavailable {
+    if (this.discarded) return new StoreBusy('the connection to PostgreSQL was ended with what it had', { cause })
+    return new StoreUnavailable('the connection to PostgreSQL was lost', { cause })
   }
 }
 
+/** What the client makes different prepared statements for. */
+function typesOf(values: readonly unknown[]): string {
+  let types = ''
+  for (const value of values)
+    types += typeof value === 'bigint' ? 'n' : typeof value === 'boolean' ? 'b' : value instanceof Uint8Array ? 'y' : '.'
+  return types
+}
+
 interface Waiting {
+  readonly claim: Claim
   resolve(connection: Lent): void
   reject(reason: Error): void
 }
 
-export function createPool({ connect, max, share }: PoolOptions): Pool {
+export function createPool({ connect, answered, max, share, silence }: PoolOptions): Pool {
   const connections: Lent[] = []
   /** In the order in which they came. */
   const waiting = new Set<Waiting>()
   let ended: Error | undefined
   let sweeper: ReturnType<typeof setTimeout> | undefined
+  /** Called when the last connection has gone. */
+  let emptied = nothing
 
   const gone = (connection: Lent) => {
     const at = connections.indexOf(connection)
     if (at >= 0) connections.splice(at, 1)
     serve()
+    if (connections.length === 0) emptied()
   }
+  const pool = { answered, gone }
   /** One without work, else a new one, else the one with the least. */
   const free = (): Lent | undefined => {
     let least: Lent | undefined
-    for (const one of connections) if (one.busy < share && (!least || one.busy < least.busy)) least = one
+    for (const one of connections)
+      if (one.busy < share && !one.retired && (!one.alone || one.busy === 0) && (!least || one.busy < least.busy)) least = one
     if (least?.busy === 0 || connections.length >= max) return least
-    const made = new Lent(connect, gone)
+    const made = new Lent(connect, pool)
     connections.push(made)
     sweeper ??= later()
     return made
   }
   const serve = () => {
+    const now = performance.now()
     for (const one of waiting) {
+      if (now > one.claim.turnBy) {
+        waiting.delete(one)
+        one.reject(new StoreBusy('PostgreSQL had no time for it: too much waits for it'))
+        continue
+      }
       const connection = ended ? undefined : free()
       if (!connection) return
       waiting.delete(one)
@@ -145,13 +221,13 @@ export function createPool({ connect, max, share }: PoolOptions): Pool {
     }
   }
   const later = () => {
-    const timer = setTimeout(sweep, longestIdle / 4)
+    const timer = setTimeout(sweep, look)
     timer.unref()
     return timer
   }
   const sweep = () => {
     const now = Date.now()
-    for (const one of connections.slice()) if (one.busy === 0 && (now - one.idleSince > longestIdle || now > one.until)) one.discard()
+    for (const one of connections.slice()) if (one.isOld(now)) one.discard()
     sweeper = connections.length > 0 ? later() : undefined
   }
 
@@ -164,7 +240,7 @@ export function createPool({ connect, max, share }: PoolOptions): Pool {
     }
     if (waiting.size >= longestQueue) throw new StoreBusy('too many statements wait for the records')
     return new Promise((resolve, reject) => {
-      const one: Waiting = { resolve, reject }
+      const one: Waiting = { claim, resolve, reject }
       waiting.add(one)
       claim.until(() => waiting.delete(one))
     })
@@ -174,7 +250,7 @@ export function createPool({ connect, max, share }: PoolOptions): Pool {
     if (connection.lost) return
     if (connection.busy === 0) {
       connection.idleSince = Date.now()
-      if (ended || connection.idleSince > connection.until) return connection.discard()
+      if (ended || connection.retired) return connection.discard()
     }
     if (waiting.size > 0) serve()
   }
@@ -184,8 +260,9 @@ export function createPool({ connect, max, share }: PoolOptions): Pool {
       const taken = take(claim)
       const connection = taken instanceof Promise ? await taken : taken
       claim.begun = true
-      // others that share it fail, too: a server that does not answer one of them answers none
-      claim.until(() => connection.discard())
+      claim.until(() => {
+        if (performance.now() - connection.heard > silence) connection.discard()
+      })
       try {
         return await work(connection)
       } finally {
@@ -199,8 +276,15 @@ export function createPool({ connect, max, share }: PoolOptions): Pool {
       sweeper = undefined
       for (const one of waiting) one.reject(reason)
       waiting.clear()
-      const all = connections.splice(0)
-      await Promise.all(all.map((one) => one.end(timeout)))
+      for (const one of connections.slice()) if (timeout === 0 || one.busy === 0) one.discard()
+      if (connections.length === 0) return
+      let timer: ReturnType<typeof setTimeout> | undefined
+      await new Promise<void>((resolve) => {
+        emptied = resolve
+        timer = setTimeout(resolve, timeout)
+      })
+      clearTimeout(timer)
+      for (const one of connections.slice()) one.discard()
     },
   }
 }
