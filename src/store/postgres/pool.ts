@@ -79,7 +79,7 @@ export interface Pool {
 /** Work that waits. */
 const longestQueue = 10_000
 /** Milliseconds without work after which a connection is ended: long before the client does so, which may do it at any moment. */
-const longestIdle = 120_000
+const longestIdle = 180_000
 /** Milliseconds after which a connection is made anew, and so much more for some: memory of a server process grows. */
 const longestLife = 2_400_000
 /** Milliseconds between two looks at both. */
