@@ -75,7 +75,7 @@ export function postgresDriver(options: PostgresOptions): RecordsDriver {
   let pools: Pools | undefined
   let closed = false
   /** When the server last said anything: one that is only busy is not given up. */
-  let lastAnswer = 0
+  let lastAnswer = Number.NEGATIVE_INFINITY
 
   const { before, hosts, after } = splitHosts(options.url)
   /** Which of several hosts to try first: the one after one that could not be reached. */
@@ -256,7 +256,8 @@ export function postgresDriver(options: PostgresOptions): RecordsDriver {
       if (pools) {
         try {
           return await answers(pools, limits.connect / 2)
-        } catch {
+        } catch (error) {
+          if (error instanceof StoreBusy) return
           drop()
         }
       }
