@@ -71,15 +71,15 @@ plugins: [{ use: x, with: { where: "see \${env:MY_TOKEN}!" } }]\n`,
   test('redact hides the password of records, and a user alone is no secret', () => {
     const { config, secrets } = load('version: 1\nrecords: postgres://gate:p%61ssword@h:1/db\nplugins: [{ use: x }]\n')
     expect(redact(config!, secrets)).toMatchObject({ records: 'postgres://***@h:1/db' })
-    const several = load(
-      'version: 1\nrecords: postgres://gate:sesame%40@one:1,two:2/db?target_session_attrs=read-write\nplugins: [{ use: x }]\n',
-    )
-    expect(redact(several.config!, several.secrets)).toMatchObject({
-      records: 'postgres://***@one:1,two:2/db?target_session_attrs=read-write',
-    })
-    expect([...several.secrets].toSorted()).toEqual(['sesame%40', 'sesame@'])
     expect([...secrets].sort()).toEqual(['p%61ssword', 'password'])
     expect([...load('version: 1\nrecords: postgres://gate@h/db\nplugins: [{ use: x }]\n').secrets]).toEqual([])
+  })
+
+  test('the password of records on several hosts', () => {
+    const url = 'postgres://gate:sesame%40@one:1,two:2/db?target_session_attrs=read-write'
+    const { config, secrets } = load(`version: 1\nrecords: ${url}\nplugins: [{ use: x }]\n`)
+    expect(redact(config!, secrets)).toMatchObject({ records: 'postgres://***@one:1,two:2/db?target_session_attrs=read-write' })
+    expect([...secrets].toSorted()).toEqual(['sesame%40', 'sesame@'])
   })
   test('redact hides the password of shared state, however short, and shows the rest', () => {
     const shown = (state: string, env: Record<string, string> = {}) => {

@@ -68,7 +68,7 @@ function badlyEncoded(url: URL): Read<never> | undefined {
   }
 }
 
-/** A URL of which several hosts are known, each with its port: `postgres://user@first:5432,second:5432/database`. */
+/** A URL in parts: its hosts, of which there may be several, each with its port, and what stands around them. `postgres://user@first:5432,second:5432/database` */
 export function splitHosts(text: string): { readonly before: string; readonly hosts: readonly string[]; readonly after: string } {
   const [, before = '', hosts = text, after = ''] = /^([A-Za-z][A-Za-z0-9+.-]*:\/\/(?:[^/?#]*@)?)([^/?#@]*)(.*)$/s.exec(text) ?? []
   return { before, hosts: hosts.split(','), after }

@@ -313,6 +313,19 @@ function failures(): void {
     }
   }, 20_000)
 
+  test('a server that has no time for a look whether it is there is there: nothing that is under way is thrown away', async () => {
+    const driver = postgresDriver({ url: server.url, pool: 2, limits: { connect: 400 } })
+    await driver.open()
+    try {
+      // one connection for statements, three at a time: the look has to wait
+      const all = Array.from({ length: 5 }, () => driver.sql`SELECT pg_sleep(0.3), CAST(${'a'} AS TEXT) AS a`)
+      await driver.open()
+      expect(await Promise.all(all)).toHaveLength(5)
+    } finally {
+      await driver.close()
+    }
+  })
+
   test('of several hosts, the next one is tried when the first takes connections and says nothing', async () => {
     const silent = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
     const driver = postgresDriver({ url: server.url.replace('@', `@127.0.0.1:${silent.port},`), limits: { connect: 300 } })

@@ -132,7 +132,7 @@ export function postgresDriver(options: PostgresOptions): RecordsDriver {
   const drop = () => {
     const old = pools
     pools = undefined
-    end(old, new StoreUnavailable('PostgreSQL does not answer'), 0).catch(() => {})
+    void end(old, new StoreUnavailable('PostgreSQL does not answer'), 0)
   }
 
   /** The result, or `StoreUnavailable` when it does not come in time; the connections of a hung server are given up. */

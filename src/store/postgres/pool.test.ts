@@ -4,11 +4,11 @@ import { expect, test } from 'bun:test'
 import type { Sql } from 'postgres'
 import { StoreUnavailable } from '../../plugin/host.ts'
 import { StoreBusy } from '../records-driver.ts'
-import { Claim, createPool } from './pool.ts'
+import { Claim, createPool, type PoolOptions } from './pool.ts'
 import { inTransaction } from './transaction.ts'
 
-/** A server, to which connections are made, and which answers when it is told to. */
-function scripted() {
+/** A pool of connections to a server that answers when it is told to. What is given up is silent at once. */
+function scripted(options: Pick<PoolOptions, 'max' | 'share'> & Partial<PoolOptions>) {
   const made: { said: string[]; ended: boolean; close(): void }[] = []
   /** Statements that wait for an answer. */
   const asked: { text: string; answer(): void; fail(error: unknown): void }[] = []
@@ -26,14 +26,14 @@ function scripted() {
     }
     return { unsafe, end } as unknown as Sql
   }
-  return { made, asked, connect, answered() {}, silence: (on: boolean) => void (silent = on) }
+  const pool = () => createPool({ connect, answered() {}, silence: 0, ...options })
+  return { made, asked, pool: pool(), another: pool, silence: (on: boolean) => void (silent = on) }
 }
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 const answerOf = (code: string, severity = 'ERROR') => Object.assign(new Error(code), { name: 'PostgresError', code, severity })
 
 test('new connections up to the most, then the least busy one, then the queue, in its order', async () => {
-  const { connect, answered, made, asked, silence } = scripted()
-  const pool = createPool({ connect, answered, silence: -1, max: 2, share: 2 })
+  const { pool, made, asked, silence } = scripted({ max: 2, share: 2 })
   await Promise.all([pool.use(new Claim(60_000), (c) => c.send('warm')), pool.use(new Claim(60_000), (c) => c.send('warm'))])
   for (const { said } of made) expect(said.splice(0)).toEqual(['warm'])
   silence(true)
@@ -62,8 +62,7 @@ test('new connections up to the most, then the least busy one, then the queue, i
 })
 
 test('nothing is sent that the client would let wait: behind its first statement, and behind one whose types it asks for', async () => {
-  const { connect, answered, made, asked, silence } = scripted()
-  const pool = createPool({ connect, answered, silence: -1, max: 1, share: 3 })
+  const { pool, made, asked, silence } = scripted({ max: 1, share: 3 })
   silence(true)
   const send = (text: string, values: unknown[] = [], prepare = false) =>
     pool.use(new Claim(60_000), (connection) => connection.send(text, values, { prepare }))
@@ -96,8 +95,7 @@ test('nothing is sent that the client would let wait: behind its first statement
 })
 
 test('a connection that was closed is never used again; the next work gets a new one', async () => {
-  const { connect, answered, made } = scripted()
-  const pool = createPool({ connect, answered, silence: -1, max: 1, share: 1 })
+  const { pool, made } = scripted({ max: 1, share: 1 })
   const after = Promise.withResolvers<void>()
   const work = pool.use(new Claim(60_000), async (connection) => {
     await connection.send('one')
@@ -116,8 +114,7 @@ test('a connection that was closed is never used again; the next work gets a new
 })
 
 test('what the server says ends no connection, unless it says that it ends it; whatever else fails does', async () => {
-  const { connect, answered, made, asked, silence } = scripted()
-  const pool = createPool({ connect, answered, silence: -1, max: 1, share: 1 })
+  const { pool, made, asked, silence } = scripted({ max: 1, share: 1 })
   silence(true)
   for (const [error, ends] of [
     [answerOf('23505'), false],
@@ -134,8 +131,7 @@ test('what the server says ends no connection, unless it says that it ends it; w
 })
 
 test('given up while it waits: it is not begun; while it runs: its connection ends', async () => {
-  const { connect, answered, made, asked, silence } = scripted()
-  const pool = createPool({ connect, answered, silence: -1, max: 1, share: 1 })
+  const { pool, made, asked, silence } = scripted({ max: 1, share: 1 })
   silence(true)
   const running = new Claim(60_000)
   const first = pool.use(running, (connection) => connection.send('first'))
@@ -157,8 +153,7 @@ test('given up while it waits: it is not begun; while it runs: its connection en
 })
 
 test('a connection that answers is only busy: what is given up on it takes nobody else along', async () => {
-  const { connect, answered, made, asked, silence } = scripted()
-  const pool = createPool({ connect, answered, silence: 60_000, max: 1, share: 2 })
+  const { pool, made, asked, silence } = scripted({ silence: 60_000, max: 1, share: 2 })
   await pool.use(new Claim(60_000), (connection) => connection.send('warm'))
   silence(true)
   const claim = new Claim(60_000)
@@ -171,9 +166,28 @@ test('a connection that answers is only busy: what is given up on it takes nobod
   expect(made.map(({ ended }) => ended)).toEqual([false])
 })
 
+test('a connection that answered, and falls silent with what is given up on it, ends after that; a refusal is an answer', async () => {
+  const { pool, made, asked, silence } = scripted({ silence: 50, max: 1, share: 1 })
+  await pool.use(new Claim(60_000), (connection) => connection.send('warm'))
+  await Bun.sleep(60)
+  silence(true)
+  const claim = new Claim(60_000)
+  const work = pool.use(claim, async (connection) => {
+    await connection.send('one').catch(() => {})
+    await connection.send('two')
+  })
+  await turn()
+  asked[0]!.fail(answerOf('23505'))
+  await turn()
+  claim.giveUp()
+  expect(made[0]!.ended).toBe(false)
+  while (!made[0]!.ended) await Bun.sleep(5)
+  asked[1]!.fail(new Error('CONNECTION_DESTROYED'))
+  await expect(work).rejects.toBeInstanceOf(StoreBusy)
+})
+
 test('what shares a connection that is given up meets a busy store, not one that is away', async () => {
-  const { connect, answered, asked, silence } = scripted()
-  const pool = createPool({ connect, answered, silence: -1, max: 1, share: 2 })
+  const { pool, asked, silence } = scripted({ max: 1, share: 2 })
   await pool.use(new Claim(60_000), (connection) => connection.send('warm'))
   silence(true)
   const claim = new Claim(60_000)
@@ -186,8 +200,7 @@ test('what shares a connection that is given up meets a busy store, not one that
 })
 
 test('an end with time lets what is under way come to its end, with all its statements; without, nothing', async () => {
-  const { connect, answered, made } = scripted()
-  const open = createPool({ connect, answered, silence: -1, max: 2, share: 1 })
+  const { pool: open, another, made } = scripted({ max: 2, share: 1 })
   const go = Promise.withResolvers<void>()
   const work = open.use(new Claim(60_000), async (connection) => {
     await connection.send('one')
@@ -202,7 +215,7 @@ test('an end with time lets what is under way come to its end, with all its stat
   await Promise.all([work, ended])
   expect(made.map(({ said, ended }) => ({ said, ended }))).toEqual([{ said: ['one', 'two'], ended: true }])
 
-  const cut = createPool({ connect, answered, silence: -1, max: 1, share: 1 })
+  const cut = another()
   const never = new Promise<void>(() => {})
   cut.use(new Claim(60_000), () => never).catch(() => {})
   await cut.end(new StoreUnavailable('away'), 0)
@@ -210,8 +223,7 @@ test('an end with time lets what is under way come to its end, with all its stat
 })
 
 test('what waited for half of its time is told so, for what comes after it', async () => {
-  const { connect, answered, made, asked, silence } = scripted()
-  const pool = createPool({ connect, answered, silence: 60_000, max: 1, share: 1 })
+  const { pool, made, asked, silence } = scripted({ silence: 60_000, max: 1, share: 1 })
   silence(true)
   const first = pool.use(new Claim(60_000), (connection) => connection.send('first'))
   const late = pool.use(new Claim(0), (connection) => connection.send('late'))
@@ -227,8 +239,7 @@ test('what waited for half of its time is told so, for what comes after it', asy
 })
 
 test('too many that wait are told; the end tells all', async () => {
-  const { connect, answered, silence } = scripted()
-  const pool = createPool({ connect, answered, silence: -1, max: 1, share: 1 })
+  const { pool, silence } = scripted({ max: 1, share: 1 })
   silence(true)
   const ended = new StoreUnavailable('closed')
   pool.use(new Claim(60_000), (connection) => connection.send('x')).catch(() => {})
@@ -241,8 +252,7 @@ test('too many that wait are told; the end tells all', async () => {
 })
 
 test('a transaction: statements side by side are sent one after the other; one that failed undoes it, also when it was not waited for', async () => {
-  const { connect, answered, made, asked, silence } = scripted()
-  const pool = createPool({ connect, answered, silence: -1, max: 1, share: 1 })
+  const { pool, made, asked, silence } = scripted({ max: 1, share: 1 })
   const run = <T>(claim: Claim, work: Parameters<typeof inTransaction<T>>[3]) =>
     pool.use(claim, (connection) => inTransaction(connection, claim, 'serializable', work))
   await run(new Claim(60_000), async (session) => {

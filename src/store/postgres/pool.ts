@@ -65,7 +65,7 @@ export interface PoolOptions {
   readonly max: number
   /** How many pieces of work one connection serves at once. */
   readonly share: number
-  /** Milliseconds without an answer after which a connection is ended when what it is at is given up. One that answers is only busy. */
+  /** Milliseconds without an answer after which a connection is ended once what it is at was given up. One that answers is only busy. */
   readonly silence: number
 }
 
@@ -130,18 +130,21 @@ class Lent implements Connection {
       if (alone) this.alone = answer.then(nothing, nothing)
       const rows = await answer
       this.connected = true
-      this.heard = performance.now()
       if (prepares) this.isPrepared(text, typesOf(values))
-      this.pool.answered()
+      this.hear()
       return rows
     } catch (error) {
-      if (isAnswer(error)) this.pool.answered()
+      if (isAnswer(error)) this.hear()
       else if (this.discarded) throw this.whenLost(error)
       else this.lose()
       throw error
     } finally {
       if (alone) this.alone = undefined
     }
+  }
+  private hear(): void {
+    this.heard = performance.now()
+    this.pool.answered()
   }
   private isPrepared(text: string, types: string): void {
     const all = this.prepared.get(text)
@@ -155,7 +158,7 @@ class Lent implements Connection {
   private lose(): void {
     if (this.lost) return
     this.lost = true
-    this.sql.end({ timeout: 0 }).catch(nothing)
+    this.sql.end({ timeout: 0 }).catch(nothing) // whatever it says, it is not used any more
     this.pool.gone(this)
   }
   private whenLost(cause?: unknown): StoreUnavailable {
@@ -260,12 +263,19 @@ export function createPool({ connect, answered, max, share, silence }: PoolOptio
       const taken = take(claim)
       const connection = taken instanceof Promise ? await taken : taken
       claim.begun = true
-      claim.until(() => {
-        if (performance.now() - connection.heard > silence) connection.discard()
-      })
+      let timer: ReturnType<typeof setTimeout> | undefined
+      /** Of work that is given up: its connection ends when it falls silent before the work does come to its end. */
+      const givenUp = () => {
+        const quiet = performance.now() - connection.heard
+        if (quiet >= silence) return connection.discard()
+        timer = setTimeout(givenUp, silence - quiet)
+        timer.unref()
+      }
+      claim.until(givenUp)
       try {
         return await work(connection)
       } finally {
+        clearTimeout(timer)
         claim.until(undefined)
         giveBack(connection)
       }
