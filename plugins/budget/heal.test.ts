@@ -10,8 +10,7 @@ let kit: PluginKit
 afterEach(async () => await kit.close())
 
 const minute = 60_000
-const holds = async () =>
-  await kit.stores.records.sql<{ id: string; expires_at: bigint }>`SELECT id, expires_at FROM budget_hold ORDER BY created_at, id`
+const holds = async () => await kit.stores.records.sql<{ id: string }>`SELECT id FROM budget_hold ORDER BY created_at, id`
 const released = async () =>
   await kit.stores.records.sql<{ request_id: string; note: string }>`SELECT request_id, note FROM budget_ledger WHERE kind = 'released'`
 const held = async () => {

@@ -2,7 +2,8 @@
  * Whatever happens in whatever order: the ledger sums to the balance, nothing is overdrawn, nothing is lost or billed twice.
  *
  * A world of several gateways on one store, driven at random: requests side by side, gateways that die between reservation and settlement, a store that
- * goes away, reservations that it makes after their request was given up, settlements that are repeated, months that begin. After each step the books are checked; at the end everything must come to rest.
+ * goes away, reservations that it makes after their request was given up, settlements that are repeated, months that begin. After each step the books
+ * are checked; at the end everything must come to rest.
  */
 
 import { expect, test } from 'bun:test'

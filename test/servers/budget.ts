@@ -7,6 +7,7 @@ import { openRecordsBeside } from '../../src/store/open-records.ts'
 import { quiet } from '../../src/store/records.suite.ts'
 import { type GatewayProcess, startGateway } from '../support/gateway.ts'
 import { authPlugin, clientKey, gatewayConfig } from '../support/gateway-config.ts'
+import { type PlainProvider, startPlainProvider } from '../support/plain-provider.ts'
 import { type PostgresServer, postgresMissing, startPostgres } from '../support/postgres-server.ts'
 import { until } from '../support/within.ts'
 
@@ -21,42 +22,9 @@ const perReply = 500_000_000n
 const shortLease = `import { budgetWith } from ${JSON.stringify(join(import.meta.dir, '../../plugins/budget/index.ts'))}
 export default budgetWith({ lease: 6_000, pause: 1_000 })`
 
-/** A provider that answers after `before()` with ten tokens, whole or as a stream in which it pauses for `between()`. */
-function startProvider() {
-  const state = { calls: 0, before: async () => {}, between: async () => {} }
-  const server = Bun.serve({
-    port: 0,
-    hostname: '127.0.0.1',
-    idleTimeout: 0,
-    async fetch(request) {
-      state.calls++
-      const { stream } = (await request.json()) as { stream?: boolean }
-      await state.before()
-      const usage = { prompt_tokens: 5, completion_tokens: 10, total_tokens: 15 }
-      const choice = (more: object) => [{ index: 0, finish_reason: null, ...more }]
-      if (!stream) {
-        const choices = choice({ message: { role: 'assistant', content: 'one two three' }, finish_reason: 'stop' })
-        return Response.json({ id: 'c', object: 'chat.completion', created: 1, model: 'known', choices, usage })
-      }
-      const frame = (more: object) =>
-        `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', created: 1, model: 'known', ...more })}\n\n`
-      const body = async function* () {
-        yield frame({ choices: choice({ delta: { role: 'assistant', content: 'one two' } }) })
-        await state.between()
-        yield frame({ choices: choice({ delta: { content: ' three' } }) })
-        yield frame({ choices: choice({ delta: {}, finish_reason: 'stop' }) })
-        yield frame({ choices: [], usage })
-        yield 'data: [DONE]\n\n'
-      }
-      return new Response(body() as unknown as ReadableStream, { headers: { 'content-type': 'text/event-stream' } })
-    },
-  })
-  return { state, url: `http://127.0.0.1:${server.port}`, stop: () => server.stop(true) }
-}
-
 describe.skipIf(postgresMissing !== undefined)(postgresMissing ?? 'gateways on one PostgreSQL', () => {
   let postgres: PostgresServer
-  let provider: ReturnType<typeof startProvider>
+  let provider: PlainProvider
   let records: Records
   let store: ReturnType<typeof openRecordsBeside>
   const gateways: GatewayProcess[] = []
@@ -107,7 +75,7 @@ describe.skipIf(postgresMissing !== undefined)(postgresMissing ?? 'gateways on o
 
   beforeAll(async () => {
     postgres = await startPostgres()
-    provider = startProvider()
+    provider = startPlainProvider()
     store = openRecordsBeside(postgres.url, { folder: '/nonexistent', log: quiet })
     records = store.scoped('budget')
   })
