@@ -20,6 +20,7 @@ import { responseOrigins } from '../runtime/response-origins.ts'
 import { routeKey } from '../runtime/route-clash.ts'
 import type { Snapshot } from '../runtime/snapshot.ts'
 import { callStored } from '../runtime/stored-response.ts'
+import { endOfTurn } from '../runtime/turn.ts'
 import { type ClientAddress, clientAddress } from './client-address.ts'
 import { apiOfRequest, edgeError, newRequestId } from './errors.ts'
 import { asJsonArray } from './json-array.ts'
@@ -65,9 +66,9 @@ export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): P
       outside,
     )
     exchange.givesBackFrom = worthGivingBack
-    if (outside?.stream && !/[?&]alt=sse(&|$)/.test(request.url)) return asJsonArray(exchange.run())
+    if (outside?.stream && !/[?&]alt=sse(&|$)/.test(request.url)) return asJsonArray(exchange.run(endOfTurn()))
     exchange.direct = true
-    return exchange.run()
+    return exchange.run(endOfTurn())
   }
 
   /** That nothing is here is an answer like any other: plugins are asked who calls and how often, and see it. */

@@ -90,7 +90,9 @@ export class InferenceExchange implements DeliveryOptions {
     snapshot.enter()
   }
 
-  async run(): Promise<Response> {
+  /** @param begin when to begin; at once when absent. Must not reject. */
+  async run(begin?: Promise<void>): Promise<Response> {
+    if (begin) await begin
     const { core, snapshot } = this
     const { plan } = core
     let reply: ReplyCore

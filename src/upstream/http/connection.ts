@@ -7,9 +7,12 @@
  * What Bun guarantees (measured, 1.4.5): each `data` buffer is its own ArrayBuffer, never written to again; no `data` comes
  * after `pause()`, in TLS neither; `write` accepts a part and says how much, -1 when closed; `close` is called
  * synchronously from within `terminate()` and `end()`, so state is changed before they are called.
+ *
+ * What is read reaches the user at the end of the turn (`arrivals.ts`), after a `pause()` too.
  */
 
 import { isIP } from 'node:net'
+import { arrived, handOverAll, type Receiver } from './arrivals.ts'
 import type { Origin } from './origin.ts'
 import type { HttpErrorKind } from './transport.ts'
 
@@ -36,7 +39,7 @@ export interface ConnectionOptions {
 
 type Socket = Bun.Socket<Connection>
 
-export class Connection {
+export class Connection implements Receiver<ConnectionUser> {
   user: ConnectionUser | undefined
   /** Served a request before. */
   reused = false
@@ -134,16 +137,28 @@ export class Connection {
     else this.refuse('tls', describe(error ?? new Error('certificate not accepted')))
   }
 
-  /** Called by `handlers`. */
+  /** Called by `handlers`. What nobody waits for must not wait: the next user would take it for its answer. */
   received(chunk: Buffer): void {
     if (!this.alive) return
     if (this.user === undefined || !this.ready) this.abort()
-    else this.user.bytes(chunk)
+    else arrived(this, this.user, chunk)
+  }
+
+  /** Called at the end of the turn in which the chunk was read for `user`. */
+  handOver(user: ConnectionUser, chunk: Buffer): void {
+    if (this.user === user) user.bytes(chunk)
+    else if (this.alive) this.stray()
+  }
+
+  /** Called when handing over threw. None should, so the connection is not to be trusted. */
+  broke(): void {
+    this.socket?.terminate()
   }
 
   /** Called by `handlers`. */
   lost(error: Error | undefined): void {
     if (!this.alive) return
+    handOverAll() // the end must not overtake the last bytes
     if (!this.ready) {
       this.refuse(
         this.origin.protocol === 'https:' ? 'tls' : 'connect',
@@ -155,6 +170,13 @@ export class Connection {
     this.user = undefined
     this.leave()
     user?.closed(error)
+  }
+
+  /** There was more than the answer: whoever has the connection now can't use it. */
+  private stray(): void {
+    const { user } = this
+    this.abort()
+    user?.closed(undefined)
   }
 
   private becomeReady(): void {
@@ -185,8 +207,8 @@ const handlers: Bun.SocketHandler<Connection> = {
   data: (socket, chunk) => socket.data.received(chunk),
   drain: (socket) => socket.data.user?.drained(),
   close: (socket, error) => socket.data.lost(error),
-  // A throwing handler lands here instead of killing the process. None of ours should throw, so the connection is not to be trusted.
-  error: (socket) => socket.terminate(),
+  // A throwing handler lands here instead of killing the process.
+  error: (socket) => socket.data.broke(),
   connectError: () => {},
 }
 
