@@ -271,15 +271,17 @@ function decodedPath(text: string): string {
   }
 }
 
-/** A request as an arrival. What few exchanges ask for (address, signal) is looked up only when they do. */
+/** A request as an arrival. What few exchanges ask for (headers behind proxies, signal) is looked up only when they do. */
 class RequestArrival implements Arrival {
   readonly id = newRequestId()
   readonly path: string
   readonly query: string
+  /** Of the socket. Bun can't tell it any more when the client has gone or has all of its answer, and that is when a record is made. */
+  private readonly address: string
 
   constructor(
     private readonly request: Request,
-    private readonly server: BunServer,
+    server: BunServer,
     private readonly addressOf: ClientAddress,
     readonly operation: Operation,
     readonly dialect: string,
@@ -289,6 +291,7 @@ class RequestArrival implements Arrival {
     this.path = pathOf(url)
     const query = url.indexOf('?')
     this.query = query < 0 ? '' : url.slice(query + 1)
+    this.address = server.requestIP(request)?.address ?? ''
   }
   get method(): string {
     return this.request.method
@@ -300,6 +303,6 @@ class RequestArrival implements Arrival {
     return this.request.signal
   }
   peer(): string {
-    return this.addressOf(this.server.requestIP(this.request)?.address ?? '', this.request.headers)
+    return this.addressOf(this.address, this.request.headers)
   }
 }

@@ -228,6 +228,26 @@ describe.skipIf(!existsSync('/proc/self/status'))('memory', () => {
     )
   })
 
+  test('from where a request came is in its record, also of a client that left, or had all of its answer before', async () => {
+    bad.forModel('silent', { do: 'hang-mid-stream' })
+    bad.forModel('early', { do: 'hang-before-head' })
+    const before = gateway.audit().length
+    await Promise.all(Array.from({ length: 40 }, (_, i) => call(families[i % 2]!, gateway.url, bodyOf('cat/fine', i % 4 < 3))))
+    for (const model of ['silent', 'early', 'silent', 'early']) {
+      const client = new AbortController()
+      const at = bad.calls.length
+      const request = { method: 'POST', headers: headersOf('openai'), body: bodyOf(`cat/${model}`, true), signal: client.signal }
+      const response = fetch(endpointOf('openai', gateway.url), request)
+      response.catch(() => {})
+      await until(5000, 'the call arrives', () => bad.calls.length > at)
+      if (model === 'silent') await (await response).body!.getReader().read()
+      client.abort()
+    }
+    const lines = await until(5000, 'all are settled', () => gateway.audit().length >= before + 44 && gateway.audit().slice(before))
+    expect(lines.filter((line) => line.end === 'abandoned')).toHaveLength(4)
+    expect(lines.map((line) => line.ip)).toEqual(lines.map(() => '127.0.0.1'))
+  })
+
   test('slow readers of a flood: memory stays bounded, the upstream is held back', async () => {
     bad.forModel('flood', { do: 'flood', frameBytes: 8192 })
     const before = gateway.rss()

@@ -36,6 +36,7 @@ export interface GatewayProcess {
 
 export interface AuditLine {
   readonly id: string
+  readonly ip?: string
   readonly status: number
   readonly end: string
   readonly code?: string
