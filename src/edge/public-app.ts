@@ -48,7 +48,8 @@ export function publicApp(gateway: Gateway, snapshot: Snapshot, idle: number): P
   const addressOf = clientAddress(snapshot.config.server)
   const { log, services: shared, transport } = gateway
   const { errors } = snapshot
-  const services = { transport, log, now: shared.now, origins: responseOrigins(shared.state, log), stopping: gateway.stopping }
+  const origins = responseOrigins(shared.state, log)
+  const services = { transport, log, now: shared.now, origins, stopping: gateway.stopping, ending: gateway }
   let server: BunServer
   // set again after each exchange, or connections that clients forgot would stay for ever; the last of an answer may still be on its way
   const afterwards = Math.min(255, idle * 4)

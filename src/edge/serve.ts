@@ -80,7 +80,11 @@ export function serveEdge(gateway: Gateway, listen: Listen, admin: Listen | unde
       if (gateway.snapshot.inflight > 0) await Bun.sleep(Math.min(announceMs, drain))
       const stopped = server.stop()
       const clean = await gateway.close(drain)
-      if (!clean) await server.stop(true)
+      if (!clean) {
+        // what was said to those that were cut is on its way
+        await Promise.race([stopped, Bun.sleep(announceMs)])
+        await server.stop(true)
+      }
       await stopped
       await adminServer?.stop(true)
       return clean

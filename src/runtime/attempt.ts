@@ -64,6 +64,8 @@ export function callUpstream(exchange: InferenceExchange, branch: Branch | undef
     price,
   }
   if (branch?.ended) return Promise.resolve(unmade(exchange, attempt, branch))
+  if (exchange.services.ending?.cut)
+    return refuse(exchange, { type: 'refusal', code: 'shutting_down', message: 'The gateway is shutting down. Try again.' })
   // a client that left while plugins were thinking is not worth a call
   if (attempt.startedAt > patience && core.signal.aborted) return refuse(exchange, clientGone)
   exchange.withholdUsage = false // of a call before this one
@@ -140,6 +142,7 @@ function start(
     startedAt: core.startedAt,
     now,
     client: core,
+    ending: core.inner ? undefined : services.ending,
   })
   if (branch) follow(call, branch)
   return route.continues && !translation ? noted(exchange, attempt, call.reply) : call.reply

@@ -19,6 +19,7 @@ import type { StateStore } from '../store/state.ts'
 import { MemoryState } from '../store/state-memory.ts'
 import { createLogger, type LogOptions } from '../telemetry/log.ts'
 import { Metrics } from '../telemetry/metrics.ts'
+import type { Ending } from '../upstream/call-options.ts'
 import type { UpstreamDefinition } from '../upstream/definition.ts'
 import { createTransport } from '../upstream/http/select.ts'
 import type { Transport } from '../upstream/http/transport.ts'
@@ -64,12 +65,16 @@ export interface BuildResult {
   readonly diagnostics: readonly Diagnostic[]
 }
 
-export class Gateway {
+/** How long exchanges that were cut may take to be told so, settled and recorded. */
+const cutMs = 2000
+
+export class Gateway implements Ending {
   readonly services: SharedServices
   readonly transport: Transport
   readonly log: Logger
   /** Set while shutting down: new requests are refused. */
   draining = false
+  cut = false
   private readonly ending = new AbortController()
   /** Aborted when it begins to shut down. */
   readonly stopping: AbortSignal = this.ending.signal
@@ -239,20 +244,20 @@ export class Gateway {
     }
   }
 
-  /** Waits for exchanges in flight, at most `limit` milliseconds, then closes everything. True when nothing was cut. */
+  /**
+   * Waits for exchanges in flight, at most `limit` milliseconds; then cuts them: their clients get an error, they are settled and recorded like any other.
+   * Closes everything. True when nothing was cut.
+   */
   async close(limit: number): Promise<boolean> {
     this.draining = true
     this.ending.abort()
     await this.building
     const { current } = this
     const all = Promise.all([current?.retire(), ...this.retiring.values()])
-    let timer: ReturnType<typeof setTimeout> | undefined
-    const late = new Promise<false>((resolve) => {
-      timer = setTimeout(() => resolve(false), limit)
-    })
-    const clean = await Promise.race([all.then(() => true as const), late])
-    clearTimeout(timer)
-    if (!clean) for (const snapshot of [...this.retiring.keys(), ...(current ? [current] : [])]) await closeInstances(snapshot.live)
+    const clean = await within(limit, all)
+    this.cut = true
+    if (!clean && !(await within(cutMs, all)))
+      for (const snapshot of [...this.retiring.keys(), ...(current ? [current] : [])]) await closeInstances(snapshot.live)
     this.current = undefined
     await this.states.keepOnly(new Set())
     await this.archives.keepOnly(new Set())
@@ -260,6 +265,17 @@ export class Gateway {
     await this.demo?.stop()
     return clean
   }
+}
+
+/** Whether a promise is kept within so many milliseconds. */
+async function within(ms: number, promise: Promise<unknown>): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms)
+  })
+  const kept = await Promise.race([promise.then(() => true as const), late])
+  clearTimeout(timer)
+  return kept
 }
 
 /** Made apart from the build: the catalogue outlives it, and a closure in there would keep every config before this one. */

@@ -21,6 +21,7 @@ import type { ShadowOptions } from '../plugin/exchange.ts'
 import type { Logger, Target } from '../plugin/host.ts'
 import type { Attempt, Outcome, Usage } from '../plugin/outcome.ts'
 import type { Refusal } from '../plugin/reply.ts'
+import type { Ending } from '../upstream/call-options.ts'
 import { deliver } from '../upstream/deliver.ts'
 import type { DeliveryEnd, DeliveryOptions, Resumption } from '../upstream/delivery.ts'
 import type { ErrorVoice } from '../upstream/error-voice.ts'
@@ -41,6 +42,7 @@ export interface HandleServices {
   readonly origins: ResponseOrigins
   /** Aborted when the gateway begins to shut down: what nobody waits for ends then. */
   readonly stopping: AbortSignal
+  readonly ending?: Ending
 }
 
 const unreadable: Refusal = { type: 'refusal', code: 'invalid_json', message: 'The body is not valid JSON any more.' }

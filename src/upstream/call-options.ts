@@ -29,6 +29,14 @@ export interface CallOptions {
   readonly now?: number | undefined
   /** Who waits for the answer; asked now and then whether it has gone. Its signal is made only then. */
   readonly client: { readonly signal: AbortSignal }
+  /** Asked now and then whether all calls are to end, for the process does; absent for calls that whoever makes them ends or takes up again. */
+  readonly ending?: Ending | undefined
+}
+
+/** The end of the gateway. */
+export interface Ending {
+  /** The time for finishing is over: what still runs is cut, and says so to its client. */
+  readonly cut: boolean
 }
 
 /** True for a model whose streams end without a stop reason (B03). */

@@ -199,10 +199,12 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
 
   // The deadline watch
 
-  /** A client that leaves before it was sent anything is noticed here; later its stream is cancelled. */
+  /** A client that leaves before it was sent anything is noticed here; later its stream is cancelled. So is the end of the process. */
   tick(): void {
-    const { client, upstream } = this.options
-    if (!this.resolved && upstream.onDisconnect === 'cancel' && client.signal.aborted) this.abandon('client_closed', 'The client has gone.')
+    const { client, ending, upstream } = this.options
+    if (ending?.cut) this.abandon('shutting_down', 'The gateway is shutting down, and had no more time for this reply. Try again.')
+    else if (!this.resolved && upstream.onDisconnect === 'cancel' && client.signal.aborted)
+      this.abandon('client_closed', 'The client has gone.')
   }
 
   expired(now: number): void {
