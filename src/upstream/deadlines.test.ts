@@ -3,13 +3,17 @@
 import { afterEach, expect, test } from 'bun:test'
 import { until } from '../../test/support/within.ts'
 import { unwatch, type Watched, watch } from './deadlines.ts'
+import { arrived } from './http/arrivals.ts'
 
 const made: Call[] = []
 class Call implements Watched {
   place = -1
   deadline = Number.POSITIVE_INFINITY
   looks = 0
-  expired(): void {}
+  late = 0
+  expired(): void {
+    this.late++
+  }
   tick(): void {
     this.looks++
   }
@@ -58,4 +62,50 @@ test('watching twice is watching once', async () => {
   watch(all[1]!)
   unwatch(all[0]!)
   expect(await lookedAt(all)).toEqual([all[1]!])
+})
+
+/** Keeps the process busy, as a plugin may. */
+function busy(ms: number): void {
+  const until = performance.now() + ms
+  while (performance.now() < until);
+}
+
+test('what can be read before a deadline is looked at is not late, though the process had no time for it', async () => {
+  const [call, other] = calls(2)
+  const extended = {
+    handOver: () => {
+      call!.deadline = Number.POSITIVE_INFINITY
+    },
+    broke: () => {},
+  }
+  using server = Bun.listen({
+    hostname: '127.0.0.1',
+    port: 0,
+    socket: {
+      data(socket) {
+        socket.write('in time')
+        busy(70) // the answer lies in the kernel when the deadline passes: it is read, and then the timers run
+      },
+    },
+  })
+  const socket = await Bun.connect({
+    hostname: '127.0.0.1',
+    port: server.port,
+    socket: { data: (_, bytes) => arrived(extended, call, bytes) },
+  })
+  call!.deadline = performance.now() + 60
+  watch(call!)
+  watch(other!)
+  socket.write('go')
+  await until(5000, 'some looks', () => other!.looks > 3)
+  expect(call!.late).toBe(0)
+  socket.end()
+})
+
+test('what is late after that is late', async () => {
+  const [call] = calls(1)
+  call!.deadline = performance.now() + 60
+  watch(call!)
+  setTimeout(() => busy(250), 10)
+  await until(5000, 'it is late', () => call!.late > 0)
 })

@@ -3,8 +3,10 @@
  *
  * A timer per chunk or per request would cost more than the relay itself. Each watched call holds one number, the moment at which it is
  * too late, and moves it as it likes; one coarse interval looks at all of them and stops when there is none. Deadlines fire up to one
- * tick late, never early.
+ * tick late, never early, and never for a call of which there is something to read.
  */
+
+import { handOverAll } from './http/arrivals.ts'
 
 const tick = 50
 
@@ -70,11 +72,34 @@ function sweep(): void {
   }
   const now = performance.now()
   coarse.now = now
+  let due = false
   // backwards: who takes the place of one that leaves has been looked at
   for (let i = watched.length - 1; i >= 0; i--) {
     const call = watched[i]
     if (call === undefined) continue // several left at once
-    if (call.deadline <= now) call.expired(now)
+    if (call.deadline <= now) due = true
     else call.tick()
+  }
+  if (due && !asked) {
+    asked = true
+    setImmediate(afterThisTurn)
+  }
+}
+
+/** What came in time may not be read yet, for the process was busy, or stood still: all that is ready is read before anything is called late. */
+let asked = false
+
+/** Timers and what this stands for come before the next read. */
+function afterThisTurn(): void {
+  setImmediate(expire)
+}
+
+function expire(): void {
+  asked = false
+  handOverAll()
+  const now = performance.now()
+  for (let i = watched.length - 1; i >= 0; i--) {
+    const call = watched[i]
+    if (call !== undefined && call.deadline <= now) call.expired(now)
   }
 }

@@ -6,6 +6,7 @@
 
 import type { UpstreamTimeouts } from './definition.ts'
 import { wanted } from './headers.ts'
+import { handOverAll } from './http/arrivals.ts'
 import type { HttpError, HttpRequest, HttpRequestOptions, Transport } from './http/transport.ts'
 
 /** The call failed before its answer began. */
@@ -32,10 +33,16 @@ export function relayPlain(transport: Transport, call: Call, timeouts: UpstreamT
     let timer: ReturnType<typeof setTimeout> | undefined
     const wait = (ms: number) => {
       clearTimeout(timer)
-      if (ms > 0) timer = setTimeout(() => stop(new PlainCallFailed(true, 'The model provider did not answer in time.')), ms)
+      timer = ms > 0 ? setTimeout(late, ms) : undefined
+    }
+    const late = () => {
+      const armed = timer
+      handOverAll() // what has been read is not late
+      if (timer === armed) stop(new PlainCallFailed(true, 'The model provider did not answer in time.'))
     }
     const over = () => {
       clearTimeout(timer)
+      timer = undefined
       signal.removeEventListener('abort', leave)
     }
     const fail = (error: Error) => {

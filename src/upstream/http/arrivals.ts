@@ -4,9 +4,9 @@
  *   socket ─▶ kept │ socket ─▶ kept │ … the turn is over ─▶ handed over, handed over …
  *
  * Between two reads of the kernel the code that takes an answer has left the processor's caches; for a dozen answers one after the other it is
- * there. A tenth less CPU per streamed chunk, and nobody waits: what is ready to be read is read first, that is all.
+ * there. Nobody waits but for what is ready to be read. Timers run before the end of the turn: who ends a call by one asks for what has arrived first.
  *
- * Bounded by what sockets deliver in one turn: each of them once or a few times.
+ * Bounded: a large chunk has all handed over at once.
  */
 
 /** Who takes what was read. `Reader` is whom it was read for. */
@@ -27,7 +27,7 @@ export function arrived<Reader>(receiver: Receiver<Reader>, reader: Reader, chun
   if (chunks.push(chunk) === 1) setImmediate(handOverAll)
 }
 
-/** Hands all over now: the end of a connection must not overtake its last bytes. */
+/** Hands all over now: neither the end of a connection nor a deadline may overtake what was read before. */
 export function handOverAll(): void {
   const [to, of, what] = [receivers, readers, chunks]
   if (what.length === 0) return

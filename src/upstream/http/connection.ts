@@ -37,6 +37,9 @@ export interface ConnectionOptions {
   readonly gone: (connection: Connection) => void
 }
 
+/** Bytes. */
+const largeChunk = 65_536
+
 type Socket = Bun.Socket<Connection>
 
 export class Connection implements Receiver<ConnectionUser> {
@@ -141,7 +144,11 @@ export class Connection implements Receiver<ConnectionUser> {
   received(chunk: Buffer): void {
     if (!this.alive) return
     if (this.user === undefined || !this.ready) this.abort()
-    else arrived(this, this.user, chunk)
+    else {
+      arrived(this, this.user, chunk)
+      // the socket is read on and on unless it is paused meanwhile, and large chunks gain nothing by company
+      if (chunk.length >= largeChunk) handOverAll()
+    }
   }
 
   /** Called at the end of the turn in which the chunk was read for `user`. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { httpCall } from '../../../test/support/http-call.ts'
+import { type HttpCall, httpCall } from '../../../test/support/http-call.ts'
 import { answer, rawServer, send } from '../../../test/support/raw-server.ts'
 import { createHttpClient } from './client.ts'
 
@@ -157,4 +157,29 @@ test('a callback that throws fails its own request only', async () => {
     expect((await call.over).calls.at(-1)).toBe(at)
   }
   expect((await httpCall(client, server.url).over).text()).toBe('x')
+})
+
+test('a pause takes hold at once: a flood brings no more than what one read brought', async () => {
+  const size = 16 * 1024 * 1024
+  using server = rawServer(({ socket }) => send(socket, `${ok}content-length: ${size}\r\n\r\n${'x'.repeat(size)}`))
+  const client = createHttpClient()
+  let most = 0
+  let atPause = -1
+  const call: HttpCall = httpCall(client, server.url, {
+    discard: true,
+    on: (event) => {
+      if (event !== 'data' || atPause >= 0) return
+      atPause = call.bytes
+      call.request.pause()
+      // long enough for the kernel to have much more
+      setTimeout(() => {
+        most = Math.max(most, call.bytes - atPause)
+        atPause = -1
+        call.request.resume()
+      }, 5)
+    },
+  })
+  await call.over
+  expect(call.bytes).toBe(size)
+  expect(most).toBeLessThan(1024 * 1024)
 })
