@@ -180,7 +180,9 @@ async function hedge(
 ): Promise<readonly (Made | NoRoom)[]> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(resolve, after, undefined)
+    // an answer that came in time may not be read yet, where the process was busy: timers run before the next read
+    const read = () => setImmediate(setImmediate, resolve, undefined)
+    timer = setTimeout(read, after)
   })
   const early = await Promise.race([first, late]).finally(() => clearTimeout(timer))
   const second = early ? undefined : begin()

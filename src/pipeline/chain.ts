@@ -192,7 +192,9 @@ function waited(after: number | PromiseLike<unknown>, branch: Branch, client: Ab
     const gone = () => void setImmediate(() => done(resolve))
     const leave = branch.listen(() => done(() => reject(endOf(branch))))
     client.addEventListener('abort', gone)
-    const timer = typeof after === 'number' ? setTimeout(() => done(resolve), after) : undefined
+    // timers run before what came in time is read: that goes first, and may end the branch
+    const read = () => void setImmediate(gone)
+    const timer = typeof after === 'number' ? setTimeout(read, after) : undefined
     if (typeof after !== 'number') {
       after.then(
         () => done(resolve),
