@@ -17,12 +17,13 @@ import { type CallOptions, mayEndUnstopped } from './call-options.ts'
 import { type Answered, join, limits, looksLikeStream, replyOfError, replyOfNoStream, replyOfWhole } from './collected.ts'
 import { Collector } from './collector.ts'
 import { ahead, limitAt, unwatch, type Watched, watch } from './deadlines.ts'
-import { DoneGuard } from './done-guard.ts'
 import { callFailed, failureOf, lateness, upstreamRefused } from './failure.ts'
 import { toReplyHeaders, wanted } from './headers.ts'
 import type { HttpError, HttpHandler, HttpRequest } from './http/transport.ts'
 import { Meter } from './meter.ts'
+import { withoutCredentials } from './own-credential.ts'
 import { endOfStream } from './stream-end.ts'
+import { StreamGuard } from './stream-guard.ts'
 import { TranslatedEvents } from './translated-events.ts'
 
 /** Bytes that may wait between commit and attach before the upstream is paused. */
@@ -58,7 +59,7 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
   private sink: StreamSink | undefined = undefined
   private paused = false
   readonly translated: TranslatedEvents | undefined
-  private knownGuard: DoneGuard | undefined = undefined
+  private knownGuard: StreamGuard | undefined = undefined
   /** The upstream ended inside a frame. */
   private cut = false
   private pendingEnd: { failure: StreamFailure | undefined } | undefined = undefined
@@ -92,8 +93,8 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
     return (this.knownMeter ??= new Meter(this.options.dialect, this.options.stream, () => mayEndUnstopped(this.options)))
   }
 
-  private get guard(): DoneGuard {
-    return (this.knownGuard ??= new DoneGuard())
+  private get guard(): StreamGuard {
+    return (this.knownGuard ??= new StreamGuard(this.options.headers))
   }
 
   get dialect(): string {
@@ -112,8 +113,7 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
     if (requestId !== undefined) attempt.upstreamRequestId = requestId
     this.status = status
     this.touch()
-    if (status < 200 || status >= 300) this.state = 'error'
-    else this.state = streamed ? 'commit' : 'whole'
+    this.state = status < 200 || status >= 300 ? 'error' : streamed ? 'commit' : 'whole'
   }
 
   data(chunk: Uint8Array): void {
@@ -199,7 +199,7 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
 
   // The deadline watch
 
-  /** A client that leaves before it was sent anything is noticed here; later its stream is cancelled. So is the end of the process. */
+  /** A client that leaves before it was sent anything is noticed here, and the end of the process; later its stream is cancelled. */
   tick(): void {
     const { client, ending, upstream } = this.options
     if (ending?.cut) this.abandon('shutting_down', 'The gateway is shutting down, and had no more time for this reply. Try again.')
@@ -265,8 +265,6 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
     }
   }
 
-  // Steps
-
   private commit(): void {
     const { attempt } = this.options
     attempt.firstContentAt = this.elapsed()
@@ -308,8 +306,8 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
   }
 
   private answered(): Answered {
-    const { attempt, dialect, family, translation, stream, upstream } = this.options
-    return { attempt, dialect, family, translation, stream, status: this.status, headers: this.headers, ownKey: upstream.ownKey }
+    const { attempt, dialect, family, headers: sent, translation, stream, upstream } = this.options
+    return { attempt, dialect, family, translation, stream, status: this.status, headers: this.headers, ownKey: upstream.ownKey, sent }
   }
 
   private failedInReply(): void {
@@ -333,7 +331,8 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
   }
 
   private endOfStream(): StreamFailure | undefined {
-    return endOfStream(this.meter, this.options.attempt, this.options.body)
+    const failure = endOfStream(this.meter, this.options.attempt, this.options.body)
+    return failure && { ...failure, message: withoutCredentials(failure.message, this.options.headers) }
   }
 
   /** The end of a live stream. */

@@ -9,6 +9,8 @@ import type { ReplyTranslation } from '../dialect/translate.ts'
 import { ReplyCore } from '../pipeline/reply-core.ts'
 import type { Attempt } from '../plugin/outcome.ts'
 import { callFailed, upstreamRefused } from './failure.ts'
+import type { HeaderLines } from './http/transport.ts'
+import { bytesWithoutCredentials } from './own-credential.ts'
 import { translatedWhole } from './translated-events.ts'
 
 /** Bytes above which a whole reply is refused, and an error body cut; what is said then. */
@@ -29,13 +31,19 @@ export interface Answered {
   readonly stream: boolean
   /** The upstream is called with the gateway's own key. */
   readonly ownKey: boolean
+  /** Headers of the call. What they hold of the gateway's own is kept from the client. */
+  readonly sent: Headers | HeaderLines
 }
 
 /** The reply that a whole body of a 2xx is. `now` = milliseconds since the exchange was received. */
 export function replyOfWhole(answered: Answered, body: Uint8Array, now: number): ReplyCore {
   const { attempt, dialect, family, headers, status, stream, translation } = answered
   if (body.length === 0) return callFailed(attempt, 'empty', 'upstream_bad_reply', 'The model provider answered with nothing.', family)
-  const summary = dialect.summary(body)
+  let summary = dialect.summary(body)
+  if (summary.error || !summary.valid) {
+    body = bytesWithoutCredentials(body, answered.sent)
+    summary = dialect.summary(body)
+  }
   if (summary.error) return upstreamRefused(answered, 'error_in_reply', summary.error.status ?? 502, summary.error)
   if (!summary.valid) {
     const said = dialect.readError(502, body).message
@@ -74,6 +82,7 @@ export function replyOfNoStream(answered: Answered, body: Uint8Array, now: numbe
 /** The reply that an error status is. A redirect is not followed: it could take the key elsewhere. */
 export function replyOfError(answered: Answered, body: Uint8Array): ReplyCore {
   const { attempt, dialect, family, status, translation } = answered
+  body = bytesWithoutCredentials(body, answered.sent)
   if (status >= 300 && status < 400) {
     const message = `The model provider answered with a redirect (${status}), which is not followed.`
     return callFailed(attempt, 'status', 'upstream_bad_reply', message, family)

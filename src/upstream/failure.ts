@@ -11,7 +11,8 @@ import type { Attempt, AttemptFailure } from '../plugin/outcome.ts'
 import type { RefusalCode } from '../plugin/refusal.ts'
 import type { Refusal } from '../plugin/reply.ts'
 import { clientWording, codeOfError } from './error-class.ts'
-import type { HttpError } from './http/transport.ts'
+import type { HeaderLines, HttpError } from './http/transport.ts'
+import { withoutCredentials } from './own-credential.ts'
 
 /** HTTP status of a refusal for a client of this family. */
 export function statusOf(refusal: Refusal, family: Family): number {
@@ -76,6 +77,8 @@ export interface RefusedAnswer {
   readonly dialect: Pick<Dialect, 'family'>
   /** Present when the client speaks another dialect. */
   readonly translation?: unknown
+  /** Headers of the call. */
+  readonly sent: Headers | HeaderLines
 }
 
 /** An error status of the upstream, or an error inside a 200 (B07, G03). `body` is forwarded as it is when it is an error of the client's own dialect. */
@@ -83,10 +86,11 @@ export function upstreamRefused(
   answered: RefusedAnswer,
   failure: AttemptFailure,
   status: number,
-  error: UpstreamError,
+  told: UpstreamError,
   body?: Uint8Array,
 ): ReplyCore {
-  const { attempt, family, headers, ownKey } = answered
+  const { attempt, family, headers, ownKey, sent } = answered
+  const error = { ...told, message: withoutCredentials(told.message, sent) }
   attempt.failure = failure
   attempt.message = error.message
   if (error.retryAfter !== undefined && !headers.has('retry-after')) headers.set('retry-after', String(Math.ceil(error.retryAfter)))

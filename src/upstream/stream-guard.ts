@@ -1,22 +1,28 @@
 /**
- * Keeps a `[DONE]` from the client that comes though no choice has stopped: the client would take it for success (B03).
+ * Keeps from the client what it should not get of a stream: a `[DONE]` that comes though no choice has stopped, which it would take for success (B03),
+ * and the gateway's own credential in an error.
  *
  * Looks at nothing but the meter's findings as long as chunks end at frame boundaries. Holds back at most one line.
  */
 
 import { asBuffer } from '../dialect/sse.ts'
+import type { HeaderLines } from './http/transport.ts'
 import type { Meter } from './meter.ts'
+import { bytesWithoutCredentials } from './own-credential.ts'
 
-export class DoneGuard {
+export class StreamGuard {
   /** Something was held back for good in the middle of a frame. */
   cut = false
   private held: Uint8Array | undefined = undefined
 
+  /** @param sent headers of the call */
+  constructor(private readonly sent: Headers | HeaderLines) {}
+
   /** What of a chunk may go on, after the meter has looked at the chunk. */
   pass(chunk: Uint8Array, meter: Meter): Uint8Array {
-    let bytes = chunk
+    let bytes = meter.error ? bytesWithoutCredentials(chunk, this.sent) : chunk
     if (this.held) {
-      bytes = Buffer.concat([this.held, chunk])
+      bytes = Buffer.concat([this.held, bytes])
       this.held = undefined
     }
     if (meter.endedTooSoon) {
