@@ -21,6 +21,8 @@ export interface LiveStream {
   attach(sink: StreamSink): void
   pause(): void
   resume(): void
+  /** It has said all that it has to say, and well, whether or not its connection has ended. */
+  readonly said?: boolean
   /** True when the bytes so far end at a frame boundary. */
   atBoundary(): boolean
   /** What a complete stream still lacks in its dialect, as text: a missing `[DONE]` (B02). */

@@ -101,8 +101,6 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
     return this.options.dialect.name
   }
 
-  // The transport's callbacks
-
   head(status: number, headers: Headers): void {
     const { attempt } = this.options
     attempt.status = status
@@ -197,8 +195,6 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
     else this.fail(failure, code, message)
   }
 
-  // The deadline watch
-
   /** A client that leaves before it was sent anything is noticed here, and the end of the process; later its stream is cancelled. */
   tick(): void {
     const { client, ending, upstream } = this.options
@@ -220,6 +216,9 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
 
   get ready(): boolean {
     return this.pendingEnd !== undefined && this.pendingEnd.failure === undefined
+  }
+  get said(): boolean {
+    return this.state === 'live' && this.meter.ended && this.meter.complete && this.meter.error === undefined
   }
   attach(sink: StreamSink): void {
     this.sink = sink
@@ -249,7 +248,7 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
   cancel(): void {
     if (this.state === 'over') return
     this.request.abort()
-    this.options.attempt.failure ??= 'aborted'
+    if (!this.said) this.options.attempt.failure ??= 'aborted'
     this.noteMeter()
     this.sink = undefined
     this.close()

@@ -98,6 +98,12 @@ export abstract class Relay implements StreamSink {
   clientGone(): void {
     if (this.state !== 'open') return
     this.heartbeat?.stop()
+    if (this.upstream.said && this.controller.desiredSize! > 0) {
+      // it left with all of it, as clients do: only the upstream's connection is still open
+      this.close()
+      this.o.onEnd(this.finished())
+      return
+    }
     if (this.o.drain) {
       this.state = 'draining'
       this.upstream.resume()

@@ -28,6 +28,9 @@ export function withoutUsageOnly(live: LiveStream): LiveStream {
     atBoundary: () => live.atBoundary(),
     missingEnd: () => live.missingEnd(),
     cancel: () => live.cancel(),
+    get said() {
+      return live.said === true
+    },
   }
 }
 

@@ -12,6 +12,7 @@ import { bodyOf, call, endpointOf, type Family, families, headersOf } from '../s
 import { type GatewayProcess, startGateway } from '../support/gateway.ts'
 import { auditPlugin, authPlugin, gatewayConfig } from '../support/gateway-config.ts'
 import { type LocalGateway, startLocalGateway } from '../support/local-gateway.ts'
+import { sampleStream } from '../support/sample-replies.ts'
 import { until, within } from '../support/within.ts'
 
 setDefaultTimeout(60_000)
@@ -111,6 +112,38 @@ test.each([0, 1])('a reader that stops for a while gets every byte in order; pau
   expect(size).toBeGreaterThan(frames * 8000)
   expect(seen.digest('hex')).toBe(made.digest('hex'))
   expect((await onlyOutcome(gateway)).end).toBe('finished')
+  await gateway.stop()
+  await upstream.stop(true)
+})
+
+test.each(families)('a client that leaves with all of its stream has finished, though the upstream lingers: %s', async (family) => {
+  const { opening, content, closing } = sampleStream(family === 'openai' ? 'openai-chat' : 'anthropic-messages')
+  const frames = [...opening, ...content, ...closing]
+  const upstream = Bun.serve({
+    hostname: '127.0.0.1',
+    port: 0,
+    fetch(request) {
+      async function* body() {
+        for (const frame of frames) yield frame
+        // longer than the test: only the call being ended ends it
+        await new Promise((resolve) => request.signal.addEventListener('abort', resolve))
+      }
+      return new Response(body(), { headers: { 'content-type': 'text/event-stream' } })
+    },
+  })
+  const gateway = await startLocalGateway(gatewayConfig({ upstream: `http://127.0.0.1:${upstream.port}`, plugins }))
+  const client = new AbortController()
+  const request = { method: 'POST', headers: headersOf(family), body: bodyOf('cat/x', true), signal: client.signal }
+  const response = await fetch(endpointOf(family, gateway.url), request)
+  let text = ''
+  for await (const chunk of response.body!) {
+    text += new TextDecoder().decode(chunk)
+    if (text.endsWith(frames.at(-1)!)) break
+  }
+  client.abort()
+  const outcome = await gateway.outcome(response.headers.get('x-request-id')!)
+  expect(outcome).toMatchObject({ end: 'finished', streamState: 'completed', usage: { source: 'reported', outputVisible: 3 } })
+  expect(outcome.attempts.map(({ failure }) => failure)).toEqual([undefined])
   await gateway.stop()
   await upstream.stop(true)
 })
