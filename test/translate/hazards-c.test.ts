@@ -45,6 +45,48 @@ describe('calls of the model', () => {
     }
   })
 
+  test('C02 calls of Chat that share an id, or have none, stay apart and get ids of their own', async () => {
+    const two = [
+      { name: 'look', args: { z: 'a' } },
+      { name: 'look', args: { z: 'b' } },
+    ]
+    const ids = { empty: ['', ''], absent: [undefined, undefined], null: [null, null], equal: ['c_1', 'c_1'], second: ['c_1', ''] }
+    for (const [name, [first, second]] of Object.entries(ids)) {
+      const made = [
+        { id: first, type: 'function', function: { name: 'look', arguments: '{"z":"a"}' } },
+        { id: second, type: 'function', function: { name: 'look', arguments: '{"z":"b"}' } },
+      ]
+      const message = { role: 'assistant', content: null }
+      const replies = {
+        whole: chatWhole({ ...message, tool_calls: made }, 'tool_calls'),
+        'whole, index 0 on both': chatWhole({ ...message, tool_calls: made.map((call) => ({ index: 0, ...call })) }, 'tool_calls'),
+        streamed: chatStream([{ ...message, tool_calls: made.map((call, index) => ({ index, ...call })) }], 'tool_calls'),
+        ...(name !== 'equal' && {
+          'streamed, index 0 on both': chatStream(
+            [message, ...made.map((call) => ({ tool_calls: [{ index: 0, ...call }] }))],
+            'tool_calls',
+          ),
+        }),
+      }
+      for (const client of othersThan('chat')) {
+        for (const [form, reply] of Object.entries(replies)) {
+          const { told } = await stage.ask(client, 'chat', reply, { add: toolsOf(client, ['look']) })
+          const own = told.calls.map(({ id }) => id).filter((id) => id !== undefined && id !== '')
+          const seen = { calls: calls(told), wrong: told.wrong, unique: new Set(own).size === own.length }
+          expect({ client: client.name, name, form, ...seen }).toEqual({
+            client: client.name,
+            name,
+            form,
+            calls: two,
+            wrong: [],
+            unique: true,
+          })
+          if (client.name !== 'gemini') expect(own).toHaveLength(2)
+        }
+      }
+    }
+  })
+
   test('C02 C03 C04 C05 parallel calls, however an upstream of Chat numbers and names them', async () => {
     const two = [
       { name: 'look', args: { z: 'a' } },

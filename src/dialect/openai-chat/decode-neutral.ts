@@ -7,12 +7,12 @@
 
 import type { StreamEvent, ToolCallEvent } from '../../plugin/events.ts'
 import { errorEvent } from '../frame-events.ts'
-import { countOf, type JsonObject, listOf, objectOf, textOf, wordOf } from '../shape.ts'
+import { type JsonObject, listOf, objectOf, textOf, wordOf } from '../shape.ts'
 import { errorOf } from '../upstream-error.ts'
 import { callTracker } from './calls.ts'
 import { detailProof } from './reasoning-details.ts'
 import { audioEvents, citationEvents, imageEvents } from './reply-media.ts'
-import { choiceIndex, choiceSites, isError, type Site, usageSite } from './sites.ts'
+import { callIndex, choiceIndex, choiceSites, isError, type Site, usageSite } from './sites.ts'
 import { chatStopReason } from './stop-reasons.ts'
 
 /** What was told of one choice so far. */
@@ -28,7 +28,7 @@ interface Told {
 
 /** Reads the chunks (`delta`) of one stream, or one completion (`message`). */
 export function neutralReader(): (body: JsonObject, holder: 'delta' | 'message') => StreamEvent[] {
-  const calls = callTracker()
+  const calls = callTracker(true)
   const choices = new Map<number, Told>()
 
   const toldOf = (index: number): Told => {
@@ -37,8 +37,14 @@ export function neutralReader(): (body: JsonObject, holder: 'delta' | 'message')
     return told
   }
 
-  const callEvents = (message: JsonObject, choice: number, id: string | undefined, out: StreamEvent[]): void => {
-    for (const item of listOf(message.tool_calls)) {
+  const callEvents = (
+    message: JsonObject,
+    holder: 'delta' | 'message',
+    choice: number,
+    id: string | undefined,
+    out: StreamEvent[],
+  ): void => {
+    for (const [place, item] of listOf(message.tool_calls).entries()) {
       const call = objectOf(item)
       if (!call) continue
       const made = call.function === undefined ? objectOf(call.custom) : undefined
@@ -47,7 +53,7 @@ export function neutralReader(): (body: JsonObject, holder: 'delta' | 'message')
         type: 'tool_call',
         choice,
         pointer: '',
-        index: countOf(call.index),
+        index: callIndex(call, place, holder),
         id: wordOf(call.id),
         name: wordOf(made ? made.name : objectOf(call.function)?.name),
         arguments: typeof given === 'object' && given !== null ? JSON.stringify(given) : textOf(given),
@@ -90,7 +96,7 @@ export function neutralReader(): (body: JsonObject, holder: 'delta' | 'message')
     audioEvents(message, index, out)
     imageEvents(message.images, index, out)
     citationEvents(message.annotations, textOf(message.content), index, out)
-    callEvents(message, index, wordOf(body.id), out)
+    callEvents(message, holder, index, wordOf(body.id), out)
     const raw = wordOf(choice.finish_reason)
     if (raw !== undefined && !told.stopped) {
       told.stopped = true

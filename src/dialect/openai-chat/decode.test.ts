@@ -122,6 +122,48 @@ describe('tool calls', () => {
       [1, undefined, ':2}'],
     ])
   })
+  test('C02 C03: index 0 and empty ids on all: a name behind complete arguments begins a call', () => {
+    const fragment = (name: string | null, args: string) => call({ index: 0, id: '', function: { name, arguments: args } })
+    const told = (...frames: unknown[]) => calls(decode(...frames)).map((event) => [event.index, event.name, event.arguments])
+    expect(told(fragment('f', '{"x":1}'), fragment('g', ''), fragment(null, '{"y":2}'))).toEqual([
+      [0, 'f', '{"x":1}'],
+      [1, 'g', ''],
+      [1, undefined, '{"y":2}'],
+    ])
+    // the same tool again, with its arguments at once and in later fragments
+    expect(
+      told(fragment('f', '{"x":1}'), fragment('f', '{"x":2}'), fragment('f', ''), fragment(null, '{"x"'), fragment(null, ':3}')),
+    ).toEqual([
+      [0, 'f', '{"x":1}'],
+      [1, 'f', '{"x":2}'],
+      [1, undefined, ''],
+      [2, 'f', '{"x"'],
+      [2, undefined, ':3}'],
+    ])
+  })
+  test('C03: a name that every fragment repeats begins no call', () => {
+    const fragment = (args: string) => call({ index: 0, id: '', function: { name: 'f', arguments: args } })
+    const events = calls(decode(fragment('{"x"'), fragment(':{}'), fragment('}'), fragment(''), fragment(' ')))
+    expect(new Set(events.map((event) => event.index))).toEqual(new Set([0]))
+    expect(events.map((event) => event.arguments).join('')).toBe('{"x":{}} ')
+  })
+  test('C02: an id that two indices share is told once where a reply is translated', () => {
+    const frames = [
+      call({ index: 0, id: 'a', function: { name: 'f', arguments: '{' } }),
+      call({ index: 1, id: 'a', function: { name: 'g', arguments: '{' } }),
+      call({ index: 0, id: 'a', function: { arguments: '}' } }),
+      call({ index: 1, id: 'a', function: { arguments: '}' } }),
+    ]
+    const text = frames.map((frame) => `data: ${JSON.stringify(frame)}\n\n`).join('')
+    const decoder = chatDecoder('translate')
+    const events = calls(new SseReader().push(Buffer.from(text)).flatMap((frame) => decoder.decode(frame)))
+    expect(events.map((event) => [event.index, event.id, event.name, event.arguments])).toEqual([
+      [0, 'a', 'f', '{'],
+      [1, undefined, 'g', '{'],
+      [0, undefined, undefined, '}'],
+      [1, undefined, undefined, '}'],
+    ])
+  })
   test('C05: gaps, a start at 1, interleaved fragments', () => {
     const events = calls(
       decode(

@@ -24,7 +24,7 @@ export interface CallSite {
   readonly type: 'tool_call'
   readonly choice: number
   readonly pointer: string
-  /** As the upstream counts; absent at Mistral. */
+  /** As the upstream counts, absent at Mistral; in a whole message the place in the list. */
   readonly index: number | undefined
   readonly id: string | undefined
   readonly name: string | undefined
@@ -117,7 +117,7 @@ export function choiceSites(choice: JsonObject, at: string, index: number, holde
   for (let k = 0; k < calls.length; k++) {
     const call = objectOf(calls[k])
     if (!call) continue
-    const site = callSite(call, `${inside}/tool_calls/${k}`, index)
+    const site = callSite(call, `${inside}/tool_calls/${k}`, index, callIndex(call, k, holder))
     if (site) sites.push(site)
     else extras.push([`${inside}/tool_calls/${k}`, 'tool_calls', [call]])
   }
@@ -173,7 +173,12 @@ function contentSites(choice: JsonObject, message: JsonObject, at: string, insid
   }
 }
 
-function callSite(call: JsonObject, pointer: string, choice: number): CallSite | undefined {
+/** Which call of its choice this is. A message holds each call once, so that only its place counts: an index in it may be 0 on all. */
+export function callIndex(call: JsonObject, place: number, holder: 'delta' | 'message'): number | undefined {
+  return holder === 'message' ? place : countOf(call.index)
+}
+
+function callSite(call: JsonObject, pointer: string, choice: number, index: number | undefined): CallSite | undefined {
   const f = objectOf(call.function)
   if (!f && call.custom !== undefined) return undefined
   const given = f?.arguments
@@ -182,7 +187,7 @@ function callSite(call: JsonObject, pointer: string, choice: number): CallSite |
     type: 'tool_call',
     choice,
     pointer,
-    index: countOf(call.index),
+    index,
     id: wordOf(call.id),
     name: wordOf(f?.name),
     arguments: asObject ? jsonText(given) : textOf(given),

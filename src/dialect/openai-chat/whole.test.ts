@@ -16,6 +16,34 @@ function edit(body: Buffer, change: (event: StreamEvent) => readonly StreamEvent
   return Buffer.from(whole.apply(whole.events.map(change))).toString()
 }
 
+describe('C02: the calls of a whole reply are told apart by their places', () => {
+  const ids = { empty: ['', ''], absent: [undefined, undefined], null: [null, null], equal: ['c', 'c'], 'empty behind one': ['c', ''] }
+  test.each(Object.entries(ids))('ids: %s', (_, given) => {
+    for (const more of [{}, { index: 0 }]) {
+      const call = (id: string | null | undefined, x: number) => ({
+        ...more,
+        ...(id !== undefined && { id }),
+        type: 'function',
+        function: { name: 'f', arguments: `{"x":${x}}` },
+      })
+      const body = bytes(reply({ content: null, tool_calls: given.map((id, i) => call(id, i)) }))
+      for (const purpose of ['translate', 'relay'] as const) {
+        const { events } = openaiChat.decodeWhole(body, purpose)!
+        const calls = events.filter((event) => event.type === 'tool_call')
+        expect(calls.map((event) => [event.index, event.name, event.arguments])).toEqual([
+          [0, 'f', '{"x":0}'],
+          [1, 'f', '{"x":1}'],
+        ])
+        const known = calls.map((event) => event.id).filter((id) => id !== undefined)
+        if (purpose === 'translate') expect(known).toEqual([...new Set(known)])
+      }
+      // a hook may take one of them away; the other one's bytes stay
+      const left = JSON.parse(edit(body, (event) => (event.type === 'tool_call' && event.index === 0 ? [] : [event])))
+      expect(left.choices[0].message.tool_calls).toEqual([JSON.parse(JSON.stringify(call(given[1], 1)))])
+    }
+  })
+})
+
 describe('G03: what is not a reply', () => {
   test('null, arrays, HTML, empty, broken JSON, other objects', () => {
     for (const bad of ['null', '[]', '<html></html>', '', '{"choices":', '"x"', '7', '{}', '{"choices":{}}']) {
