@@ -15,6 +15,9 @@ export function tagProof(proof: Proof): string {
   return `${mark}${proof.dialect}.${proof.upstream}.${proof.value}`
 }
 
+/** The proof of a thought that nobody vouches for: clients give it back, and it is taken out before a provider could reject it. */
+export const unsigned: string = tagProof({ dialect: '', upstream: '', value: '' })
+
 /** The same where the client's dialect holds proofs to be bytes: base64, as Google's SDKs demand. */
 export function inBase64(tagged: string): string {
   return Buffer.from(tagged).toString('base64')

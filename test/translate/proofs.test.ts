@@ -231,8 +231,15 @@ type Trio = (typeof trios)[number]
 const nameOf = ({ client, a, b, second }: Trio) => `a ${client.name} client from ${a.name} to ${name(b, second)} and back`
 
 describe('a conversation that moves between upstreams', () => {
-  async function turn(client: Spoken, talk: ReturnType<typeof talker>, upstream: Spoken, second: boolean, by: string) {
-    const id = replay.addReply({ status: 200, headers: json, body: Buffer.from(JSON.stringify(replyOf(upstream, by))), stream: false })
+  async function turn(
+    client: Spoken,
+    talk: ReturnType<typeof talker>,
+    upstream: Spoken,
+    second: boolean,
+    by: string,
+    reply = replyOf(upstream, by),
+  ) {
+    const id = replay.addReply({ status: 200, headers: json, body: Buffer.from(JSON.stringify(reply)), stream: false })
     const model = `${name(upstream, second)}-${id}`
     const response = await fetch(gateway.url + client.path(model, false), {
       method: 'POST',
@@ -269,6 +276,23 @@ describe('a conversation that moves between upstreams', () => {
       expect(again).toContain('Result of b')
       expect(again.indexOf('Result of a')).toBeLessThan(again.indexOf('Result of b'))
     })
+  })
+
+  test('a thought of Chat without a proof is not sent to a native upstream, which would look for what proves it (D03)', async () => {
+    const chat = spoken.find((s) => s.name === 'chat')!
+    const plain = replyOf(chat, 'a') as Loose
+    delete plain.choices[0].message.reasoning_details
+    for (const client of spoken.filter((s) => s.name === 'responses' || s.name === 'messages')) {
+      const talk = talker(client)
+      const first = await turn(client, talk, chat, false, 'a', plain)
+      expect(JSON.stringify(first.reply)).toContain(thoughtOf('a'))
+      talk.take(first.reply, 'Result of a')
+      const { sent } = await turn(client, talk, client, false, 'b')
+      const seen = leaves(sent).join('\n')
+      for (const word of [thoughtOf('a'), 'rs_', 'hg1.']) expect(seen).not.toContain(word)
+      expect(seen).toContain('tool_a')
+      expect(seen).toContain('Result of a')
+    }
   })
 
   test('a proof that nobody tagged goes to nobody but a native upstream (C19)', async () => {

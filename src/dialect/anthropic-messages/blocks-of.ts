@@ -5,13 +5,10 @@
 import type { StreamEvent } from '../../plugin/events.ts'
 import { legalCallId } from '../call-ids.ts'
 import { rawObject, type Writable } from '../json-text.ts'
-import { isTagged, tagProof } from '../proof.ts'
+import { isTagged, unsigned } from '../proof.ts'
 import { type Piece, reduceEvents } from '../reduce.ts'
 import { type JsonObject, objectOf, parseJson } from '../shape.ts'
 import { brokenArguments } from './write-content.ts'
-
-/** The signature of a thought that nobody vouches for: clients give it back, and it is taken out before a provider could reject it. */
-export const unsigned = tagProof({ dialect: '', upstream: '', value: '' })
 
 /** True for a thought that shows nothing but a proof. Anthropic's own may be empty too, and stay what they are. */
 export function isHidden(text: string, signature: string, redacted = false): boolean {

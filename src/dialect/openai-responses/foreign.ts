@@ -4,7 +4,10 @@ import type { Json } from '../../plugin/request.ts'
 import { isTagged } from '../proof.ts'
 import { listOf, objectOf, textOf } from '../shape.ts'
 
-/** Pointers of the items that hold them, last first: a thought without its proof is nothing that this API takes. */
+/**
+ * Pointers of the items that hold them, last first: a thought without its proof is nothing that this API takes. Thoughts that nobody vouches for are
+ * among them (`unsigned`): the API would look for them under their ids, and answer 404.
+ */
 export function foreignInResponses(body: Json): string[] {
   const found: string[] = []
   for (const [i, item] of listOf(objectOf(body)?.input).entries()) {

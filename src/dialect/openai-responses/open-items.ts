@@ -7,6 +7,7 @@
 
 import type { CitationEvent, ToolCallEvent } from '../../plugin/events.ts'
 import type { Json } from '../../plugin/request.ts'
+import { unsigned } from '../proof.ts'
 import { type JsonObject, parseJson } from '../shape.ts'
 
 /** Takes a frame: its type and its members, without sequence number. */
@@ -123,12 +124,12 @@ export function openReasoning(emit: Emit, index: number, id: string): OpenReason
         emit('response.reasoning_summary_text.done', { ...place, text: summary })
         emit('response.reasoning_summary_part.done', { ...place, part: part() })
       }
-      const { signature } = open
       const complete = {
         id,
         type: 'reasoning',
         summary: summary === undefined ? [] : [part()],
-        ...(signature !== undefined && { encrypted_content: signature }),
+        // OpenAI looks for a thought without it under its id, which is ours
+        encrypted_content: open.signature ?? unsigned,
       }
       emit('response.output_item.done', { output_index: index, item: complete })
       return complete

@@ -138,13 +138,13 @@ function readThought(input: Input, item: JsonObject): void {
   const texts = (list: Json | undefined): string[] => listOf(list).map((part) => textOf(objectOf(part)?.text))
   const summary = texts(item.summary)
   const text = (summary.length > 0 ? summary : texts(item.content)).join('\n\n')
-  const encrypted = wordOf(item.encrypted_content)
-  if (encrypted === undefined) {
+  const { value, mark } = splitMark(textOf(item.encrypted_content))
+  const proof = readProof(value, 'openai-responses')
+  // nobody vouches for it: a tag without maker, or no proof at all
+  if (proof.value === '') {
     if (text !== '') assistant(input, { type: 'reasoning', text })
     return
   }
-  const { value, mark } = splitMark(encrypted)
-  const proof = readProof(value, 'openai-responses')
   if (mark === 'next') input.waiting = proof
   else if (mark === 'last') attach(input, proof)
   else assistant(input, { type: 'reasoning', text, proof, ...(mark === 'hidden' && { redacted: true }) })

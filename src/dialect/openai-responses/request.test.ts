@@ -8,7 +8,7 @@ import type { Content, Conversation, Turn } from '../conversation.ts'
 import { jsonSource } from '../json-source.ts'
 import { writeJson } from '../json-text.ts'
 import { LossReport } from '../loss.ts'
-import { tagProof } from '../proof.ts'
+import { tagProof, unsigned } from '../proof.ts'
 import { ToolNames } from '../tool-names.ts'
 import { withMark } from './proof-marks.ts'
 import { responsesRequest } from './write.ts'
@@ -196,6 +196,7 @@ describe('reading', () => {
       { type: 'reasoning', summary: [], encrypted_content: withMark(of('gemini-generate', 's4'), 'next') },
       { type: 'function_call', name: 'f', arguments: '{}', call_id: 'c' },
       { type: 'reasoning', summary: [], encrypted_content: 'own' },
+      { type: 'reasoning', summary: [{ type: 'summary_text', text: 'Plain.' }], encrypted_content: unsigned },
     ]
     const proof = (dialect: string, value: string) => ({ dialect, upstream: 'up', value })
     expect(read({ input }).turns[0]?.content).toEqual([
@@ -204,8 +205,9 @@ describe('reading', () => {
       { type: 'text', text: 'Yes', proof: proof('gemini-generate', 's3') },
       { type: 'call', id: 'c', name: 'f', kind: 'function', arguments: '{}', proof: proof('gemini-generate', 's4') },
       { type: 'reasoning', text: '', proof: { dialect: 'openai-responses', upstream: '', value: 'own' } },
+      { type: 'reasoning', text: 'Plain.' },
     ])
-    expect(responsesRequest.foreign({ input })).toEqual(['/input/4', '/input/3', '/input/1', '/input/0'])
+    expect(responsesRequest.foreign({ input })).toEqual(['/input/7', '/input/4', '/input/3', '/input/1', '/input/0'])
   })
 })
 

@@ -3,6 +3,8 @@
 import { afterAll, describe, expect, test } from 'bun:test'
 import OpenAI from 'openai'
 import type { StreamEvent } from '../../plugin/events.ts'
+import type { Json } from '../../plugin/request.ts'
+import { unsigned } from '../proof.ts'
 import { openaiResponses } from './index.ts'
 
 const usage = {
@@ -42,6 +44,14 @@ const replies: Record<string, StreamEvent[]> = {
     ...calls,
     { type: 'usage', usage },
     { type: 'stop', reason: 'tool_calls', raw: 'tool_use', choice: 0 },
+    { type: 'end' },
+  ],
+  plain: [
+    { type: 'start', id: 'x' },
+    { type: 'reasoning', text: 'Nobody ', choice: 0 },
+    { type: 'reasoning', text: 'vouches.', choice: 0 },
+    { type: 'text', text: 'Hi', choice: 0 },
+    { type: 'stop', reason: 'end', raw: 'stop', choice: 0 },
     { type: 'end' },
   ],
   cut: [
@@ -144,6 +154,22 @@ describe('the SDK', () => {
       'response.output_item.done',
     ])
     expect(types.filter((type) => /^response\.(completed|incomplete|failed)$/.test(type))).toEqual(['response.completed'])
+  })
+
+  test('D03: a thought that nobody vouches for carries a mark, by which it is taken out before OpenAI looks for it', async () => {
+    const final = await client.responses.stream({ model: 'plain', input: 'hi' }).finalResponse()
+    const whole = await client.responses.create({ model: 'plain', input: 'hi' })
+    for (const { output } of [final, whole]) {
+      expect(output[0]).toMatchObject({
+        type: 'reasoning',
+        summary: [{ type: 'summary_text', text: 'Nobody vouches.' }],
+        encrypted_content: unsigned,
+      })
+      const input = JSON.parse(JSON.stringify(output)) as Json
+      expect(openaiResponses.request!.foreign({ input })).toEqual(['/input/0'])
+    }
+    const done = sent.sse.split('\n').filter((line) => line.startsWith('data: ') && line.includes('"response.output_item.done"'))
+    expect(JSON.parse(done[0]!.slice(6))).toMatchObject({ item: { type: 'reasoning', encrypted_content: unsigned } })
   })
 
   test('a reply that was cut off, and one that was refused, are incomplete', async () => {
