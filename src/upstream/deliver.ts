@@ -129,10 +129,11 @@ function stoppedWhole(o: DeliveryOptions, refusal: Refusal, by: string | undefin
 }
 
 function send(o: DeliveryOptions, body: Uint8Array, end: DeliveryEnd): Response {
-  o.core.bytesOut = body.length
-  const gone = clientHasGone(o)
+  // who has gone before the head was given nothing
+  const gone = clientHasGone(o) && end.end !== 'failed'
+  if (!gone) o.core.bytesOut = body.length
   const response = new Response(body as Uint8Array<ArrayBuffer>, { status: o.reply.status, headers: o.reply.headers })
-  o.onEnd(gone && end.end !== 'failed' ? { end: 'abandoned' } : end)
+  o.onEnd(gone ? { end: 'abandoned', code: 'client_closed' } : end)
   return response
 }
 
