@@ -8,6 +8,7 @@ import type { Conversation, OutputFormat, ReasoningRequest } from '../conversati
 import { effortOfBudget, nearestEffort } from '../effort.ts'
 import { RawJson, type Writable } from '../json-text.ts'
 import type { LossReport } from '../loss.ts'
+import { formatStrictness } from '../strict-schema.ts'
 import { paramWriter, shortUser, writeSampling, writeService } from './param-writer.ts'
 
 type Members = { [member: string]: Writable }
@@ -35,7 +36,10 @@ export function writeParams(conversation: Conversation, target: WriteTarget, rep
   if (reasoning) writeEffort(reasoning, can.efforts, out, () => report.drop(name('reasoning')))
   const { off, effort } = params.reasoning ?? { off: true }
   if (reasoning !== params.reasoning && !off && effort !== 'none') report.drop(name('reasoning'))
-  if (params.format) writeFormat(params.format, target, out, () => report.refuse(name('format')))
+  if (params.format) {
+    const strictness = (format: OutputFormat) => formatStrictness(format, conversation, name('format'), report)
+    writeFormat(params.format, target, out, strictness, () => report.refuse(name('format')))
+  }
   hint('verbosity', 'verbosity', params.verbosity, can.verbosity)
   writeService(writer, conversation, can)
   hint('user', 'user', params.user === undefined ? undefined : shortUser(params.user), can.user)
@@ -54,14 +58,20 @@ function writeEffort(asked: ReasoningRequest, efforts: readonly string[], out: M
   if (effort !== undefined) out.reasoning_effort = effort
 }
 
-function writeFormat(format: OutputFormat, { can }: WriteTarget, out: Members, refuse: () => void): void {
-  const { type, description, schema, strict } = format
+function writeFormat(
+  format: OutputFormat,
+  { can }: WriteTarget,
+  out: Members,
+  strictness: (format: OutputFormat) => boolean | undefined,
+  refuse: () => void,
+): void {
+  const { type, description, schema } = format
   if (type === 'text') return
   if (type === 'json_schema' && schema !== undefined) {
     if (can.jsonSchema) {
       const name = (format.name ?? 'output').replace(/[^A-Za-z0-9_-]/g, '_').slice(0, 64) || 'output'
-      const strictly = strict !== undefined && can.strict ? { strict } : {}
-      out.response_format = { type, json_schema: { name, description, schema: new RawJson(schema), ...strictly } }
+      const strict = can.strict ? strictness(format) : undefined
+      out.response_format = { type, json_schema: { name, description, schema: new RawJson(schema), strict } }
     } else if (!can.tools) refuse() // with tools, a forced one stands in
     return
   }

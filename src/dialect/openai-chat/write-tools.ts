@@ -9,6 +9,7 @@ import { RawJson, type Writable } from '../json-text.ts'
 import type { LossReport } from '../loss.ts'
 import { chosenTool } from '../offered-tools.ts'
 import { jsonText, objectOf, textOf } from '../shape.ts'
+import { toolStrictness } from '../strict-schema.ts'
 import { jsonOutputTool } from '../translate.ts'
 import { cacheControl } from './cache-mark.ts'
 
@@ -31,7 +32,7 @@ export function writeTools(conversation: Conversation, target: WriteTarget, repo
     const allowed = new Set(toolChoice.names)
     tools = tools.filter((tool) => allowed.has(tool.name))
   }
-  const written = tools.map((tool) => writtenTool(tool, target, report))
+  const written = tools.map((tool) => writtenTool(tool, target, conversation, report))
   const format = params.format?.type === 'json_schema' && !can.jsonSchema && can.tools ? params.format : undefined
   let choice = writtenChoice(toolChoice, tools, target)
   if (choice === undefined && toolChoice !== undefined && toolChoice.type !== 'auto' && toolChoice.type !== 'none') report.drop(choiceName)
@@ -55,7 +56,7 @@ export function writeTools(conversation: Conversation, target: WriteTarget, repo
   }
 }
 
-function writtenTool(tool: Tool, { can, toolName }: WriteTarget, report: LossReport): Writable {
+function writtenTool(tool: Tool, { can, toolName }: WriteTarget, conversation: Conversation, report: LossReport): Writable {
   const { kind, namespace, description, schema, strict, cache, field } = tool
   const name = toolName(tool.name, namespace)
   const marks = can.cacheMarks && cache ? cacheControl(cache) : {}
@@ -64,8 +65,8 @@ function writtenTool(tool: Tool, { can, toolName }: WriteTarget, report: LossRep
   }
   if (strict && !can.strict) report.drop(`${field}.strict`) // C22
   const parameters = schema === undefined ? noParameters : new RawJson(schema)
-  const strictly = strict !== undefined && can.strict ? { strict } : {}
-  return { type: 'function', function: { name, description, parameters, ...strictly }, ...marks }
+  const strictly = can.strict ? toolStrictness(tool, conversation, report) : undefined
+  return { type: 'function', function: { name, description, parameters, strict: strictly }, ...marks }
 }
 
 /** C21: the grammar of a custom tool can only be told, not enforced. */

@@ -215,7 +215,8 @@ describe('tools', () => {
     expect(write({ tools: [tool('a')] }).body.tools[0].function.parameters).toEqual({ type: 'object', properties: {} })
   })
   test('C22: strict, parallel calls and forced tools only where they are known, else disclosed', () => {
-    const asked = { tools: [tool('a', { strict: true })], parallelCalls: false, toolChoice: { type: 'required' } as const }
+    const schema = '{"type":"object","properties":{},"additionalProperties":false}'
+    const asked = { tools: [tool('a', { strict: true, schema })], parallelCalls: false, toolChoice: { type: 'required' } as const }
     expect(write(asked).body).toMatchObject({
       tools: [{ function: { strict: true } }],
       parallel_tool_calls: false,
@@ -290,11 +291,16 @@ test('a model that refuses to reason beside tools is told not to; without tools 
 })
 
 describe('structured output', () => {
-  const format = { type: 'json_schema', name: 'City!', schema: '{"type":"object"}', strict: true } as const
+  const format = {
+    type: 'json_schema',
+    name: 'City!',
+    schema: '{"type":"object","properties":{},"additionalProperties":false}',
+    strict: true,
+  } as const
   test('D08: a schema where it is known, else a forced tool, else a refusal', () => {
     expect(write({ params: { format } }).body.response_format).toEqual({
       type: 'json_schema',
-      json_schema: { name: 'City_', schema: { type: 'object' }, strict: true },
+      json_schema: { name: 'City_', schema: JSON.parse(format.schema), strict: true },
     })
     const forced = write({ params: { format } }, { jsonSchema: false }).body
     expect(forced.response_format).toBeUndefined()

@@ -305,7 +305,7 @@ describe('writing', () => {
         user: 'u'.repeat(150),
         metadata: { user_id: 'x' },
         serviceTier: 'standard_only',
-        format: { type: 'json_schema', schema: '{"type":"object"}', strict: true },
+        format: { type: 'json_schema', schema: '{"type":"object","properties":{},"additionalProperties":false}', strict: true },
         reasoning: { effort: 'max' },
       },
       names: {
@@ -320,7 +320,7 @@ describe('writing', () => {
     expect(body).toMatchObject({
       max_output_tokens: 16,
       stream: true,
-      text: { format: { type: 'json_schema', name: 'output', schema: { type: 'object' }, strict: true } },
+      text: { format: { type: 'json_schema', name: 'output', schema: { type: 'object', properties: {} }, strict: true } },
       reasoning: { effort: 'xhigh' },
     })
     expect(body.safety_identifier.length).toBe(64)

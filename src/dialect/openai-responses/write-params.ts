@@ -6,6 +6,7 @@ import { effortOfBudget, nearestEffort } from '../effort.ts'
 import { RawJson, type Writable } from '../json-text.ts'
 import type { LossReport } from '../loss.ts'
 import { paramWriter, shortUser, writeSampling, writeService } from '../openai-chat/param-writer.ts'
+import { formatStrictness } from '../strict-schema.ts'
 
 type Members = { [member: string]: Writable }
 
@@ -78,16 +79,19 @@ function reasoningOf(asked: ReasoningRequest, efforts: readonly string[], disclo
   return Object.keys(out).length > 0 ? out : undefined
 }
 
-function textOf({ params, names }: Conversation, { can }: WriteTarget, report: LossReport): Members | undefined {
+function textOf(conversation: Conversation, { can }: WriteTarget, report: LossReport): Members | undefined {
+  const { params, names } = conversation
   const out: Members = {}
   const { format, verbosity } = params
-  const refuse = (): void => report.refuse(names.format ?? 'text.format')
+  const field = names.format ?? 'text.format'
+  const refuse = (): void => report.refuse(field)
   if (format?.type === 'json_schema' && format.schema !== undefined) {
     const name = (format.name ?? 'output').replace(/[^A-Za-z0-9_-]/g, '_').slice(0, 64) || 'output'
-    const { description, strict } = format
-    if (can.jsonSchema)
-      out.format = { type: 'json_schema', name, description, schema: new RawJson(format.schema), strict: can.strict ? strict : undefined }
-    else if (!can.tools) refuse() // with tools, a forced one stands in
+    const { description } = format
+    if (can.jsonSchema) {
+      const strict = can.strict ? formatStrictness(format, conversation, field, report) : undefined
+      out.format = { type: 'json_schema', name, description, schema: new RawJson(format.schema), strict }
+    } else if (!can.tools) refuse() // with tools, a forced one stands in
   } else if (format && format.type !== 'text') {
     if (can.jsonObject) out.format = { type: 'json_object' }
     else refuse()

@@ -6,6 +6,7 @@ import { RawJson, type Writable } from '../json-text.ts'
 import type { LossReport } from '../loss.ts'
 import { chosenTool } from '../offered-tools.ts'
 import { objectOf } from '../shape.ts'
+import { toolStrictness } from '../strict-schema.ts'
 import { jsonOutputTool } from '../translate.ts'
 
 const noParameters = new RawJson('{"type":"object","properties":{}}')
@@ -13,13 +14,13 @@ const noParameters = new RawJson('{"type":"object","properties":{}}')
 /** The members `tools`, `tool_choice` and `parallel_tool_calls`; none of them when there are no tools (C13). */
 export function writeTools(conversation: Conversation, target: WriteTarget, report: LossReport): { [member: string]: Writable } {
   const { can } = target
-  const { tools, toolChoice, parallelCalls, params, names, source } = conversation
+  const { tools, toolChoice, parallelCalls, params, names } = conversation
   const choiceName = names.toolChoice ?? 'tool_choice'
   if (tools.length > 0 && !can.tools) {
     report.refuse(tools[0]!.field, 'The model that was asked for can not call tools. Leave them out, or use a model that can.')
     return {}
   }
-  const written = tools.map((tool) => writtenTool(tool, target, source === 'openai-responses', report))
+  const written = tools.map((tool) => writtenTool(tool, target, conversation, report))
   let choice = writtenChoice(toolChoice, tools, target)
   if (choice === undefined && toolChoice !== undefined && toolChoice.type !== 'auto' && toolChoice.type !== 'none') report.drop(choiceName)
   const format = params.format?.type === 'json_schema' && !can.jsonSchema && can.tools ? params.format : undefined
@@ -43,15 +44,15 @@ export function writeTools(conversation: Conversation, target: WriteTarget, repo
   }
 }
 
-/** @param native the client speaks this dialect: what it did not say about strictness stays unsaid */
-function writtenTool(tool: Tool, { can, toolName }: WriteTarget, native: boolean, report: LossReport): Writable {
+function writtenTool(tool: Tool, { can, toolName }: WriteTarget, conversation: Conversation, report: LossReport): Writable {
   const { kind, namespace, description, schema, strict, format, field } = tool
   const name = toolName(tool.name, namespace)
   if (kind === 'custom') return { type: 'custom', name, description, format: grammarOf(format) }
   if (strict && !can.strict) report.drop(`${field}.strict`) // C22
   const parameters = schema === undefined ? noParameters : new RawJson(schema)
-  // this API takes a tool that says nothing for a strict one, and rewrites its schema; no other does
-  const strictly = can.strict ? (strict ?? (native ? undefined : false)) : undefined
+  // this API takes a tool that says nothing for a strict one, and rewrites its schema; no other does. What its own client did not say stays unsaid
+  const unsaid = conversation.source === 'openai-responses' ? undefined : false
+  const strictly = can.strict ? (toolStrictness(tool, conversation, report) ?? unsaid) : undefined
   return { type: 'function', name, description, parameters, strict: strictly }
 }
 
