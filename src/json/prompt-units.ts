@@ -15,6 +15,8 @@ export interface PromptLayout {
   readonly tools: readonly string[]
   readonly system: readonly string[]
   readonly messages: readonly string[]
+  /** One tool or message that stands alone is a list of one. */
+  readonly alone?: boolean
 }
 
 export interface PromptUnit extends Span {
@@ -38,13 +40,17 @@ export function promptUnits(bytes: Uint8Array, layout: PromptLayout): PromptUnit
   if (!messages) return []
   const units: PromptUnit[] = []
   const tools = memberNamed(bytes, members, layout.tools)
-  if (tools && bytes[tools.start] === 0x5b) units.push({ kind: 'tools', message: -1, role: '', start: tools.start, end: tools.end })
+  const isOne = (value: Span): boolean => layout.alone === true && bytes[value.start] === 0x7b
+  if (tools && (bytes[tools.start] === 0x5b || isOne(tools)))
+    units.push({ kind: 'tools', message: -1, role: '', start: tools.start, end: tools.end })
   const system = memberNamed(bytes, members, layout.system)
   // null is no prompt
   if (system && bytes[system.start] !== 0x6e)
     units.push({ kind: 'system', message: -1, role: 'system', start: system.start, end: system.end })
   const first = bytes[messages.start]
   if (first === 0x22) units.push({ kind: 'message', message: 0, role: 'user', start: messages.start, end: messages.end })
+  else if (isOne(messages))
+    units.push({ kind: 'message', message: 0, role: roleOf(bytes, messages), start: messages.start, end: messages.end })
   else if (messages.items) {
     let message = 0
     for (const item of messages.items) {

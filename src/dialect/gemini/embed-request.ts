@@ -17,7 +17,8 @@ import {
 } from '../embeddings/request.ts'
 import type { Writable } from '../json-text.ts'
 import type { LossReport } from '../loss.ts'
-import { listOf, objectOf, wordOf } from '../shape.ts'
+import { objectOf, wordOf } from '../shape.ts'
+import { indexPointer, itemsOf } from './repeated.ts'
 
 const taskOf: Readonly<Record<EmbeddingPurpose, string>> = {
   query: 'RETRIEVAL_QUERY',
@@ -53,7 +54,7 @@ export const embedContentCodec: EmbeddingsCodec = {
 export const batchEmbedCodec: EmbeddingsCodec = {
   read({ json }, report) {
     const extras: Extra[] = Object.keys(json).flatMap((field) => (field === 'requests' ? [] : [{ field, weight: 'hint' }]))
-    const items = listOf(json.requests).map((one, i) => readItem(one, `requests[${i}].`, extras, report))
+    const items = itemsOf(json.requests).map((one, i) => readItem(one, `requests[${i}].`, extras, report))
     const [first] = items
     for (const one of items) {
       if (one.dimensions === first!.dimensions && one.purpose === first!.purpose) continue
@@ -81,7 +82,8 @@ function resourceOf(model: string): string {
 
 /** Each request of a batch names the model again, and must name that of the path. */
 export function batchModelNames(body: Json, model: string): [string, string][] {
-  return listOf(objectOf(body)?.requests).map((_, i) => [`/requests/${i}/model`, resourceOf(model)])
+  const requests = objectOf(body)?.requests
+  return itemsOf(requests).map((_, i) => [`/requests${indexPointer(requests, i)}/model`, resourceOf(model)])
 }
 
 function item(
@@ -154,7 +156,7 @@ function readItem(value: Json, path: string, extras: Extra[], report: LossReport
 
 /** All parts of a content make one vector. */
 function textOfContent(content: Json | undefined, field: string, report: LossReport): string | undefined {
-  const parts = listOf(objectOf(content)?.parts)
+  const parts = itemsOf(objectOf(content)?.parts)
   const texts = parts.flatMap((part) => {
     const { text } = objectOf(part) ?? {}
     return typeof text === 'string' ? [text] : []

@@ -11,6 +11,7 @@ import { partCollector } from '../part-collector.ts'
 import { countOf, type JsonObject, jsonText, listOf, objectOf } from '../shape.ts'
 import { withExtra } from '../usage-edits.ts'
 import { batchEmbedCodec, batchModelNames, embedContentCodec } from './embed-request.ts'
+import { indexPointer, itemsOf } from './repeated.ts'
 
 /** The dialects of embeddings, made of the dialect of `:generateContent`. */
 export function embedDialects(generate: Dialect): { readonly one: Dialect; readonly batch: Dialect } {
@@ -69,13 +70,15 @@ function countedOf(found: readonly (Json | undefined)[]): Usage | undefined {
 function embedParts(body: Json): Part[] {
   const parts = partCollector(() => false)
   const add = (content: Json | undefined, pointer: string, turn: number): void => {
-    for (const [i, part] of listOf(objectOf(content)?.parts).entries()) {
+    const list = objectOf(content)?.parts
+    for (const [i, part] of itemsOf(list).entries()) {
       const text = objectOf(part)?.text
-      if (typeof text === 'string') parts.add('user', text, `${pointer}/parts/${i}/text`, turn)
+      if (typeof text === 'string') parts.add('user', text, `${pointer}/parts${indexPointer(list, i)}/text`, turn)
     }
   }
   add(objectOf(body)?.content, '/content', 0)
-  for (const [i, one] of listOf(objectOf(body)?.requests).entries()) add(objectOf(one)?.content, `/requests/${i}/content`, i)
+  const requests = objectOf(body)?.requests
+  for (const [i, one] of itemsOf(requests).entries()) add(objectOf(one)?.content, `/requests${indexPointer(requests, i)}/content`, i)
   return parts.done()
 }
 

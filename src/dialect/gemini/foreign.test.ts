@@ -23,3 +23,13 @@ test('D03: a call keeps some signature, a text only loses a foreign one, a thoug
   expect(pointers).toEqual(['/contents/1/parts/2/thoughtSignature', '/contents/1/parts/1/thoughtSignature', '/contents/1/parts/0'])
   expect(pointers.map((pointer) => signatureInstead(body, pointer))).toEqual(['skip_thought_signature_validator', undefined, undefined])
 })
+
+test('D03: proofs in a content or part that stands alone', () => {
+  const call = { functionCall: { name: 'f', args: {} }, thoughtSignature: tagged }
+  const one = { contents: { role: 'model', parts: call } }
+  expect(foreignParts(one)).toEqual(['/contents/parts/thoughtSignature'])
+  expect(signatureInstead(one, '/contents/parts/thoughtSignature')).toBe('skip_thought_signature_validator')
+  const many = { contents: [{ role: 'model', parts: call }] }
+  expect(foreignParts(many)).toEqual(['/contents/0/parts/thoughtSignature'])
+  expect(signatureInstead(many, '/contents/0/parts/thoughtSignature')).toBe('skip_thought_signature_validator')
+})

@@ -6,8 +6,9 @@
 
 import type { Json } from '../../plugin/request.ts'
 import { isTagged } from '../proof.ts'
-import { listOf, objectOf, textOf } from '../shape.ts'
+import { objectOf, textOf } from '../shape.ts'
 import { nameOf } from './names.ts'
+import { indexPointer, itemsOf } from './repeated.ts'
 import { missingSignature } from './write-parts.ts'
 
 interface Removed {
@@ -18,12 +19,13 @@ interface Removed {
 
 /** Pointers, last first; of the whole content where it would be left empty. */
 export function foreignParts(body: Json): string[] {
+  const given = objectOf(body)?.contents
   const contents: Removed[] = []
   /** Thoughts without a signature that may belong to the next one, which may stand in the next content: SDKs keep chunks apart. */
   let open: [content: Removed, pointer: string][] = []
-  for (const [m, value] of listOf(objectOf(body)?.contents).entries()) {
+  for (const [m, value] of itemsOf(given).entries()) {
     const content = objectOf(value)
-    const parts = listOf(content?.parts)
+    const parts = itemsOf(content?.parts)
     const removed: Removed = { parts: parts.length, pointers: [], gone: 0 }
     contents.push(removed)
     if (content?.role !== 'model') open = []
@@ -31,7 +33,7 @@ export function foreignParts(body: Json): string[] {
       const part = objectOf(item)
       const name = nameOf(part, 'thoughtSignature')
       const signature = name === undefined ? '' : textOf(part?.[name])
-      const at = `/contents/${m}/parts/${p}`
+      const at = `/contents${indexPointer(given, m)}/parts${indexPointer(content?.parts, p)}`
       if (part?.thought !== true) {
         open = []
         if (isTagged(signature)) removed.pointers.push(`${at}/${name}`)
@@ -48,14 +50,16 @@ export function foreignParts(body: Json): string[] {
       open = []
     }
   }
-  const pointers = contents.flatMap(({ parts, pointers: found, gone }, m) => (gone > 0 && gone === parts ? [`/contents/${m}`] : found))
+  const pointers = contents.flatMap(({ parts, pointers: found, gone }, m) =>
+    gone > 0 && gone === parts ? [`/contents${indexPointer(given, m)}`] : found,
+  )
   return pointers.reverse()
 }
 
 /** Gemini 3 refuses calls without a signature: one whose own signature is another provider's gets the documented stand-in. */
 export function signatureInstead(body: Json, pointer: string): string | undefined {
-  const [, m, p, name] = /^\/contents\/(\d+)\/parts\/(\d+)\/(\w+)$/.exec(pointer) ?? []
+  const [, m = 0, p = 0, name] = /^\/contents(?:\/(\d+))?\/parts(?:\/(\d+))?\/(\w+)$/.exec(pointer) ?? []
   if (name === undefined) return undefined
-  const part = objectOf(listOf(objectOf(listOf(objectOf(body)?.contents)[Number(m)])?.parts)[Number(p)])
+  const part = objectOf(itemsOf(objectOf(itemsOf(objectOf(body)?.contents)[Number(m)])?.parts)[Number(p)])
   return part && nameOf(part, 'functionCall') !== undefined ? missingSignature : undefined
 }

@@ -18,7 +18,7 @@ export const geminiGenerate: Dialect = {
   name: 'gemini-generate',
   family: 'gemini',
   parts: geminiParts,
-  prompt: { tools: ['tools'], system: ['systemInstruction', 'system_instruction'], messages: ['contents'] },
+  prompt: { tools: ['tools'], system: ['systemInstruction', 'system_instruction'], messages: ['contents'], alone: true },
   request: {
     read: readGeminiRequest,
     write: writeGeminiRequest,

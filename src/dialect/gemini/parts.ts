@@ -2,13 +2,15 @@
  * The texts of a Gemini request, with their pointers.
  *
  * Tools come first, as in the other dialects. Thoughts, code and media are no texts of this kind. Of a function's response every string inside
- * is a part. Nothing is `cached`: a cached content lies outside the body. Both spellings of names are read; odd shapes are skipped.
+ * is a part. Nothing is `cached`: a cached content lies outside the body. Both spellings of names are read, and one value for a list;
+ * odd shapes are skipped.
  */
 
 import type { Json, Part, PartKind } from '../../plugin/request.ts'
 import { type PartCollector, partCollector } from '../part-collector.ts'
-import { type JsonObject, jsonText, listOf, objectOf, wordOf } from '../shape.ts'
+import { type JsonObject, jsonText, objectOf, wordOf } from '../shape.ts'
 import { member, nameOf } from './names.ts'
+import { indexPointer, itemsOf } from './repeated.ts'
 
 const kinds: Readonly<Record<string, PartKind>> = { user: 'user', model: 'assistant', function: 'user', system: 'system' }
 
@@ -28,29 +30,30 @@ export function geminiParts(body: Json): Part[] {
 }
 
 function requestParts(request: JsonObject, at: string, parts: PartCollector): void {
-  for (const [i, value] of listOf(request.tools).entries()) {
+  for (const [i, value] of itemsOf(request.tools).entries()) {
     const tool = objectOf(value)
     const declared = nameOf(tool, 'functionDeclarations')
     for (const name in tool) {
-      const pointer = `${at}/tools/${i}/${name}`
+      const pointer = `${at}/tools${indexPointer(request.tools, i)}/${name}`
       if (name !== declared) parts.add('tool_schema', jsonText(tool[name]!), pointer, -1, name)
       else {
-        for (const [f, item] of listOf(tool[name]).entries()) {
+        for (const [f, item] of itemsOf(tool[name]).entries()) {
           const declaration = objectOf(item)
-          if (declaration) parts.add('tool_schema', jsonText(declaration), `${pointer}/${f}`, -1, wordOf(declaration.name))
+          if (declaration)
+            parts.add('tool_schema', jsonText(declaration), `${pointer}${indexPointer(tool[name], f)}`, -1, wordOf(declaration.name))
         }
       }
     }
   }
   const system = nameOf(request, 'systemInstruction')
   if (system !== undefined) content(request[system], 'system', `${at}/${system}`, -1, parts)
-  for (const [m, value] of listOf(request.contents).entries()) {
+  for (const [m, value] of itemsOf(request.contents).entries()) {
     const role = wordOf(objectOf(value)?.role) ?? 'user'
-    if (Object.hasOwn(kinds, role)) content(value, kinds[role]!, `${at}/contents/${m}`, m, parts)
+    if (Object.hasOwn(kinds, role)) content(value, kinds[role]!, `${at}/contents${indexPointer(request.contents, m)}`, m, parts)
   }
 }
 
-/** A content with parts; a system instruction may also be a string or a single part. */
+/** A content with parts; a system instruction may also be a string, a single part or a list of them. */
 function content(value: Json | undefined, kind: PartKind, at: string, m: number, parts: PartCollector): void {
   if (typeof value === 'string') {
     parts.add(kind, value, at, m)
@@ -58,10 +61,13 @@ function content(value: Json | undefined, kind: PartKind, at: string, m: number,
   }
   const body = objectOf(value)
   if (body && typeof body.text === 'string') parts.add(kind, body.text, `${at}/text`, m)
-  for (const [p, item] of listOf(body?.parts).entries()) {
+  const list = body ? body.parts : value
+  const listAt = body ? `${at}/parts` : at
+  for (const [p, item] of itemsOf(list).entries()) {
+    const pointer = listAt + indexPointer(list, p)
+    if (typeof item === 'string') parts.add(kind, item, pointer, m)
     const part = objectOf(item)
     if (!part || part.thought === true) continue
-    const pointer = `${at}/parts/${p}`
     if (typeof part.text === 'string') parts.add(kind, part.text, `${pointer}/text`, m)
     const name = nameOf(part, 'functionResponse')
     const response = name === undefined ? undefined : objectOf(part[name])

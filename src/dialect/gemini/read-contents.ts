@@ -8,11 +8,12 @@
 
 import type { Json } from '../../plugin/request.ts'
 import type { Content, MediaContent, Proof, ReasoningContent, ResultContent, TextContent, Turn } from '../conversation.ts'
-import { type JsonObject, jsonText, listOf, objectOf, wordOf } from '../shape.ts'
+import { type JsonObject, jsonText, objectOf, wordOf } from '../shape.ts'
 import { member, nameOf } from './names.ts'
 import { addCarried, type ReadSignature, readSignature } from './proofs.ts'
 import { mediaOf } from './read-media.ts'
 import { dialectName, type Reading } from './reading.ts'
+import { indexPath, itemsOf } from './repeated.ts'
 
 const roles: Readonly<Record<string, Turn['role']>> = {
   user: 'user',
@@ -53,7 +54,7 @@ export function readTurns(reading: Reading): Turn[] {
   /** Calls by the turn that made them, latest last. */
   const calls: Call[][] = []
   let made: Call[] = []
-  for (const [m, value] of contentsOf(json.contents).entries()) {
+  for (const [m, value] of itemsOf(json.contents).entries()) {
     const body = objectOf(value)
     const given = wordOf(body?.role) ?? 'user'
     const role = Object.hasOwn(roles, given) ? roles[given] : undefined
@@ -66,9 +67,10 @@ export function readTurns(reading: Reading): Turn[] {
     const goesOn = role === 'assistant' && last?.role === 'assistant'
     const content = goesOn ? last.content : []
     if (!goesOn) made = []
-    for (const [p, item] of listOf(body.parts).entries()) {
+    for (const [p, item] of itemsOf(body.parts).entries()) {
       const part = objectOf(item)
-      if (part) readPart(part, role, m, p, { content, made, calls }, reading)
+      const path = ['contents', ...indexPath(json.contents, m), 'parts', ...indexPath(body.parts, p)]
+      if (part) readPart(part, role, { m, p, path, content, made, calls }, reading)
     }
     if (made.length > 0 && calls.at(-1) !== made) calls.push(made)
     if (content.length > 0 && !goesOn) turns.push({ role, content })
@@ -76,16 +78,11 @@ export function readTurns(reading: Reading): Turn[] {
   return turns
 }
 
-/** One content alone is taken for a list, as Google does. */
-function contentsOf(value: Json | undefined): readonly Json[] {
-  return objectOf(value) ? [value!] : listOf(value)
-}
-
 /** A content, a part or a string; each text is a block of its own. */
 function systemTexts(value: Json | undefined, at: string, reading: Reading): TextContent[] {
   if (typeof value === 'string') return value === '' ? [] : [{ type: 'text', text: value }]
   const body = objectOf(value)
-  const parts = body?.parts === undefined && body?.text !== undefined ? [body] : listOf(body?.parts ?? value)
+  const parts = body?.parts === undefined && body?.text !== undefined ? [body] : itemsOf(body ? body.parts : value)
   const texts: TextContent[] = []
   for (const [p, item] of parts.entries()) {
     const text = typeof item === 'string' ? item : objectOf(item)?.text
@@ -95,15 +92,21 @@ function systemTexts(value: Json | undefined, at: string, reading: Reading): Tex
   return texts
 }
 
+/** Where a part stands, and what it adds to. */
 interface Place {
+  /** Of its content and of itself. */
+  readonly m: number
+  readonly p: number
+  /** Keys that lead to it in the body. */
+  readonly path: readonly (string | number)[]
   readonly content: Content[]
   readonly made: Call[]
   readonly calls: readonly Call[][]
 }
 
-function readPart(part: JsonObject, role: Turn['role'], m: number, p: number, place: Place, reading: Reading): void {
+function readPart(part: JsonObject, role: Turn['role'], place: Place, reading: Reading): void {
+  const { m, p, path, content } = place
   const field = `contents[${m}].parts[${p}]`
-  const { content } = place
   const { proof, thoughts } = signatureIn(part)
   reading.unknown(without(part, [...hostedMembers, 'videoMetadata']), partMembers, field)
   if (member(part, 'videoMetadata') !== undefined) {
@@ -117,12 +120,11 @@ function readPart(part: JsonObject, role: Turn['role'], m: number, p: number, pl
     const id = wordOf(call.id) ?? `call_${m}_${p}`
     const name = wordOf(call.name) ?? ''
     place.made.push({ id, name, answered: false })
-    const args = objectOf(call.args) ? reading.source.raw('contents', ...at(reading, m), 'parts', p, callName!, 'args') : undefined
+    const args = objectOf(call.args) ? reading.source.raw(...path, callName!, 'args') : undefined
     addCarried(content, thoughts)
     content.push({ type: 'call', id, name, kind: 'function', arguments: args ?? '', proof })
   } else if (response) {
-    const path = ['contents', ...at(reading, m), 'parts', p, responseName!, 'response'] as const
-    content.push(resultOf(response, path, field, place, reading))
+    content.push(resultOf(response, [...path, responseName!, 'response'], field, place, reading))
   } else if (part.thought === true) {
     if (role === 'assistant') addThought(content, part, proof)
   } else if (typeof part.text === 'string') {
@@ -135,11 +137,6 @@ function readPart(part: JsonObject, role: Turn['role'], m: number, p: number, pl
     else if (proof) content.push({ type: 'text', text: '', proof })
     else if (nameOf(part, 'inlineData') ?? nameOf(part, 'fileData')) reading.extra(field, 'meaning', `"${field}" holds no data.`)
   }
-}
-
-/** The path of a content: none when `contents` is one alone. */
-function at(reading: Reading, m: number): readonly number[] {
-  return Array.isArray(reading.json.contents) ? [m] : []
 }
 
 function without(part: JsonObject, names: readonly string[]): JsonObject {
@@ -178,7 +175,7 @@ function resultOf(
   if (call) call.answered = true
   const { text, error } = responseText(response.response, path, reading)
   const content: (TextContent | MediaContent)[] = text === '' ? [] : [{ type: 'text', text }]
-  for (const [i, item] of listOf(response.parts).entries()) {
+  for (const [i, item] of itemsOf(response.parts).entries()) {
     const part = objectOf(item)
     const media = part && mediaOf(part, `${field}.functionResponse.parts[${i}]`)
     if (media) content.push(media)

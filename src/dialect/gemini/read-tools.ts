@@ -1,9 +1,11 @@
 /** Tools and tool choice of a Gemini request (PROTOCOL §1.2). */
 
+import type { Json } from '../../plugin/request.ts'
 import type { Conversation, Tool, ToolChoice } from '../conversation.ts'
-import { listOf, objectOf, wordOf } from '../shape.ts'
+import { objectOf, wordOf } from '../shape.ts'
 import { member, nameOf } from './names.ts'
 import type { Reading } from './reading.ts'
+import { indexPath, itemsOf } from './repeated.ts'
 import { jsonSchemaText } from './schema.ts'
 
 const declarationMembers = new Set(['name', 'description', 'parameters', 'parametersJsonSchema'])
@@ -14,11 +16,11 @@ const callingMembers = new Set(['mode', 'allowedFunctionNames'])
 export function readTools(reading: Reading): Pick<Conversation, 'tools' | 'toolChoice'> {
   const { json } = reading
   const tools: Tool[] = []
-  for (const [i, value] of listOf(json.tools).entries()) {
+  for (const [i, value] of itemsOf(json.tools).entries()) {
     const tool = objectOf(value)
     const declared = nameOf(tool, 'functionDeclarations')
     for (const name in tool) {
-      if (name === declared) readDeclarations(tool[name], i, name, tools, reading)
+      if (name === declared) readDeclarations(tool[name]!, i, name, tools, reading)
       else if (tool[name] !== null) {
         reading.extra(
           `tools[${i}].${name}`,
@@ -31,8 +33,9 @@ export function readTools(reading: Reading): Pick<Conversation, 'tools' | 'toolC
   return { tools, toolChoice: readChoice(tools, reading) }
 }
 
-function readDeclarations(value: unknown, i: number, name: string, tools: Tool[], reading: Reading): void {
-  for (const [f, item] of listOf(value as never).entries()) {
+function readDeclarations(value: Json, i: number, name: string, tools: Tool[], reading: Reading): void {
+  const path = ['tools', ...indexPath(reading.json.tools, i), name]
+  for (const [f, item] of itemsOf(value).entries()) {
     const declaration = objectOf(item)
     const field = `tools[${i}].${name}[${f}]`
     const toolName = wordOf(declaration?.name)
@@ -43,7 +46,7 @@ function readDeclarations(value: unknown, i: number, name: string, tools: Tool[]
     reading.unknown(declaration, declarationMembers, field)
     const schemaName = nameOf(declaration, 'parametersJsonSchema') ?? nameOf(declaration, 'parameters')
     const schema = schemaName === undefined ? undefined : objectOf(declaration[schemaName])
-    const raw = schema && reading.source.raw('tools', i, name, f, schemaName!)
+    const raw = schema && reading.source.raw(...path, ...indexPath(value, f), schemaName!)
     tools.push({
       kind: 'function',
       name: toolName,
@@ -65,7 +68,7 @@ function readChoice(tools: readonly Tool[], reading: Reading): ToolChoice | unde
   const field = `${configName}.${callingName}`
   reading.names.toolChoice = field
   reading.unknown(calling, callingMembers, field)
-  const names = listOf(member(calling, 'allowedFunctionNames')).filter((name): name is string => typeof name === 'string')
+  const names = itemsOf(member(calling, 'allowedFunctionNames')).filter((name): name is string => typeof name === 'string')
   const mode = wordOf(calling.mode)
   switch (mode) {
     case 'NONE':
