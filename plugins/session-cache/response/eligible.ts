@@ -47,8 +47,9 @@ export function unfit(operation: Operation, body: { readonly [key: string]: Json
 
 /** Tools that the provider itself runs look something up: the next answer may be another one. */
 function hasServerTool(tools: Json | undefined): boolean {
-  if (!Array.isArray(tools)) return false
-  return tools.some((tool: Json) => {
+  if (tools === undefined || tools === null) return false
+  // Google takes one tool alone for a list of it
+  return (Array.isArray(tools) ? tools : [tools]).some((tool: Json) => {
     const own = objectOf(tool)
     if (!own) return true
     if (typeof own.type === 'string') return own.type !== 'function' && own.type !== 'custom'

@@ -98,6 +98,7 @@ test.each<[string, Body, string | undefined]>([
   ['a temperature', { temperature: 0.2 }, 'temperature'],
   ['a search of the provider', { temperature: 0, tools: [{ type: 'web_search_20250305', name: 'web_search' }] }, 'tools'],
   ['Google search', { temperature: 0, tools: [{ googleSearch: {} }] }, 'tools'],
+  ['Google search alone', { temperature: 0, tools: { googleSearch: {} } }, 'tools'],
   ['several choices', { temperature: 0, n: 2 }, 'n'],
   ['probabilities', { temperature: 0, logprobs: true }, 'logprobs'],
   ['no probabilities', { temperature: 0, logprobs: false }, undefined],
