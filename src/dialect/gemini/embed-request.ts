@@ -18,6 +18,7 @@ import {
 import type { Writable } from '../json-text.ts'
 import type { LossReport } from '../loss.ts'
 import { objectOf, wordOf } from '../shape.ts'
+import { numberOf } from './names.ts'
 import { indexPointer, itemsOf } from './repeated.ts'
 
 const taskOf: Readonly<Record<EmbeddingPurpose, string>> = {
@@ -138,8 +139,8 @@ function readItem(value: Json, path: string, extras: Extra[], report: LossReport
         break
       case 'outputDimensionality':
       case 'output_dimensionality':
-        if (Number.isSafeInteger(given) && (given as number) > 0) dimensions = given as number
-        else report.refuse(field, `The "${field}" is not a whole number above 0.`)
+        dimensions = numberOf(given)
+        if (!Number.isSafeInteger(dimensions) || dimensions! <= 0) report.refuse(field, `The "${field}" is not a whole number above 0.`)
         break
       case 'taskType':
       case 'task_type':

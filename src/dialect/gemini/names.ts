@@ -1,5 +1,5 @@
 /**
- * Names of members, which Google's APIs take in two spellings: `functionCall` and `function_call`.
+ * Names of members, which Google's APIs take in two spellings: `functionCall` and `function_call`; and numbers, which they take as strings too.
  *
  * Requests are read through these functions only, so that both spellings mean the same everywhere. Replies are always in camelCase.
  */
@@ -28,6 +28,13 @@ export function nameOf(object: JsonObject | undefined, camel: string): string | 
   if (object[camel] !== undefined && object[camel] !== null) return camel
   const snake = snakeName(camel)
   return object[snake] !== undefined && object[snake] !== null ? snake : undefined
+}
+
+/** A number, which Google's JSON may write as a string; undefined for all else. */
+export function numberOf(value: Json | undefined): number | undefined {
+  if (typeof value === 'number') return value
+  const read = typeof value === 'string' && /^-?\d+(\.\d+)?([eE][-+]?\d+)?$/.test(value) ? Number(value) : Number.NaN
+  return Number.isFinite(read) ? read : undefined
 }
 
 /** A member in either spelling; null counts as absent. */

@@ -1,9 +1,10 @@
 /** `generationConfig` and what stands beside it in a Gemini request, as neutral parameters (PROTOCOL §1.3, §1.4). */
 
 import type { OutputFormat, Params, ReasoningRequest } from '../conversation.ts'
-import { type JsonObject, listOf, objectOf, wordOf } from '../shape.ts'
-import { member, nameOf } from './names.ts'
+import { type JsonObject, objectOf, wordOf } from '../shape.ts'
+import { member, nameOf, numberOf } from './names.ts'
 import type { Reading } from './reading.ts'
+import { itemsOf } from './repeated.ts'
 import { jsonSchemaText } from './schema.ts'
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
@@ -50,19 +51,22 @@ export function readParams(reading: Reading): Params {
   const spelled = (camel: string): string => `${configName}.${nameOf(config, camel) ?? camel}`
 
   for (const [key, name] of Object.entries(numbers) as [keyof typeof numbers, string][]) {
-    const value = member(config, name)
-    if (typeof value !== 'number') continue
-    params[key] = value
-    names[key] = spelled(name)
+    const given = member(config, name)
+    if (given === undefined) continue
+    const value = numberOf(given)
+    if (value === undefined) reading.extra(spelled(name), 'hint')
+    else {
+      params[key] = value
+      names[key] = spelled(name)
+    }
   }
-  const stop = listOf(member(config, 'stopSequences')).filter((word): word is string => typeof word === 'string' && word !== '')
+  const stop = itemsOf(member(config, 'stopSequences')).filter((word): word is string => typeof word === 'string' && word !== '')
   if (stop.length > 0) {
     params.stop = stop
     names.stop = spelled('stopSequences')
   }
   if (member(config, 'responseLogprobs') === true) {
-    const top = config.logprobs
-    params.logprobs = typeof top === 'number' ? top : 0
+    params.logprobs = numberOf(config.logprobs) ?? 0
     names.logprobs = spelled('responseLogprobs')
   }
   const thinkingName = nameOf(config, 'thinkingConfig')
@@ -77,7 +81,7 @@ export function readParams(reading: Reading): Params {
     params.format = format
     names.format = spelled(schemas.find((name) => nameOf(config, name) !== undefined) ?? 'responseMimeType')
   }
-  const modalities = listOf(member(config, 'responseModalities'))
+  const modalities = itemsOf(member(config, 'responseModalities')).map((modality) => String(modality).toUpperCase())
   if (modalities.some((modality) => modality !== 'TEXT' && modality !== 'MODALITY_UNSPECIFIED')) {
     reading.extra(spelled('responseModalities'), 'meaning', 'The model that was asked for answers in text only.')
   }
@@ -91,13 +95,13 @@ export function readParams(reading: Reading): Params {
 /** Levels and budgets; without either the model thinks as it does, and only whether it is shown was said. */
 function reasoningOf(thinking: JsonObject): ReasoningRequest {
   const level = wordOf(member(thinking, 'thinkingLevel'))?.toLowerCase()
-  const budget = member(thinking, 'thinkingBudget')
+  const budget = numberOf(member(thinking, 'thinkingBudget'))
   const shown = member(thinking, 'includeThoughts')
   const visible = typeof shown !== 'boolean' ? {} : { visible: shown ? 'auto' : 'omitted' }
   if (budget === 0) return { off: true, ...visible }
   return {
     ...(level !== undefined && level !== 'thinking_level_unspecified' && { effort: level }),
-    ...(typeof budget === 'number' && (budget < 0 ? { budget: -1, adaptive: true } : { budget })),
+    ...(budget !== undefined && (budget < 0 ? { budget: -1, adaptive: true } : { budget })),
     ...visible,
   }
 }

@@ -251,6 +251,34 @@ describe('tools and parameters of Gemini requests', () => {
     expect(names).toMatchObject({ maxOutput: 'generation_config.max_output_tokens', format: 'generation_config.responseSchema' })
   })
 
+  test('numbers may be strings, as in all JSON of Google; what is none is told', () => {
+    const { params, extras } = read({
+      contents: [],
+      generationConfig: {
+        maxOutputTokens: '5',
+        temperature: '0.5',
+        topP: 'much',
+        topK: '1e999',
+        seed: {},
+        responseLogprobs: true,
+        logprobs: '2',
+        stopSequences: 'END',
+        responseModalities: 'text',
+        thinkingConfig: { thinkingBudget: '-1' },
+      },
+    })
+    expect(params).toEqual({
+      maxOutput: 5,
+      temperature: 0.5,
+      logprobs: 2,
+      stop: ['END'],
+      reasoning: { budget: -1, adaptive: true },
+    })
+    expect(extras.map(({ field, weight }) => `${weight} ${field}`)).toEqual(
+      ['topP', 'topK', 'seed'].map((name) => `hint generationConfig.${name}`),
+    )
+  })
+
   test('thinking and answers in JSON', () => {
     const params = (generationConfig: unknown) => read({ contents: [], generationConfig }).params
     expect(params({ thinkingConfig: { thinkingBudget: 0 } }).reasoning).toEqual({ off: true })

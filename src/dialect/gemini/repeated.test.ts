@@ -73,6 +73,9 @@ describe('one value for a list, as in the samples of Google for curl', () => {
         .embeddings!.read(jsonSource(Buffer.from(JSON.stringify(body)))!, new LossReport())
         .inputs.map((input) => 'text' in input && input.text)
     expect([inputs(geminiEmbedContent, one), inputs(geminiBatchEmbed, batch)]).toEqual([['U'], ['U']])
+    const { embeddings } = geminiEmbedContent
+    const sized = jsonSource(Buffer.from(JSON.stringify({ ...one, outputDimensionality: '8' })))!
+    expect(embeddings!.read(sized, new LossReport()).dimensions).toBe(8)
     expect(geminiEmbedContent.parts(one).map(({ pointer }) => pointer)).toEqual(['/content/parts/text'])
     expect(geminiBatchEmbed.parts(batch).map(({ pointer }) => pointer)).toEqual(['/requests/content/parts/text'])
     expect(geminiBatchEmbed.modelNames!(batch, 'm')).toEqual([['/requests/model', 'models/m']])
