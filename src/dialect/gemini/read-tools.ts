@@ -69,7 +69,8 @@ function readChoice(tools: readonly Tool[], reading: Reading): ToolChoice | unde
   reading.names.toolChoice = field
   reading.unknown(calling, callingMembers, field)
   const names = itemsOf(member(calling, 'allowedFunctionNames')).filter((name): name is string => typeof name === 'string')
-  const mode = wordOf(calling.mode)
+  // Google's own samples write it in lower case
+  const mode = wordOf(calling.mode)?.toUpperCase()
   switch (mode) {
     case 'NONE':
       return { type: 'none' }

@@ -211,6 +211,7 @@ describe('tools and parameters of Gemini requests', () => {
     const choice = (functionCallingConfig: unknown) => read({ contents: [], toolConfig: { functionCallingConfig } }).toolChoice
     expect(choice({ mode: 'AUTO' })).toEqual({ type: 'auto' })
     expect(choice({ mode: 'NONE' })).toEqual({ type: 'none' })
+    expect(choice({ mode: 'none' })).toEqual({ type: 'none' })
     expect(choice({ mode: 'ANY' })).toEqual({ type: 'required' })
     expect(choice({ mode: 'ANY', allowedFunctionNames: ['f'] })).toEqual({ type: 'tool', name: 'f' })
     expect(choice({ mode: 'ANY', allowed_function_names: ['f', 'g'] })).toEqual({ type: 'allowed', mode: 'required', names: ['f', 'g'] })
