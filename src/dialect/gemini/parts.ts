@@ -12,7 +12,15 @@ import { type JsonObject, jsonText, objectOf, wordOf } from '../shape.ts'
 import { member, nameOf } from './names.ts'
 import { indexPointer, itemsOf } from './repeated.ts'
 
-const kinds: Readonly<Record<string, PartKind>> = { user: 'user', model: 'assistant', function: 'user', system: 'system' }
+/** By all roles that the reader takes. */
+const kinds: Readonly<Record<string, PartKind>> = {
+  user: 'user',
+  function: 'user',
+  tool: 'user',
+  model: 'assistant',
+  assistant: 'assistant',
+  system: 'system',
+}
 
 /** Strings of one response that are told, and how deep they are looked for. */
 const maxTexts = 256

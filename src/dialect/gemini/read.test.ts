@@ -346,6 +346,17 @@ describe('parts of a request', () => {
     ])
   })
 
+  test('of every role that is translated', () => {
+    const contents = ['tool', 'assistant', 'function', 'system'].map((role) => ({ role, parts: [{ text: role }] }))
+    expect(geminiGenerate.parts({ contents }).map(({ kind, text }) => [text, kind])).toEqual([
+      ['tool', 'user'],
+      ['assistant', 'assistant'],
+      ['function', 'user'],
+      ['system', 'system'],
+    ])
+    expect(read({ contents }).report.refusal).toBeUndefined()
+  })
+
   test('a request to count may hold the request', () => {
     const body = { generateContentRequest: { contents: [user] } }
     expect(geminiGenerate.parts(body).map((part) => part.pointer)).toEqual(['/generateContentRequest/contents/0/parts/0/text'])
