@@ -1,7 +1,7 @@
 /** Billed is what was delivered: clients that leave, replies that outgrow their reservation, calls that fail, answers without a call. */
 
 import { afterEach, describe, expect, test } from 'bun:test'
-import { definePlugin, formatUsd, Principal, type StreamEvent } from 'headgate/plugin'
+import { definePlugin, formatUsd, Principal, type StreamEvent, unknownUsage } from 'headgate/plugin'
 import { type PluginKit, type SentRequest, type TestPluginOptions, testPlugin, textEvents } from 'headgate/testkit'
 import budget from './index.ts'
 
@@ -79,6 +79,17 @@ describe('a client that leaves in mid-stream (SYNC-7)', () => {
     await started.outcome()
     expect(await account(kit)).toEqual({ balance: '2', held: 0n })
   })
+})
+
+test.each([false, true])('usage that is all zeros is no usage (E10): what passed is paid for; streamed: %p', async (stream) => {
+  const zeros: StreamEvent = { type: 'usage', usage: { ...unknownUsage, source: 'reported' } }
+  const kit = await kitOf({}, { upstream: { events: textEvents(...words(20)).map((event) => (event.type === 'usage' ? zeros : event)) } })
+  await kit.chat({ stream, max_tokens: 100 })
+  const [charge] = await charges(kit)
+  expect(charge).toMatchObject({ source: 'estimated' })
+  const { input_tokens: input, output_tokens: output } = charge as { input_tokens: number; output_tokens: number }
+  expect(input).toBeGreaterThan(0)
+  expect(output).toBeWithin(20, 70)
 })
 
 describe('a stream that eats its reservation', () => {

@@ -84,7 +84,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       do: fc.constant('begin' as const),
       caller: fc.nat(3),
       output: fc.integer({ min: 0, max: 300 }),
-      used: fc.oneof(fc.integer({ min: 0, max: 500 }), fc.constant('unreached' as const)),
+      // not 0: a reply whose usage is all zeros was not counted, and is estimated
+      used: fc.oneof(fc.integer({ min: 1, max: 500 }), fc.constant('unreached' as const)),
     }),
   },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('end' as const), which: fc.nat(5) }) },

@@ -128,6 +128,14 @@ describe('tokens', () => {
     expect(await left(kit)).toBe(1000)
   })
 
+  test('of a reply that says its usage is nothing are estimated as well (E10)', async () => {
+    for (const stream of [false, true]) {
+      const kit = await perMinute({ tokens: 1000 }, { upstream: { events: reply(0, 0) } })
+      await kit.send(call({ stream }))
+      expect(await left(kit)).toBeWithin(850, 996)
+    }
+  })
+
   test('of a reply that says nothing of its usage are estimated, never more than was reserved', async () => {
     const kit = await perMinute({ tokens: 1000 }, { upstream: { events: reply() } })
     await kit.send(call())

@@ -175,8 +175,8 @@ function pricesOf({ upstream }: Attempt, { catalog, at }: PricesAt): PriceOf {
   return (model) => catalog.price(upstream, model, at)
 }
 
-/** Whether a usage is made of zeros, as backends send it that do not count. */
-function saysNothing(usage: Usage): boolean {
+/** Whether a usage is made of zeros, as backends send it that do not count (E10). */
+export function saysNothing(usage: Usage): boolean {
   return inputTokens(usage) === 0 && outputTokens(usage) === 0 && usage.extra === undefined
 }
 

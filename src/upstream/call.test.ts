@@ -4,6 +4,7 @@ import { describe, expect, test } from 'bun:test'
 import { plug } from '../../test/support/plug.ts'
 import { families } from '../dialect/family.ts'
 import type { LiveStream } from '../pipeline/reply-core.ts'
+import { type StreamEvent, unknownUsage } from '../plugin/index.ts'
 import { testPlugin, textEvents, type UpstreamScript } from '../testkit/index.ts'
 import { UpstreamCall } from './call.ts'
 import { ownHeaders } from './headers.ts'
@@ -80,6 +81,37 @@ describe('what a client leaves behind', () => {
       attempts: [{ failure: 'aborted' }],
     })
     expect(await kit.close()).toBe(true)
+  })
+})
+
+describe('usage that is all zeros (E10)', () => {
+  const zeros: StreamEvent = { type: 'usage', usage: { ...unknownUsage, source: 'reported' } }
+  const said = (...usage: StreamEvent[]) => textEvents('one').flatMap((event) => (event.type === 'usage' ? usage : [event]))
+
+  test.each([false, true])('says nothing of a reply with content; streamed: %p', async (stream) => {
+    const kit = await testPlugin(plug('none', {}), { upstream: { events: said(zeros) } })
+    for (const dialect of ['openai-chat', 'anthropic-messages'])
+      expect(await kit.send({ dialect, body: { stream, stream_options: { include_usage: true } } })).toMatchObject({
+        status: 200,
+        outcome: { usage: { source: 'unknown' } },
+      })
+    await kit.close()
+  })
+
+  test('takes nothing back of what the stream has reported before', async () => {
+    const kit = await testPlugin(plug('none', {}), {
+      upstream: (sent) => ({
+        body: sent
+          .encode(textEvents('one'))
+          .flatMap((frame) =>
+            frame.includes('"prompt_tokens"') ? [frame, frame.replace(/("(?:prompt|completion|total)_tokens":)\d+/g, '$10')] : [frame],
+          ),
+      }),
+    })
+    const r = await kit.chat({ stream: true, stream_options: { include_usage: true } })
+    expect(r.body).toContain('"prompt_tokens":0,"completion_tokens":0')
+    expect(r.outcome.usage).toMatchObject({ source: 'reported', inputUncached: 7, outputVisible: 5 })
+    await kit.close()
   })
 })
 

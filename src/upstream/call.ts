@@ -21,6 +21,7 @@ import { callFailed, failureOf, lateness, upstreamRefused } from './failure.ts'
 import { toReplyHeaders, wanted } from './headers.ts'
 import type { HttpError, HttpHandler, HttpRequest } from './http/transport.ts'
 import { Meter } from './meter.ts'
+import { noteUsage } from './noted-usage.ts'
 import { withoutCredentials } from './own-credential.ts'
 import { endOfStream } from './stream-end.ts'
 import { StreamGuard } from './stream-guard.ts'
@@ -372,7 +373,7 @@ export class UpstreamCall implements HttpHandler, LiveStream, Watched {
   private noteMeter(): void {
     if (!this.knownMeter) return
     const { attempt } = this.options
-    if (this.meter.usage) attempt.usage = this.meter.usage
+    noteUsage(attempt, this.meter.usage)
     if (this.meter.model !== undefined) attempt.modelServed = this.meter.model
     if (this.meter.id !== undefined) attempt.replyId = this.meter.id
   }

@@ -10,6 +10,7 @@ import { ReplyCore } from '../pipeline/reply-core.ts'
 import type { Attempt } from '../plugin/outcome.ts'
 import { callFailed, upstreamRefused } from './failure.ts'
 import type { HeaderLines } from './http/transport.ts'
+import { noteUsage } from './noted-usage.ts'
 import { bytesWithoutCredentials } from './own-credential.ts'
 import { translatedWhole } from './translated-events.ts'
 
@@ -53,7 +54,7 @@ export function replyOfWhole(answered: Answered, body: Uint8Array, now: number):
   attempt.firstContentAt = now
   const estimate = summary.usage ? undefined : translation?.estimate?.()
   const usage = summary.usage ?? estimate
-  if (usage) attempt.usage = usage
+  noteUsage(attempt, usage)
   if (summary.model !== undefined) attempt.modelServed = summary.model
   if (summary.id !== undefined) attempt.replyId = summary.id
   if (translation || stream || summary.pieces) {

@@ -10,6 +10,7 @@ import type { Dialect, StreamDecoder, UpstreamError } from '../dialect/codec.ts'
 import { countOf, objectOf, parseJson } from '../dialect/shape.ts'
 import { asBuffer, endsAtBoundary, SseReader } from '../dialect/sse.ts'
 import { errorIn } from '../dialect/upstream-error.ts'
+import { saysNothing } from '../plugin/cost.ts'
 import { isContent, type StreamEvent } from '../plugin/events.ts'
 import type { Usage } from '../plugin/outcome.ts'
 
@@ -136,7 +137,8 @@ export class Meter {
             this.id ??= event.id
             break
           case 'usage':
-            this.usage = event.usage
+            // zeros at the end of a stream take nothing back (E10)
+            if (this.usage === undefined || !saysNothing(event.usage)) this.usage = event.usage
             break
           case 'stop':
             this.stopped ??= new Set()
