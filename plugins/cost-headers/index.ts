@@ -18,6 +18,7 @@ import {
   PromptCache,
   Session,
   servedCost,
+  sumCosts,
   Trim,
   withMarkup,
 } from 'headgate/plugin'
@@ -90,23 +91,20 @@ export default definePlugin({
       ...(members.length > 0 && {
         event(x, event) {
           if (event.type !== 'usage' || !x.state.ok) return
-          const { usage } = event
-          if (usage.source === 'unknown' || usage.source === 'partial') return // more will follow
+          const { calls } = event
+          const { source } = calls?.at(-1)?.usage ?? event.usage
+          if (source === 'unknown' || source === 'partial') return // more will follow
           if (
             config.stream_usage === 'asked' &&
             x.request.stream &&
             !asksForUsage(x.dialect, x.request.at('/stream_options/include_usage'))
           )
             return
-          const { attempt } = x.state
-          const figures = figuresFor(
-            attempt,
-            usage,
-            costFor(attempt, usage, pricesAt(x.receivedAt)),
-            how,
-            x.peek(Trim),
-            x.peek(PromptCache),
-          )
+          // of several calls each has a price of its own; savings are told of the first one, as in the record
+          const { attempt, usage } = calls?.[0] ?? { attempt: x.state.attempt, usage: event.usage }
+          const prices = pricesAt(x.receivedAt)
+          const cost = calls ? sumCosts(calls.map((call) => costFor(call.attempt, call.usage, prices))) : costFor(attempt, usage, prices)
+          const figures = figuresFor(attempt, usage, cost, how, x.peek(Trim), x.peek(PromptCache))
           return { ...event, extra: { ...event.extra, ...membersOf(members, figures) } }
         },
       }),

@@ -5,7 +5,7 @@
  * is returned as it came leaves as the bytes that came. This file may not know any dialect.
  */
 
-import type { Usage } from './outcome.ts'
+import type { CallUsage, Usage } from './outcome.ts'
 import type { Json } from './request.ts'
 
 /** The reply begins: what the upstream calls it. First event of a reply, at most once. */
@@ -92,6 +92,8 @@ export interface StopEvent {
 export interface UsageEvent {
   readonly type: 'usage'
   readonly usage: Usage
+  /** Of a reply that several calls gave, one after the other: what each of them used, in order. They add up to `usage`, but each has a price of its own. */
+  readonly calls?: readonly CallUsage[]
   /** Members that a plugin adds to the usage object that the client sees, such as a cost; `exactNumber` writes amounts of money. */
   readonly extra?: Readonly<Record<string, Json>>
 }

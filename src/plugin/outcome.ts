@@ -137,6 +137,13 @@ export interface Attempt {
   delivered?: number
 }
 
+/** What one of several calls used that went on with a reply, one after the other. */
+export interface CallUsage {
+  readonly attempt: Attempt
+  /** Partial for one that broke off before its upstream had told all. */
+  readonly usage: Usage
+}
+
 /** How an exchange ended. `abandoned`: the client left before it had everything. */
 export type End = 'finished' | 'refused' | 'failed' | 'abandoned'
 

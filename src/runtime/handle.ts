@@ -19,7 +19,7 @@ import { completedReply, type ReplyCore, refusalReply, type StreamFailure } from
 import { RequestCore } from '../pipeline/request-core.ts'
 import type { ShadowOptions } from '../plugin/exchange.ts'
 import type { Logger, Target } from '../plugin/host.ts'
-import type { Attempt, Outcome, Usage } from '../plugin/outcome.ts'
+import { type Attempt, addUsage, type CallUsage, type Outcome, type Usage } from '../plugin/outcome.ts'
 import type { Refusal } from '../plugin/reply.ts'
 import type { Ending } from '../upstream/call-options.ts'
 import { deliver } from '../upstream/deliver.ts'
@@ -69,6 +69,8 @@ export class InferenceExchange implements DeliveryOptions {
   /** The calls that went on with the reply, and what the ones before the last of them used. */
   private readonly continued: Attempt[] = []
   private usedBefore: Usage | undefined = undefined
+  /** The same, call by call. */
+  private used: readonly CallUsage[] = []
   private first: CoreMark | undefined = undefined
   private bodyRead = false
   /** Settlement, while it runs. */
@@ -302,7 +304,9 @@ export class InferenceExchange implements DeliveryOptions {
     const attempt = calls.pop()
     const share = shareOf(said, calls)
     if (attempt) attempt.delivered = share
-    const usage = joinedUsage(this.usedBefore, attempt?.usage, share)
+    const own = joinedUsage(undefined, attempt?.usage, share)
+    const usage = this.usedBefore ? addUsage(this.usedBefore, own) : own
+    const used = attempt ? [...this.used, { attempt, usage: own }] : this.used
     // each continuation begins with what was sent at first
     if (this.first) core.undoEdits(this.first)
     this.first ??= core.mark()
@@ -310,10 +314,11 @@ export class InferenceExchange implements DeliveryOptions {
       if (next?.attempt && !core.settled) {
         this.continued.push(next.attempt)
         this.usedBefore = usage
+        this.used = used
       }
       return next
     })
-    return { reply, usage, cancel: () => branch.end() }
+    return { reply, usage, used, cancel: () => branch.end() }
   }
 
   /** Google's SDKs take no comments between their frames. */

@@ -5,7 +5,7 @@ import { objectOf } from '../dialect/shape.ts'
 import type { ExchangeCore } from '../pipeline/core.ts'
 import type { ReplyCore, StreamFailure } from '../pipeline/reply-core.ts'
 import type { StreamEvent } from '../plugin/events.ts'
-import type { Usage } from '../plugin/outcome.ts'
+import type { CallUsage, Usage } from '../plugin/outcome.ts'
 import type { RefusalCode } from '../plugin/refusal.ts'
 import type { ErrorVoice } from './error-voice.ts'
 
@@ -23,6 +23,8 @@ export interface Resumption {
   readonly reply: Promise<ReplyCore | undefined>
   /** What the calls so far used: what goes on adds to it. */
   readonly usage: Usage
+  /** The same, call by call. */
+  readonly used: readonly CallUsage[]
   /** Nobody waits for it any more. */
   cancel(): void
 }

@@ -125,21 +125,21 @@ export abstract class EncodingRelay extends Relay {
     super.end(failure)
   }
 
-  private goesOn({ source }: ReplyCore, { usage }: Resumption): boolean {
+  private goesOn({ source, attempt }: ReplyCore, before: Resumption): boolean {
     if (source.kind !== 'live' && source.kind !== 'completed') return false
     this.fault = undefined
     const { o } = this
     this.encoder ??= o.dialect.encoder(identityOf(o, []))
     if (!this.source) this.encoder.takeOver?.()
     if (source.kind === 'completed') {
-      const seam = new Seam(noSource, usage, this.calls)
+      const seam = new Seam(noSource, before, this.calls, attempt)
       this.source = seam
       this.events(seam.joined(source.events))
       if (this.state === 'open') this.end()
       return true
     }
     const { live } = source
-    this.source = new Seam(live.translated ?? new NativeSource(o.dialect), usage, this.calls)
+    this.source = new Seam(live.translated ?? new NativeSource(o.dialect), before, this.calls, attempt)
     this.upstream = live
     this.alive()
     live.attach(this)

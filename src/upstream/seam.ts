@@ -7,19 +7,22 @@
 import type { Dialect, StreamDecoder } from '../dialect/codec.ts'
 import { type SseFrame, SseReader } from '../dialect/sse.ts'
 import type { EventSource } from '../pipeline/reply-core.ts'
-import type { StreamEvent } from '../plugin/events.ts'
-import { addUsage, type Usage } from '../plugin/outcome.ts'
+import type { StreamEvent, UsageEvent } from '../plugin/events.ts'
+import { type Attempt, addUsage } from '../plugin/outcome.ts'
+import type { Resumption } from './delivery.ts'
 
 export class Seam implements EventSource {
   /**
    * @param source events of the second stream in the client's terms
-   * @param usage what the calls before it used
+   * @param before what the calls before it used
    * @param calls tool calls that the client has been told of
+   * @param attempt the call that it is
    */
   constructor(
     private readonly source: EventSource,
-    private readonly usage: Usage,
+    private readonly before: Pick<Resumption, 'usage' | 'used'>,
     private readonly calls: number,
+    private readonly attempt: Attempt | undefined,
   ) {}
 
   push(bytes: Uint8Array): readonly StreamEvent[] {
@@ -39,7 +42,7 @@ export class Seam implements EventSource {
         case 'native': // frames of a stream that the client does not get
           break
         case 'usage':
-          out.push({ ...event, usage: addUsage(this.usage, event.usage) })
+          out.push(this.added(event))
           break
         case 'tool_call':
           out.push({ ...event, index: event.index + this.calls })
@@ -49,6 +52,12 @@ export class Seam implements EventSource {
       }
     }
     return out
+  }
+
+  private added(event: UsageEvent): UsageEvent {
+    const { before, attempt } = this
+    const usage = addUsage(before.usage, event.usage)
+    return { ...event, usage, ...(attempt && { calls: [...before.used, { attempt, usage: event.usage }] }) }
   }
 }
 
