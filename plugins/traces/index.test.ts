@@ -1,7 +1,7 @@
 /** Spans as a collector gets them, and trace context in and out. */
 
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { definePlugin, type Plugin, Principal, Session } from 'headgate/plugin'
+import { definePlugin, type Plugin, Principal, Session, unknownUsage } from 'headgate/plugin'
 import { type PluginKit, testPlugin } from 'headgate/testkit'
 import { contextOf, traceparent } from './context.ts'
 import traces from './index.ts'
@@ -96,6 +96,30 @@ test('a span of the exchange, below that of the client, and one of the call, whi
   expect(posts[0]!.headers.get('x-api-key')).toBe('collector-secret')
 })
 
+test('the span of an exchange tells the usage of all calls that its reply came from, those of the calls each its own', async () => {
+  const goesOn = definePlugin({
+    api: 1,
+    name: 'goes-on',
+    summary: 'Goes on',
+    failure: 'open',
+    setup: () => ({ resume: (_x, _broken, next) => next() }),
+  })
+  const said = (content: string, input: number) =>
+    `data: ${JSON.stringify({
+      id: 'c',
+      object: 'chat.completion.chunk',
+      created: 1,
+      model: 'm',
+      choices: [{ index: 0, delta: { content }, finish_reason: null }],
+      usage: { prompt_tokens: input, completion_tokens: 1, total_tokens: input + 1 },
+    })}\n\n`
+  await start({}, [goesOn])
+  kit.upstream((_, call) => (call === 0 ? { body: [said('On', 90), said('e', 90)], breakAfter: 2 } : {}))
+  await kit.chat({ stream: true })
+  const tokens = (await spans(3)).filter((span) => span.kind !== 1).map((span) => told(span)['gen_ai.usage.input_tokens'])
+  expect(tokens).toEqual(['97', '90', '7'])
+})
+
 test('one span for each plugin that ran, with its own time, what it did and its hooks; and one for each attempt', async () => {
   const slow = definePlugin({
     api: 1,
@@ -179,7 +203,7 @@ test('while a collector is away the newest wait, so many as may, and the rest is
     quiet as never,
     { endpoint: `http://127.0.0.1:${collector.port}/`, headers: {}, service: 's', every: 1000 } as never,
   )
-  const outcome = { status: 200, end: 'finished', timings: { endAt: 1 }, attempts: [], verdicts: [], stream: false }
+  const outcome = { status: 200, end: 'finished', timings: { endAt: 1 }, attempts: [], usage: unknownUsage, verdicts: [], stream: false }
   for (let i = 0; i < 8200; i++) {
     const x = { id: `req_${i}`, operation: 'chat', method: 'POST', path: '/', receivedAt: 0, dialect: 'd', peek: () => undefined }
     await plugin.settle?.({ ...x, state: { context: contextOf('', 1), calls: [] } } as never, outcome as never)

@@ -114,7 +114,7 @@ export function spansOf(
       'gen_ai.request.model': short(o.modelAsked),
       'gen_ai.response.model': short(o.modelServed),
       'gen_ai.conversation.id': more.session,
-      ...(o.served?.usage && usage(o.served.usage)),
+      ...usage(o.usage),
       'http.request.method': x.method,
       'url.path': short(x.path),
       'http.response.status_code': o.status,
