@@ -97,7 +97,7 @@ export interface UsageEvent {
   /** Members that a plugin adds to the usage object that the client sees, such as a cost; `exactNumber` writes amounts of money. */
   readonly extra?: Readonly<Record<string, Json>>
 }
-/** An error inside a reply that had begun. Nothing but `end` may follow. */
+/** An error inside a reply that had begun. Nothing but `usage` and `end` may follow. */
 export interface ErrorEvent {
   readonly type: 'error'
   /** The upstream's or the gateway's error type word. */

@@ -20,6 +20,7 @@ import { adaptedTransport } from '../upstream/host/host-transport.ts'
 import { parseUrl } from '../upstream/http/origin.ts'
 import { headerPairs } from '../upstream/http/request-head.ts'
 import type { HeaderLines } from '../upstream/http/transport.ts'
+import { noteWasted } from '../upstream/noted-usage.ts'
 import { type PartHeaders, splitTransport } from '../upstream/split-transport.ts'
 import { attemptHooks } from './attempt-hooks.ts'
 import { movedUnits } from './call-units.ts'
@@ -125,7 +126,8 @@ function start(
   let transport = adapter ? adaptedTransport(services.transport, adapter) : services.transport
   if (translation && route.dialect.embeddings) {
     const calls = callsOf(joined(body))
-    if (calls.length > 1) transport = splitTransport(transport, calls, sign)
+    if (calls.length > 1)
+      transport = splitTransport(transport, calls, sign, (answers, all) => noteWasted(attempt, route.dialect, answers, all))
   }
   const call = new UpstreamCall({
     transport,

@@ -33,7 +33,7 @@ function mustBeStream(r: Result): void {
   must(ends <= 1 && errors <= 1 && ends + errors >= 1, `a stream needs one end or one error; it has ${ends} and ${errors}`, r)
   const last = r.events.findIndex((e) => e.type === 'end' || e.type === 'error')
   must(
-    r.events.slice(last + 1).every((e) => e.type === 'end' || e.type === 'note'),
+    r.events.slice(last + 1).every((e) => e.type === 'end' || e.type === 'note' || (errors > 0 && e.type === 'usage')),
     'something follows the end of the stream',
     r,
   )

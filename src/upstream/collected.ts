@@ -45,6 +45,7 @@ export function replyOfWhole(answered: Answered, body: Uint8Array, now: number):
     body = bytesWithoutCredentials(body, answered.sent)
     summary = dialect.summary(body)
   }
+  noteUsage(attempt, summary.usage) // what failed may be paid for all the same
   if (summary.error) return upstreamRefused(answered, 'error_in_reply', summary.error.status ?? 502, summary.error)
   if (!summary.valid) {
     const said = dialect.readError(502, body).message

@@ -2,7 +2,7 @@
  * A transport for a request that an upstream takes in several calls only (embeddings, a few inputs at a time): one answer made of all of theirs.
  *
  *   one request ──▶ n calls, some at a time ──▶ all 2xx: one head, and the bodies as the items of a JSON array, in order
- *                                          └──▶ first failure: it is the answer, and the other calls are ended
+ *                                          └──▶ first failure: it is the answer, and the other calls are ended; what was answered is told
  *
  * Replies are collected, so this is for whole ones. To the call above it all is one call: its time limits hold for all of them together.
  */
@@ -17,16 +17,25 @@ const atOnce = 8
 export type PartHeaders = (body: Uint8Array) => Headers | HeaderLines | Promise<Headers | HeaderLines>
 
 /**
+ * Told when a request fails of which some calls were answered well: they are paid for.
+ * @param answers in the form of the one answer
+ * @param all no other call was under way
+ */
+export type Wasted = (answers: Uint8Array, all: boolean) => void
+
+/**
  * @param bodies those of the calls, at least two
  * @param headersOf headers of one call; those of the request when absent. Rejects when there is no credential, which ends the request.
  */
-export function splitTransport(transport: Transport, bodies: readonly Uint8Array[], headersOf?: PartHeaders): Transport {
-  return { ...transport, request: (options) => new SplitRequest(transport, options, bodies, headersOf) }
+export function splitTransport(transport: Transport, bodies: readonly Uint8Array[], headersOf?: PartHeaders, wasted?: Wasted): Transport {
+  return { ...transport, request: (options) => new SplitRequest(transport, options, bodies, headersOf, wasted) }
 }
 
 class SplitRequest implements HttpRequest {
   private readonly running = new Map<number, HttpRequest>()
   private readonly replies: Uint8Array[][]
+  /** Calls whose reply is there in full. */
+  private readonly answered = new Set<number>()
   private next = 0
   private left: number
   private size = 0
@@ -40,6 +49,7 @@ class SplitRequest implements HttpRequest {
     private readonly options: HttpRequestOptions,
     private readonly bodies: readonly Uint8Array[],
     private readonly headersOf: PartHeaders | undefined,
+    private readonly wasted: Wasted | undefined,
   ) {
     this.replies = bodies.map(() => [])
     this.left = bodies.length
@@ -104,7 +114,7 @@ class SplitRequest implements HttpRequest {
       end: (delimited) => {
         this.running.delete(index)
         if (passed) handler.end(delimited)
-        else this.done()
+        else this.done(index)
       },
       error: (error) => {
         this.running.delete(index)
@@ -122,8 +132,9 @@ class SplitRequest implements HttpRequest {
     else this.replies[index]!.push(chunk)
   }
 
-  private done(): void {
+  private done(index: number): void {
     if (this.over) return
+    this.answered.add(index)
     if (--this.left > 0) {
       this.start()
       return
@@ -131,12 +142,7 @@ class SplitRequest implements HttpRequest {
     this.over = true
     const { handler } = this.options
     handler.head(200, this.firstHeaders!)
-    let separator = '['
-    for (const chunks of this.replies) {
-      for (const chunk of [Buffer.from(separator), ...chunks]) if (!this.aborted) handler.data(chunk)
-      separator = ','
-    }
-    if (!this.aborted) handler.data(Buffer.from(']'))
+    for (const chunk of listOf(this.replies)) if (!this.aborted) handler.data(chunk)
     if (!this.aborted) handler.end(true)
   }
 
@@ -153,6 +159,11 @@ class SplitRequest implements HttpRequest {
 
   /** Ends all calls but one. */
   private settle(except: number): void {
+    if (!this.over && this.answered.size > 0) {
+      const answers = this.replies.filter((_, index) => this.answered.has(index))
+      const others = [...this.running.keys()].some((index) => index !== except)
+      this.wasted?.(Buffer.concat([...listOf(answers)]), !others)
+    }
     this.over = true
     for (const [index, request] of this.running) {
       if (index === except) continue
@@ -160,4 +171,15 @@ class SplitRequest implements HttpRequest {
       request.abort()
     }
   }
+}
+
+/** Replies as the items of a JSON array. */
+function* listOf(replies: readonly (readonly Uint8Array[])[]): Generator<Uint8Array> {
+  let separator = '['
+  for (const chunks of replies) {
+    yield Buffer.from(separator)
+    yield* chunks
+    separator = ','
+  }
+  yield Buffer.from(']')
 }

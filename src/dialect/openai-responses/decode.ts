@@ -138,6 +138,11 @@ export function responsesDecoder(purpose: Purpose = 'relay'): StreamDecoder {
     failed = true
     return [{ type: 'error', kind: error.code ?? error.type ?? 'server_error', message: error.message }]
   }
+  /** It is paid for as far as it came, also where an `error` frame has told the failure. */
+  const failedResponse = (response: JsonObject): StreamEvent[] => {
+    const usage = responsesUsage(response.usage)
+    return [...(usage ? [{ type: 'usage' as const, usage }] : []), ...failure(responseError(response))]
+  }
 
   const read = (type: string | undefined, body: JsonObject): StreamEvent[] => {
     switch (type) {
@@ -180,7 +185,7 @@ export function responsesDecoder(purpose: Purpose = 'relay'): StreamDecoder {
       case 'response.cancelled':
         return over(body)
       case 'response.failed':
-        return failure(responseError(objectOf(body.response) ?? {}))
+        return failedResponse(objectOf(body.response) ?? {})
       default:
         return []
     }

@@ -16,7 +16,7 @@ import { countOf, type JsonObject, jsonText, listOf, objectOf, parseJson, textOf
 import { commentText, frameText, rawText, type SseFrame } from '../sse.ts'
 import { frameType, indexOf } from './decode.ts'
 import { failureWords } from './errors.ts'
-import { finalFrame, type StartEdits, withStart } from './final-frame.ts'
+import { finalFrame, type StartEdits, withStart, withUsage } from './final-frame.ts'
 import { noteLate, partKey, patchedFrame, patchedItem, renaming, type TrackedItem, textOfEvent, trackItem } from './tracked-items.ts'
 import { upstreamView } from './upstream-view.ts'
 import { responsesWriter } from './writer.ts'
@@ -127,11 +127,14 @@ export function responsesEncoder(head: ReplyIdentity): StreamEncoder {
         return
       }
       case 'response.failed':
-      case 'error':
-        if (now?.type === 'error' && old.type === 'error' && !sameContent(old, now)) writer.event(now)
-        else if (now) write(frame, body, body, undefined)
+      case 'error': {
+        const at = before.findIndex((event) => event.type === 'error')
+        const error = at < 0 ? now : kept[at]
+        if (at >= 0 && error && !sameContent(before[at]!, error)) for (const event of events) writer.event(event)
+        else if (error) write(frame, body, withUsage(body, before, kept), undefined)
         over = true
         return
+      }
     }
     if (type === 'response.output_item.added' || (type === 'response.output_item.done' && !view.items.has(index))) {
       const value = objectOf(body.item) ?? {}

@@ -51,6 +51,15 @@ export function finalFrame(
   return response === given ? body : { ...body, type: type ?? null, response }
 }
 
+/** The members of the frame of a failure, with the usage that hooks made of its own; the same object when they made none. */
+export function withUsage(body: JsonObject, before: readonly StreamEvent[], kept: readonly (StreamEvent | undefined)[]): JsonObject {
+  const at = before.findIndex((event) => event.type === 'usage')
+  const now = kept[at]
+  const response = objectOf(body.response)
+  if (!response || now?.type !== 'usage' || sameContent(before[at]!, now)) return body
+  return { ...body, response: { ...response, usage: usageOf(response, before[at]!, now) } }
+}
+
 /** The upstream's own object as long as its figures stay. */
 function usageOf(response: JsonObject, old: StreamEvent, now: UsageEvent): JsonObject {
   const same = old.type === 'usage' && Bun.deepEquals(old.usage, now.usage)

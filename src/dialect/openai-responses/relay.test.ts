@@ -175,6 +175,39 @@ describe('decoding', () => {
     expect(openaiResponses.decodeWhole(body)).toBeNull()
   })
 
+  const paidFor = {
+    type: 'response.failed',
+    sequence_number: 1,
+    response: {
+      id: 'r',
+      object: 'response',
+      status: 'failed',
+      output: [],
+      error: { code: 'server_error', message: 'Oops.' },
+      usage: { input_tokens: 1000, output_tokens: 200, total_tokens: 1200 },
+    },
+  }
+  const used = { type: 'usage', usage: { source: 'reported', inputUncached: 1000, outputVisible: 200 } }
+
+  test('what a failed response reports of its usage is read, streamed and whole', () => {
+    const error = { type: 'error', kind: 'server_error', message: 'Oops.' }
+    expect(decoded([paidFor])).toMatchObject([used, error])
+    const told = { type: 'error', code: 'server_error', message: 'Oops.', param: null }
+    expect(decoded([told, paidFor])).toMatchObject([error, used])
+    const body = Buffer.from(JSON.stringify(paidFor.response))
+    expect(openaiResponses.summary(body)).toMatchObject({ valid: false, error: { message: 'Oops.' }, usage: used.usage })
+  })
+
+  test('hooks may add to that usage, and say the error otherwise', () => {
+    const list = [frames[0], paidFor]
+    expect(relayed(list, (event) => [event])).toMatchObject([frames[0], paidFor])
+    const priced = (event: StreamEvent): StreamEvent => (event.type === 'usage' ? { ...event, extra: { cost: 0.5 } } : event)
+    const added = relayed(list, (event) => [priced(event)])
+    expect(added).toMatchObject([frames[0], { ...paidFor, response: { usage: { input_tokens: 1000, cost: 0.5 } } }])
+    const both = relayed(list, (event) => [event.type === 'error' ? { ...event, message: 'Sorry.' } : priced(event)])
+    expect(both.at(-1)).toMatchObject({ type: 'response.failed', response: { error: { message: 'Sorry.' }, usage: { cost: 0.5 } } })
+  })
+
   test('a response that runs in the background is a reply without stop and usage', () => {
     const body = Buffer.from(
       JSON.stringify({ id: 'resp_b', object: 'response', status: 'queued', model: 'm', output: [], usage: null, error: null }),

@@ -25,10 +25,10 @@ export function responsesSummary(body: Uint8Array): WholeSummary {
   })
   const reply = read?.object
   if (!reply || !isResponse(reply)) return notAReply(read?.value)
-  if (hasFailed(reply)) return { valid: false, error: responseError(reply) }
+  const usage = responsesUsage(reply.usage)
+  if (hasFailed(reply)) return { valid: false, error: responseError(reply), ...(usage && { usage }) }
   const id = wordOf(reply.id)
   const model = wordOf(reply.model)
-  const usage = responsesUsage(reply.usage)
   const stop = responsesStop(reply, false)?.raw
   return {
     valid: true,
