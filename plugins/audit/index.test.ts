@@ -98,6 +98,21 @@ async function written(outcomes: readonly Outcome[], options: object = {}, x = e
 }
 
 describe('a line', () => {
+  test('tells of work beside the reply that is billed apart (E04)', async () => {
+    const extra = [
+      { kind: 'compaction', usage: { ...unknownUsage, source: 'reported' as const, inputUncached: 300, outputVisible: 20 } },
+      { kind: 'advisor', model: 'other', usage: { ...unknownUsage, source: 'reported' as const, inputUncached: 4 } },
+    ]
+    const [line] = await written([{ ...outcome, usage: { ...outcome.usage, extra } }])
+    expect(JSON.parse(line!).usage).toMatchObject({
+      input_uncached: 10,
+      extra: [
+        { kind: 'compaction', input_uncached: 300, output_visible: 20 },
+        { kind: 'advisor', model: 'other', input_uncached: 4 },
+      ],
+    })
+  })
+
   test('says who, what, where, how it ended and what it used', async () => {
     const x = exchange(
       new Map<Slot<unknown>, unknown>([

@@ -237,7 +237,7 @@ export function short(text: string | undefined, most = 200): string | undefined 
   return text !== undefined && text.length > most ? text.slice(0, most) : text
 }
 
-/** Token classes as they are billed; nothing but the source when nothing is known. Audio is said when there was any. */
+/** Token classes as they are billed; nothing but the source when nothing is known. Audio and work beside the reply are said when there was any. */
 export function usageOf(u: Usage): object {
   if (u.source === 'unknown') return { source: 'unknown' }
   return {
@@ -251,8 +251,12 @@ export function usageOf(u: Usage): object {
     reasoning: u.reasoning,
     input_audio: u.inputAudio || undefined,
     output_audio: u.outputAudio || undefined,
+    extra: u.extra?.slice(0, mostExtras).map(({ kind, model, usage }) => ({ kind: short(kind), model: short(model), ...usageOf(usage) })),
   }
 }
+
+/** Pieces of work beside the reply, such as compactions, that a record tells of. */
+const mostExtras = 50
 
 /** Whether what was charged stands in the place of a cost that nobody can tell. */
 function isEstimate({ guessed, usage }: ChargeValue, cost: Cost | undefined): boolean {

@@ -121,3 +121,28 @@ test('the README names the metrics of this plugin and of the gateway, and none t
   expect([...readme].filter((name) => !there.has(name))).toEqual([])
   expect(own.filter((name) => !readme.has(name))).toEqual([])
 })
+
+test('tokens of work that is billed beside the reply are counted with it (E04)', async () => {
+  const used = (type: string, input: number, output: number) => ({ type, input_tokens: input, output_tokens: output })
+  const usage = { input_tokens: 7, output_tokens: 5, iterations: [used('compaction', 300, 20), used('message', 7, 5)] }
+  const body = {
+    id: 'msg',
+    type: 'message',
+    role: 'assistant',
+    model: 'm',
+    content: [{ type: 'text', text: 'Hi' }],
+    stop_reason: 'end_turn',
+    usage,
+  }
+  const anthropic = definePlugin({
+    api: 1,
+    name: 'there',
+    summary: 'Routes',
+    failure: 'closed',
+    setup: () => ({ request: (x) => x.setTarget({ upstream: 'anthropic', model: 'm' }) }),
+  })
+  kit = await testPlugin(metrics, { below: [anthropic], upstream: { body: JSON.stringify(body) } })
+  await kit.messages()
+  expect(value('headgate_tokens_total{class="input",model="test-model",upstream="anthropic"}')).toBe('307')
+  expect(value('headgate_tokens_total{class="output",model="test-model",upstream="anthropic"}')).toBe('25')
+})

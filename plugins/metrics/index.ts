@@ -5,7 +5,16 @@
  * client made up: their number is bounded. Money is counted in whole picodollars and printed as an exact decimal.
  */
 
-import { definePlugin, formatUsd, inputTokens, type Outcome, outcomeCost, type RequestView, tokensByClass } from 'headgate/plugin'
+import {
+  definePlugin,
+  everyUsage,
+  formatUsd,
+  inputTokens,
+  type Outcome,
+  outcomeCost,
+  type RequestView,
+  tokensByClass,
+} from 'headgate/plugin'
 import { config } from './config.ts'
 
 /** Label sets of money; more are counted together. */
@@ -81,10 +90,12 @@ export default definePlugin({
         if (!a.usage || a.usage.source === 'unknown') continue
         const input = inputs.get(a.upstream) ?? { all: 0, read: 0 }
         inputs.set(a.upstream, input)
-        input.all += inputTokens(a.usage)
-        input.read += a.usage.cacheRead
-        for (const [kind, count] of Object.entries(tokensByClass(a.usage)))
-          if (count > 0) tokens.add(count, { upstream: a.upstream, model, class: kind })
+        for (const usage of everyUsage(a.usage)) {
+          input.all += inputTokens(usage)
+          input.read += usage.cacheRead
+          for (const [kind, count] of Object.entries(tokensByClass(usage)))
+            if (count > 0) tokens.add(count, { upstream: a.upstream, model, class: kind })
+        }
       }
     }
 

@@ -118,6 +118,15 @@ describe('what was used', () => {
     expect(used(outcome([served], served, 9999))).toBe(142)
   })
 
+  test('holds the work that is billed beside the reply (E04)', () => {
+    const extra = [{ kind: 'compaction', usage: usage('reported', 300, 20) }]
+    const served = attempt({ ...usage('reported', 7, 5), extra })
+    expect(used(outcome([served], served, 9999))).toBe(332)
+    expect(used(outcome([attempt({ ...usage('partial', 7, 1), extra })]))).toBe(328)
+    const left = attempt({ ...usage('partial', 30, 1), extra })
+    expect(used(outcome([left], left, 40))).toBe(30 + 10 + 320)
+  })
+
   test('is nothing where no upstream was asked, or none answered', () => {
     expect(used(outcome([]))).toBe(0)
     expect(used(outcome([attempt(), attempt(unknownUsage)]))).toBe(0)

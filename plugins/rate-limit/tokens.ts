@@ -5,7 +5,7 @@
  * corrects it. Linear in the size of the body; the body is parsed only when it says how long the output may be, or holds pictures.
  */
 
-import { type Catalog, type Exchange, inputTokens, type Json, type Outcome, outputTokens, type Usage } from 'headgate/plugin'
+import { type Catalog, type Exchange, everyUsage, inputTokens, type Json, type Outcome, outputTokens, type Usage } from 'headgate/plugin'
 
 /** What a request reserves, in tokens. */
 export interface Reserve {
@@ -108,8 +108,7 @@ export function usedTokens(outcome: Outcome, reserve: Reserve): number {
   const { served, continued = [] } = outcome
   const given = served ? [served, ...continued] : []
   let used = 0
-  for (const attempt of outcome.attempts)
-    if (attempt.usage && !given.includes(attempt)) used += inputTokens(attempt.usage) + outputTokens(attempt.usage)
+  for (const attempt of outcome.attempts) if (attempt.usage && !given.includes(attempt)) used += tokensOf(attempt.usage)
   // of several calls that went on with one reply each is counted with what it said of that
   let left = outcome.bytesOut / (outcome.stream ? bytesPerStreamedToken : bytesPerToken)
   for (const attempt of given) {
@@ -121,10 +120,17 @@ export function usedTokens(outcome: Outcome, reserve: Reserve): number {
 }
 
 function servedTokens(usage: Usage | undefined, delivered: number, reserve: Reserve): number {
-  if (usage?.source === 'reported' || usage?.source === 'estimated') return inputTokens(usage) + outputTokens(usage)
+  if (usage?.source === 'reported' || usage?.source === 'estimated') return tokensOf(usage)
   const sent = Math.min(reserve.output, Math.ceil(delivered))
-  const input = usage === undefined ? 0 : inputTokens(usage)
-  return (input > 0 ? input : reserve.input) + Math.max(usage === undefined ? 0 : outputTokens(usage), sent)
+  if (usage === undefined) return reserve.input + sent
+  const [input, output] = [inputTokens(usage), outputTokens(usage)]
+  const beside = tokensOf(usage) - input - output
+  return (input > 0 ? input : reserve.input) + Math.max(output, sent) + beside
+}
+
+/** All tokens of a usage, also those of work that is billed beside it. */
+function tokensOf(usage: Usage): number {
+  return everyUsage(usage).reduce((sum, one) => sum + inputTokens(one) + outputTokens(one), 0)
 }
 
 /** More than anybody's limit, and small enough to be counted exactly. */

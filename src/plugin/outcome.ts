@@ -60,6 +60,11 @@ export function outputTokens(u: Usage): number {
   return u.outputVisible + u.reasoning
 }
 
+/** A usage, and those of the work that it leaves out (`extra`), whichever model did it. */
+export function everyUsage(u: Usage): readonly Usage[] {
+  return u.extra ? [u, ...u.extra.flatMap(({ usage }) => everyUsage(usage))] : [u]
+}
+
 /** Two usages as one. What one of them does not know the sum does not know either: it is partial then. */
 export function addUsage(a: Usage, b: Usage): Usage {
   const sources = [a.source, b.source]
