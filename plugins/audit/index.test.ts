@@ -97,6 +97,24 @@ async function written(outcomes: readonly Outcome[], options: object = {}, x = e
   return text.split('\n').slice(0, -1)
 }
 
+test('an exchange of unknown cost is counted once, however many sinks record it', async () => {
+  const counted: string[] = []
+  const counting = { ...host(), counter: (name: string) => ({ add: () => void counted.push(name) }) } as unknown as Host
+  const sinks = await Promise.all(
+    ['one', 'two'].map((name) =>
+      audit.setup(counting, { file: `logs/${name}.jsonl`, trace_headers: [], spool: `left/${name}`, spool_limit: 1 }),
+    ),
+  )
+  const { price: _, ...unpriced } = outcome.attempts[1]!
+  for (const one of [
+    { ...outcome, attempts: [unpriced] },
+    { ...outcome, attempts: [unpriced] },
+  ])
+    for (const sink of sinks) await sink.settle?.(exchange(), one)
+  for (const sink of sinks) await sink.close?.()
+  expect(counted.filter((name) => name === 'audit_cost_unknown')).toHaveLength(2)
+})
+
 describe('a line', () => {
   test('tells of work beside the reply that is billed apart (E04)', async () => {
     const extra = [

@@ -56,7 +56,10 @@ export default definePlugin({
       }
       const made = recordOf(x, outcome, about, host.catalog)
       const record = config.markup ? markedUp(made, markup) : made
-      if (record.cost?.known === false) unpriced.add(1, { upstream: outcome.upstream ?? '' })
+      if (record.cost?.known === false && !counted.has(outcome)) {
+        counted.add(outcome)
+        unpriced.add(1, { upstream: outcome.upstream ?? '' })
+      }
       return record
     }
     const header = config.receipt_header?.toLowerCase()
@@ -82,6 +85,9 @@ export default definePlugin({
     }
   },
 })
+
+/** Outcomes whose cost is not known: each is counted once, however many sinks record it. */
+const counted = new WeakSet<Outcome>()
 
 function recordsHooks(sink: RecordsSink, recordFrom: (x: X, outcome: Outcome) => AuditRecord, config: AuditConfig) {
   const { bodies } = sink
