@@ -181,7 +181,7 @@ export function recordOf(x: Settled, o: Outcome, about: About, catalog: PricesAt
   const own = costOfExchange(x.operation, o, prices)
   const { charged } = about
   // what a plugin that charges made of a usage that nobody reported
-  const estimated = charged !== undefined && isEstimate(charged, own) ? charged : undefined
+  const estimated = charged !== undefined && isEstimate(charged, own, o.usage) ? charged : undefined
   const usage = estimated?.usage ?? o.usage
   const cost: Cost | undefined = estimated ? { known: true, pico: estimated.cost, byClass: {}, estimated: true } : own
   const saved = savingsOf(o, about.trim, about.promptCache, prices)
@@ -258,9 +258,10 @@ export function usageOf(u: Usage): object {
 /** Pieces of work beside the reply, such as compactions, that a record tells of. */
 const mostExtras = 50
 
-/** Whether what was charged stands in the place of a cost that nobody can tell. */
-function isEstimate({ guessed, usage }: ChargeValue, cost: Cost | undefined): boolean {
-  return !guessed && usage.source === 'estimated' && cost !== undefined && !cost.known
+/** Whether what was charged stands in the place of a usage that nobody reported, and of its cost. */
+function isEstimate({ guessed, usage }: ChargeValue, cost: Cost | undefined, told: Usage): boolean {
+  const whole = told.source !== 'unknown' && told.source !== 'partial'
+  return !guessed && usage.source === 'estimated' && cost !== undefined && !(cost.known && whole)
 }
 
 /** What providers charge for an exchange; undefined for endpoints that call none. Counting tokens is free and reports no usage. */

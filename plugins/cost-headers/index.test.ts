@@ -119,6 +119,15 @@ describe('a whole reply', () => {
     expect(body).toContain('"cost":0')
   })
 
+  test('of a free model costs 0 also when nobody tells its usage', async () => {
+    const silent = events().filter(({ type }) => type !== 'usage')
+    const kit = await kitOf(everything, { models: modelsWith({ input: 0, output: 0 }), upstream: { events: silent } })
+    const { headers } = await kit.chat()
+    expect([headers.get('x-cost'), headers.get('x-cost-unknown')]).toEqual(['0', null])
+    await kit.chat({ stream: true })
+    expect(kit.metrics()).not.toContain('cost_unknown{')
+  })
+
   test.each([
     ['no price', undefined, 'price'],
     ['no price for cache writes', { input: 3, output: 15 }, 'cache_write'],

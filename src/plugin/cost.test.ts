@@ -151,6 +151,21 @@ describe('the cost of an exchange', () => {
     })
   })
 
+  test('of a free model is 0, whatever was used; not where something has a price, or another model did some of it', () => {
+    const free = { input: 0n, output: 0n }
+    for (const used of [{}, { usage: usage({ source: 'partial', inputUncached: 1 }) }])
+      expect(attemptCost(call({ price: free, firstContentAt: 1, ...used }))).toEqual(noCost)
+    const costly = [
+      { input: 0n },
+      { ...free, cache_write: 1n },
+      { ...free, request: 1n },
+      { ...free, longContext: { above: 9, input: 1n, output: 0n } },
+    ]
+    for (const price of costly) expect(attemptCost(call({ price, firstContentAt: 1 })).known).toBe(false)
+    const extra = [{ kind: 'advisor', model: 'other', usage: usage({ inputUncached: 1 }) }]
+    expect(attemptCost(call({ price: free, firstContentAt: 1, usage: usage({ source: 'partial', extra }) })).known).toBe(false)
+  })
+
   test('looks up other models at the upstream that was called, as of then', () => {
     const asked: unknown[] = []
     const catalog = {

@@ -161,13 +161,24 @@ export interface PricesAt {
 /**
  * What one upstream call cost, by the price that was in force when it was made. A call that gave no content and reported nothing cost
  * nothing: providers do not charge for errors. One that gave content and reported nothing, or only zeros, is unknown (E10).
- * `others` prices work that other models did for it.
+ * Where nothing has a price above 0, it cost nothing, whatever was used. `others` prices work that other models did for it.
  */
 export function attemptCost(attempt: Attempt, others?: PricesAt): Cost {
+  const cost = costOfCall(attempt, others)
+  return !cost.known && attempt.price && !attempt.usage?.extra && isFree(attempt.price) ? noCost : cost
+}
+
+function costOfCall(attempt: Attempt, others: PricesAt | undefined): Cost {
   const { usage, price } = attempt
   if (usage && !(saysNothing(usage) && attempt.firstContentAt !== undefined))
     return usage.extra ? costOf(usage, price, others && pricesOf(attempt, others)) : ownCost(usage, price)
   return attempt.firstContentAt === undefined ? noCost : { known: false, missing: ['usage'], atLeast: 0n, byClass: {} }
+}
+
+/** Whether everything costs nothing: no usage has to be known for that. */
+function isFree(price: Price): boolean {
+  const kinds = [price, ...(price.longContext ? [price.longContext] : [])]
+  return kinds.every((rates) => !rates.request && priceClasses.every((name) => name === 'request' || rateOf(rates, name) === 0n))
 }
 
 /** Prices of other models at the upstream of a call. */
