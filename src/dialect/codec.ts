@@ -56,6 +56,11 @@ export interface Dialect {
   interesting(chunk: Uint8Array, from: number): number
   decoder(purpose?: Purpose): StreamDecoder
   encoder(head: ReplyIdentity): StreamEncoder
+  /**
+   * Whether a frame begins or ends a block, an item or a part of one; at `end` each text that it tells is told whole. Absent where text has no such
+   * bounds. Asked only where a plugin holds text back.
+   */
+  blockEdge?(frame: SseFrame): 'begin' | 'end' | undefined
 
   // Whole replies
   /** What the record needs of a whole reply, read with as little parsing as possible. */

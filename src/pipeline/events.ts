@@ -1,12 +1,12 @@
 /**
  * The event pass: every event of a reply through the `event` and `inspect` hooks, bottom to top.
  *
- * Synchronous. Each plugin is one stage, a plain function from an event to none, one or several. `inspect` is a stage that holds text
- * back until it has seen `hold` characters more, or the text is over. A hook that throws is left out for the rest of the reply (open), or
+ * Synchronous. Each plugin is one stage, from an event to none, one or several. `inspect` is a stage that holds text back until it has seen
+ * `hold` characters more, or the block of text is over: what one block holds never leaves in the next. A hook that throws is left out for the rest of the reply (open), or
  * ends the reply with an error (closed). A hook that returns `end` before the reply has ended ends it well (`over`).
  */
 
-import type { ErrorEvent, StreamEvent, TextEvent } from '../plugin/events.ts'
+import type { ErrorEvent, ReasoningEvent, StreamEvent, TextEvent } from '../plugin/events.ts'
 import type { Inspection } from '../plugin/hooks.ts'
 import { type RefusalCode, refusalCodes } from '../plugin/refusal.ts'
 import type { Refusal } from '../plugin/reply.ts'
@@ -15,8 +15,20 @@ import { failed, isThenable } from './fence.ts'
 import type { Instance } from './plan.ts'
 import type { PluginView } from './view.ts'
 
-/** Takes one event, hands on what becomes of it. */
-type Stage = (event: StreamEvent, emit: (event: StreamEvent) => void) => void
+type Emit = (event: StreamEvent) => void
+
+interface Stage {
+  /** Takes one event, hands on what becomes of it. */
+  take(event: StreamEvent, emit: Emit): void
+  /** The block of text that was being told is over: hands on what is held of it. */
+  flush?(emit: Emit): void
+}
+
+/**
+ * What a frame says of the blocks of its dialect: a new one begins, or one has been told to its end. At `end` an event that bears text bears
+ * all of it.
+ */
+export type BlockEdge = 'begin' | 'end'
 
 export class EventPass {
   /** Set when a plugin ended the reply; nothing but its error event may leave after that. */
@@ -24,6 +36,10 @@ export class EventPass {
   stoppedBy: string | undefined = undefined
   /** A plugin ended the reply with an `end` of its own: who delivers it calls the upstream off. Only usage is heard of after that. */
   over = false
+  /** Some plugin holds text back, and must be told where blocks begin and end: what it holds of one may not leave in the next. */
+  holds = false
+  /** The event on its way bears a whole block: a plugin that holds text back looks at it once, when it is over. */
+  gathering = false
   private readonly stages: Stage[] = []
 
   private constructor() {}
@@ -35,16 +51,36 @@ export class EventPass {
     for (const instance of core.plan.events) {
       if (instance.index >= origin || !core.isActive(instance)) continue
       if (instance.hooks.event && hears(core, instance)) pass.stages.push(eventStage(core, instance, pass))
-      if (instance.hooks.inspect) pass.stages.push(inspectStage(core, instance, instance.hooks.inspect, pass))
+      if (!instance.hooks.inspect) continue
+      pass.stages.push(inspectStage(core, instance, instance.hooks.inspect, pass))
+      pass.holds = true
     }
     return pass.stages.length > 0 || always ? pass : undefined
   }
 
-  /** What leaves for one event. The same array element identity means: unchanged. */
-  pass(event: StreamEvent): StreamEvent[] {
+  /** What leaves for one event. The same array element identity means: unchanged. `edge`: wanted only where something `holds`. */
+  pass(event: StreamEvent, edge?: BlockEdge): StreamEvent[] {
     const out: StreamEvent[] = []
-    this.run(event, 0, out)
+    const stopped = this.stopped !== undefined
+    if (edge !== undefined && this.holds) this.atEdge(event, edge, out)
+    else this.run(event, 0, out)
+    if (!stopped) this.tell(out)
     return out
+  }
+
+  private atEdge(event: StreamEvent, edge: BlockEdge, out: StreamEvent[]): void {
+    this.flush(out)
+    this.gathering = edge === 'end'
+    this.run(event, 0, out)
+    if (this.gathering) this.flush(out)
+    this.gathering = false
+  }
+
+  /** What all stages hold, bottom to top: what one lets go the next ones look at. */
+  private flush(out: StreamEvent[]): void {
+    for (const [i, stage] of this.stages.entries()) {
+      if (!this.stopped && !this.over) stage.flush?.((event) => this.run(event, i + 1, out))
+    }
   }
 
   /** The error event of a plugin that ended the reply. */
@@ -59,8 +95,7 @@ export class EventPass {
       out.push(event)
       return
     }
-    this.stages[stage]!(event, (e) => this.run(e, stage + 1, out))
-    if (stage === 0) this.tell(out)
+    this.stages[stage]!.take(event, (e) => this.run(e, stage + 1, out))
   }
 }
 
@@ -78,7 +113,7 @@ function hears(core: ExchangeCore, instance: Instance): boolean {
 function eventStage(core: ExchangeCore, instance: Instance, pass: EventPass): Stage {
   const { hooks } = instance
   let off = false
-  return (event, emit) => {
+  const take: Stage['take'] = (event, emit) => {
     if (off) return emit(event)
     let result: StreamEvent | readonly StreamEvent[] | null | undefined
     try {
@@ -103,14 +138,23 @@ function eventStage(core: ExchangeCore, instance: Instance, pass: EventPass): St
       }
     }
   }
+  return { take }
 }
+
+/** Text of one block that has not left yet. */
+interface Held {
+  /** The event that told the last of it: what leaves is like it. */
+  readonly event: Spoken
+  readonly text: string
+}
+type Spoken = TextEvent | ReasoningEvent
 
 function inspectStage(core: ExchangeCore, instance: Instance, inspection: Inspection<PluginView>, pass: EventPass): Stage {
   const kinds: readonly string[] = inspection.kinds ?? ['text']
-  const held = new Map<string, string>() // per kind and choice; choices are few
+  const held = new Map<number, Held>() // by choice: each is in one block at a time
   let off = false
 
-  const look = (kind: TextEvent['type'] | 'reasoning', choice: number, text: string, last: boolean, emit: (event: StreamEvent) => void) => {
+  const look = ({ event, text }: Held, last: boolean, emit: Emit) => {
     let result: string | Refusal | undefined
     try {
       result = inspection.window(core.view(instance), text, last)
@@ -121,7 +165,8 @@ function inspectStage(core: ExchangeCore, instance: Instance, inspection: Inspec
       off = true
       const refusal = failed(core, instance, 'inspect', error)
       if (refusal) return stop(pass, instance, refusal)
-      return letGo(kind, choice, text, emit)
+      held.set(event.choice, { event, text })
+      return letGo(emit)
     }
     if (typeof result === 'object' && result?.type === 'refusal') {
       core.verdict(instance, 'inspect', 'refused', result.code)
@@ -130,37 +175,60 @@ function inspectStage(core: ExchangeCore, instance: Instance, inspection: Inspec
     const seen = typeof result === 'string' ? result : text
     let keep = last ? 0 : Math.min(inspection.hold, seen.length)
     if (keep > 0 && keep < seen.length && isLowSurrogate(seen.charCodeAt(seen.length - keep))) keep++ // never cut inside a character
-    const key = `${kind} ${choice}`
-    if (keep > 0) held.set(key, seen.slice(seen.length - keep))
-    else held.delete(key)
-    if (seen.length > keep) emit({ type: kind, text: seen.slice(0, seen.length - keep), choice } as StreamEvent)
+    if (keep > 0) held.set(event.choice, { event, text: seen.slice(seen.length - keep) })
+    else held.delete(event.choice)
+    if (seen.length > keep || event.signature !== undefined) emit(saying(event, seen.slice(0, seen.length - keep)))
   }
   /** The plugin is left out from here on: its text leaves as it is, and so does what other choices held. */
-  const letGo = (kind: string, choice: number, text: string, emit: (event: StreamEvent) => void) => {
-    held.set(`${kind} ${choice}`, text)
-    for (const [key, rest] of held) {
-      const [of, number] = key.split(' ')
-      emit({ type: of, text: rest, choice: Number(number) } as StreamEvent)
-    }
+  const letGo = (emit: Emit) => {
+    const all = [...held.values()]
     held.clear()
+    for (const { event, text } of all) emit(saying(event, text))
   }
-  const flush = (emit: (event: StreamEvent) => void, choice?: number) => {
-    for (const [key, text] of [...held]) {
-      const [kind, of] = key.split(' ') as ['text' | 'reasoning', string]
-      if (!held.has(key) || (choice !== undefined && Number(of) !== choice)) continue
-      look(kind, Number(of), text, true, emit)
+  const flush = (emit: Emit, choice?: number) => {
+    if (held.size === 0) return
+    for (const [of, rest] of [...held]) {
+      if (held.has(of) && (choice === undefined || of === choice)) look(rest, true, emit)
     }
+  }
+  /** A text that goes on with what is held of its block, if any. */
+  const hear = (event: Spoken, emit: Emit) => {
+    const before = held.get(event.choice)
+    const now = { event, text: (before?.text ?? '') + event.text }
+    if (event.signature !== undefined) look(now, true, emit)
+    else if (pass.gathering) held.set(event.choice, now)
+    else look(now, false, emit)
   }
 
-  return (event, emit) => {
-    if (off) return emit(event)
-    if ((event.type === 'text' || event.type === 'reasoning') && kinds.includes(event.type) && event.text.length > 0) {
-      return look(event.type, event.choice, (held.get(`${event.type} ${event.choice}`) ?? '') + event.text, false, emit)
-    }
-    if (event.type === 'stop') flush(emit, event.choice)
-    else if (event.type === 'tool_call' || event.type === 'end' || event.type === 'error') flush(emit)
-    if (!pass.stopped) emit(event)
+  return {
+    flush(emit) {
+      if (!off) flush(emit)
+    },
+    take(event, emit) {
+      if (off) return emit(event)
+      if (event.type === 'text' || event.type === 'reasoning') {
+        // an empty one without a proof is no beginning of anything: some upstreams send both kinds in each frame
+        if (event.text.length > 0 || event.signature !== undefined) {
+          const before = held.get(event.choice)?.event
+          // what a proof belongs to leaves before it, in an event of its own, so that the proof keeps its frame
+          if (before && (event.text.length === 0 || !sameVoice(before, event))) flush(emit, event.choice)
+          if (event.text.length > 0 && !off && !pass.stopped && kinds.includes(event.type)) return hear(event, emit)
+        }
+      } else if (event.type === 'stop' || event.type === 'tool_call' || event.type === 'media') flush(emit, event.choice)
+      else if (event.type === 'end' || event.type === 'error') flush(emit)
+      if (!pass.stopped) emit(event)
+    },
   }
+}
+
+/** Texts of one voice are one block, unless the dialect says otherwise. */
+function sameVoice(a: Spoken, b: Spoken): boolean {
+  return a.type === b.type && (a.type !== 'text' || b.type !== 'text' || (a.refusal ?? false) === (b.refusal ?? false))
+}
+
+/** The event with another text; itself when the text is its own, so that its bytes stay. */
+function saying(event: Spoken, text: string): Spoken {
+  return text === event.text ? event : { ...event, text }
 }
 
 /** A plugin that returns an error event ends the reply: it is never half an answer and half an error, and the record says so. */

@@ -65,7 +65,10 @@ export interface NextOptions {
 }
 export type Next = (options?: NextOptions) => Promise<Reply>
 
-/** Text held back for inspection. Unit of `hold`: UTF-16 code units. */
+/**
+ * Text held back for inspection, block by block: what is held of a block leaves before its end does, before another kind of content, a tool call or
+ * a proof. Unit of `hold`: UTF-16 code units.
+ */
 export interface Inspection<X> {
   /** How much text is held back, so that a pattern across chunks is seen whole. The only hook that delays output. */
   readonly hold: number
@@ -73,7 +76,8 @@ export interface Inspection<X> {
   readonly kinds?: readonly ('text' | 'reasoning')[]
   /**
    * Looks at the text that is not yet sent. Return nothing to let it pass, a string to replace it, or a refusal to stop the reply.
-   * `last` is true when no more text follows.
+   * `last` is true when no more text follows in this block; a block that came in one piece is seen once. What is left as it is keeps its frames as far as it
+   * was not held back.
    */
   window(x: X, text: string, last: boolean): string | Refusal | undefined
 }

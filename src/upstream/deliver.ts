@@ -86,7 +86,7 @@ function whole(o: DeliveryOptions, body: Uint8Array, error: boolean): Response {
 }
 
 function wholeThrough(o: DeliveryOptions, body: Uint8Array, pass: EventPass, decoded: DecodedWhole): Response {
-  const after = decoded.events.map((event) => pass.pass(event))
+  const after = decoded.events.map((event) => pass.pass(event, 'end')) // each bears all of its text
   if (pass.stopped) return stoppedWhole(o, pass.stopped, pass.stoppedBy)
   const changed = after.some((list, i) => list.length !== 1 || list[0] !== decoded.events[i])
   return send(o, changed ? decoded.apply(after) : body, { end: 'finished' })

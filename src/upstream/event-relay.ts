@@ -55,12 +55,13 @@ export class EventRelay extends EncodingRelay {
         continue
       }
       this.encoder ??= this.o.dialect.encoder(identityOf(this.o, before))
+      const edge = this.pass.holds ? this.o.dialect.blockEdge?.(frame) : undefined
       const after: StreamEvent[] = []
       let changed = false
       for (const event of before) {
         if (event.type === 'end') this.seenEnd = true
         if (this.held) this.follow(event)
-        const out = this.pass.pass(event)
+        const out = this.pass.pass(event, edge)
         if (out.length !== 1 || out[0] !== event) changed = true
         for (const e of out) after.push(e)
         if (this.pass.stopped || this.pass.over) break

@@ -141,6 +141,20 @@ export function frameType(frame: SseFrame, body: JsonObject | undefined): string
   return wordOf(body?.type) ?? frame.event
 }
 
+/** Where blocks begin and end. */
+export function messagesEdge(frame: SseFrame): 'begin' | 'end' | undefined {
+  if (frame.data.startsWith('{"type":"content_block_delta"')) return undefined
+  switch (frameType(frame, objectOf(parseJson(frame.data)))) {
+    case 'content_block_start':
+      return 'begin'
+    case 'message_start': // blocks that it carries are whole
+    case 'content_block_stop':
+      return 'end'
+    default:
+      return undefined
+  }
+}
+
 function stop(holder: JsonObject, events: StreamEvent[]): void {
   const raw = wordOf(holder.stop_reason)
   if (raw !== undefined) events.push(stopEvent(raw, holder.stop_sequence))

@@ -4,7 +4,7 @@ import type { Dialect } from '../codec.ts'
 import { renamingEncoder, renamingWhole } from '../renamed.ts'
 import { readUpstreamError } from '../upstream-error.ts'
 import { countTokensDialect } from './count-tokens.ts'
-import { messagesDecoder } from './decode.ts'
+import { messagesDecoder, messagesEdge } from './decode.ts'
 import { messagesEncoder } from './encode.ts'
 import { messagesErrorBody, messagesErrorFrames } from './errors.ts'
 import { messagesInteresting } from './interesting.ts'
@@ -22,6 +22,7 @@ export const anthropicMessages: Dialect = {
   terminal: 'end',
   decoder: messagesDecoder,
   encoder: renamingEncoder(messagesEncoder, ['/message/model']),
+  blockEdge: messagesEdge,
   summary: messagesSummary,
   decodeWhole: renamingWhole(decodeMessagesWhole, ['/model']),
   encodeWhole: encodeMessagesWhole,

@@ -215,6 +215,15 @@ export function frameType(frame: SseFrame, body: JsonObject | undefined): string
   return wordOf(body?.type) ?? frame.event
 }
 
+/** Where items and their parts begin and end. */
+export function responsesEdge(frame: SseFrame): 'begin' | 'end' | undefined {
+  if (frame.event?.endsWith('.delta')) return undefined
+  const type = frameType(frame, objectOf(parseJson(frame.data))) ?? ''
+  if (type.endsWith('.done')) return 'end'
+  // an annotation stands inside its text
+  return type.endsWith('.added') && !type.endsWith('.annotation.added') ? 'begin' : undefined
+}
+
 /** The position in `output` of the item that a frame speaks of. */
 export function indexOf(body: JsonObject): number {
   return countOf(body.output_index) ?? 0

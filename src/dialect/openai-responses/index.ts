@@ -5,7 +5,7 @@ import { openaiErrorBody } from '../openai-chat/errors.ts'
 import { renamingEncoder, renamingWhole } from '../renamed.ts'
 import { readUpstreamError } from '../upstream-error.ts'
 import { compactDialect, inputTokensDialect } from './beside.ts'
-import { responsesDecoder } from './decode.ts'
+import { responsesDecoder, responsesEdge } from './decode.ts'
 import { responsesEncoder } from './encode.ts'
 import { encodeResponsesWhole } from './encode-whole.ts'
 import { responsesErrorFrames } from './errors.ts'
@@ -24,6 +24,7 @@ export const openaiResponses: Dialect = {
   terminal: 'end',
   decoder: responsesDecoder,
   encoder: renamingEncoder(responsesEncoder, ['/response/model']),
+  blockEdge: responsesEdge,
   summary: responsesSummary,
   decodeWhole: renamingWhole(decodeResponsesWhole, ['/model']),
   encodeWhole: encodeResponsesWhole,
