@@ -15,8 +15,10 @@ import type { FrameOrigin, ReplyIdentity, StreamEncoder, WireError } from '../co
 import { countOf, type JsonObject, jsonText, listOf, objectOf, parseJson, textOf } from '../shape.ts'
 import { commentText, frameText, rawText, type SseFrame } from '../sse.ts'
 import { frameType, indexOf } from './decode.ts'
+import { endItem, endPart } from './ended-items.ts'
 import { failureWords } from './errors.ts'
 import { finalFrame, type StartEdits, withStart, withUsage } from './final-frame.ts'
+import type { Emit } from './open-items.ts'
 import { noteLate, partKey, patchedFrame, patchedItem, renaming, type TrackedItem, textOfEvent, trackItem } from './tracked-items.ts'
 import { upstreamView } from './upstream-view.ts'
 import { responsesWriter } from './writer.ts'
@@ -25,9 +27,10 @@ import { responsesWriter } from './writer.ts'
 export function responsesEncoder(head: ReplyIdentity): StreamEncoder {
   let out = ''
   let sequence = 0
-  const writer = responsesWriter(head, (type, members) => {
+  const emit: Emit = (type, members) => {
     out += frameText(type, jsonText({ type, sequence_number: sequence++, ...members }))
-  })
+  }
+  const writer = responsesWriter(head, emit)
   const view = upstreamView(writer)
   const starts: StartEdits = {}
   let waiting: StreamEvent[] = []
@@ -61,7 +64,31 @@ export function responsesEncoder(head: ReplyIdentity): StreamEncoder {
     } else if (event.type === 'tool_call' && event.id === undefined && view.calls.get(event.index)?.done === false) {
       const item = view.calls.get(event.index)
       if (item?.out !== undefined) addDelta(item, event.arguments)
-    } else if (event.type !== 'start') writer.event(event)
+    } else if (event.type === 'end') endHere(event)
+    else if (event.type !== 'start') writer.event(event)
+  }
+  /** From here on the reply is written from events: what the client knows of it is gone on with, or ends as it is. */
+  const takeOver = (): void => {
+    for (const item of view.items.values()) {
+      if (item.out === undefined) continue
+      if (item.kind === 'message' && !item.done) {
+        endPart(item, emit)
+        const texts = [...item.texts].filter(([key]) => key.startsWith('content/')).map(([, text]) => text)
+        const open = item.open !== undefined
+        // a part that was opened and has no text yet
+        if (open && !item.texts.has(item.open!.key)) texts.push('')
+        writer.adopt(item.out, item.id, { texts, open, refusal: open && isRefusal(item.open!.frame) })
+      } else if (item.value) writer.keep(item.out, item.done ? patchedItem(item.value, item) : endItem(item, item.value, emit))
+    }
+    forwarding = false
+    changed = true
+  }
+  /** The reply ends where the upstream's would go on: what is open of the upstream's is closed, and told once more in the last frame. */
+  const endHere = (event: StreamEvent): void => {
+    writer.settle()
+    takeOver()
+    letWaitingGo()
+    writer.event(event)
   }
   const letWaitingGo = (): void => {
     const list = waiting
@@ -189,26 +216,7 @@ export function responsesEncoder(head: ReplyIdentity): StreamEncoder {
       return changed
     },
     observe,
-    takeOver() {
-      for (const item of view.items.values()) {
-        if (item.out === undefined) continue
-        if (item.kind === 'message' && !item.done) {
-          const texts = [...item.texts].filter(([key]) => key.startsWith('content/')).map(([, text]) => text)
-          const open = item.open !== undefined
-          // a part that was opened and has no text yet
-          if (open && !item.texts.has(item.open!.key)) texts.push('')
-          writer.adopt(item.out, item.id, { texts, open, refusal: open && isRefusal(item.open!.frame) })
-        } else if (item.value) {
-          // what was under way there ends as it is
-          const value = patchedItem(item.value, item)
-          const done = { type: 'response.output_item.done', sequence_number: sequence, output_index: item.out, item: value }
-          if (!item.done) out += frameText(done.type, jsonText({ ...done, sequence_number: sequence++ }))
-          writer.keep(item.out, value)
-        }
-      }
-      forwarding = false
-      changed = true
-    },
+    takeOver,
     encode(after: readonly StreamEvent[], origin?: FrameOrigin): string {
       if (!origin) {
         if (over) return ''

@@ -23,6 +23,8 @@ export interface TrackedItem {
   proof: { readonly value: string | undefined } | undefined
   /** The part that is open: more text may come. */
   open: { readonly key: string; readonly frame: JsonObject } | undefined
+  /** The part whose text is told to its end, but which is not closed yet. */
+  ending: TrackedItem['open']
   done: boolean
   /** The item as its frames told it last. */
   value: JsonObject | undefined
@@ -39,6 +41,7 @@ export function trackItem(item: JsonObject, out: number | undefined): TrackedIte
     renamed: undefined,
     proof: undefined,
     open: undefined,
+    ending: undefined,
     done: false,
     value: undefined,
   }

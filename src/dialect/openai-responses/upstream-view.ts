@@ -83,6 +83,7 @@ export function upstreamView(writer: ResponsesWriter): UpstreamView {
     } else if (key !== undefined && type.endsWith('.done')) {
       const late = events.map(textOfEvent).join('')
       if (late !== '') item.texts.set(key, (item.texts.get(key) ?? '') + late)
+      item.ending = type.endsWith('_part.done') || key === 'call' ? undefined : (item.open ?? item.ending)
       if (item.open?.key === key) item.open = undefined
     }
   }
