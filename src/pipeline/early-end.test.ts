@@ -4,6 +4,7 @@ import { describe, expect, test } from 'bun:test'
 import { type AnyHooks, plug } from '../../test/support/plug.ts'
 import { type StreamEvent, unknownUsage } from '../plugin/index.ts'
 import { testPlugin, textEvents, type UpstreamScript } from '../testkit/index.ts'
+import { mustBeWellFormed } from '../testkit/invariants.ts'
 
 const used = { ...unknownUsage, source: 'estimated', inputUncached: 7, outputVisible: 2 } as const
 const closing: StreamEvent[] = [{ type: 'stop', reason: 'length', raw: '', choice: 0 }, { type: 'usage', usage: used }, { type: 'end' }]
@@ -48,6 +49,7 @@ describe.each([
     expect(r).toMatchObject({ status: 200, text: 'good', broken: false, outcome: { end: 'finished', streamState: 'completed' } })
     expect(r.events.filter((e) => e.type === 'stop')).toMatchObject([{ reason: 'length' }])
     expect(r.events.at(-1)?.type).toBe('end')
+    mustBeWellFormed(r, dialect)
     expect(r.events.filter((e) => e.type === 'end' || e.type === 'error')).toHaveLength(1)
     expect(r.sent[0]!.signal.aborted).toBe(true)
     expect(r.outcome.attempts).toMatchObject([{ failure: 'aborted' }])

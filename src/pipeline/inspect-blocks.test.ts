@@ -4,6 +4,7 @@ import { describe, expect, test } from 'bun:test'
 import { type AnyHooks, plug } from '../../test/support/plug.ts'
 import type { StreamEvent } from '../plugin/index.ts'
 import { type Result, testPlugin, type UpstreamScript } from '../testkit/index.ts'
+import { mustBeWellFormed } from '../testkit/invariants.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: frames of many shapes
 type Loose = any
@@ -23,6 +24,7 @@ async function through(hooks: readonly AnyHooks[], dialect: string, upstream: Up
   const r = await kit.send({ dialect, body: { ...body, ...more } })
   expect(await kit.close()).toBe(true)
   expect(r.outcome.end).toBe('finished')
+  mustBeWellFormed(r, dialect)
   return r
 }
 

@@ -36,6 +36,7 @@ describe('the matrix', () => {
         event: (_x, e) =>
           e.type === 'text' && e.text.includes('upstream') ? { type: 'error', kind: 'blocked', message: 'no' } : undefined,
       },
+      { inspect: { hold: 8, kinds: ['text', 'reasoning'], window: () => undefined } },
       { inspect: { hold: 8, window: (x, text) => (text.includes('from') ? x.refuse('content_filter') : undefined) } },
       {
         async around(_x, next) {

@@ -38,6 +38,53 @@ function mustBeStream(r: Result): void {
     r,
   )
   must((errors === 0) === (r.outcome.end === 'finished'), 'the record and the end of the stream disagree', r)
+  if (errors === 0) mustCloseBlocks(r)
+}
+
+/** A good stream closes each block and item that it begins, tells nothing of those that are not open, and no thought behind its proof. */
+function mustCloseBlocks(r: Result): void {
+  const open = new Map<unknown, { signed: boolean }>()
+  const done: { readonly at: number; readonly id: unknown }[] = []
+  for (const { data } of r.frames) {
+    const frame = (data.startsWith('{') ? JSON.parse(data) : {}) as Frame
+    const at = frame.index ?? frame.output_index
+    switch (frame.type) {
+      case 'content_block_start':
+      case 'response.output_item.added':
+        must(!open.has(at), `a block begins twice: ${data}`, r)
+        open.set(at, { signed: false })
+        break
+      case 'content_block_stop':
+      case 'response.output_item.done':
+        must(open.delete(at), `a block ends that is not open: ${data}`, r)
+        done.push({ at: at ?? 0, id: frame.item?.id })
+        break
+      case 'content_block_delta': {
+        const block = open.get(at)
+        must(block !== undefined, `a block is told of that is not open: ${data}`, r)
+        must(!block.signed || frame.delta?.type !== 'thinking_delta', `a thought goes on behind its proof: ${data}`, r)
+        if (frame.delta?.type === 'signature_delta') block.signed = true
+        break
+      }
+      case 'response.completed':
+      case 'response.incomplete': {
+        const ids = done.toSorted((a, b) => a.at - b.at).map(({ id }) => id)
+        const output = (frame.response?.output ?? []).map(({ id }) => id)
+        must(Bun.deepEquals(output, ids), `the last frame has other items than the stream: ${data}`, r)
+      }
+    }
+  }
+  must(open.size === 0, `the stream leaves blocks open: ${[...open.keys()].join(', ')}`, r)
+}
+
+/** What is looked at of a frame, in whatever dialect. */
+interface Frame {
+  readonly type?: string
+  readonly index?: number
+  readonly output_index?: number
+  readonly item?: { readonly id?: string }
+  readonly delta?: { readonly type?: string }
+  readonly response?: { readonly output?: readonly { readonly id?: string }[] }
 }
 
 function mustBeWhole(r: Result, dialect: string): void {
