@@ -188,7 +188,7 @@ function inspectStage(core: ExchangeCore, instance: Instance, inspection: Inspec
   const flush = (emit: Emit, choice?: number) => {
     if (held.size === 0) return
     for (const [of, rest] of [...held]) {
-      if (held.has(of) && (choice === undefined || of === choice)) look(rest, true, emit)
+      if (!pass.stopped && held.has(of) && (choice === undefined || of === choice)) look(rest, true, emit)
     }
   }
   /** A text that goes on with what is held of its block, if any. */
