@@ -2,12 +2,18 @@
  * What an operator may set for `rate-limit`. Static type, defaults, checks, editor schema and the README table come from here.
  */
 
-import { Duration, Type } from 'headgate/plugin'
+import { Duration, operations, Type } from 'headgate/plugin'
 
 const subject = Type.Enum(['key', 'account', 'tier', 'ip', 'user', 'session', 'model', 'all'])
 const by = (description: string) =>
   Type.Union([subject, Type.Array(subject, { minItems: 1, maxItems: 4, uniqueItems: true })], { default: 'key', description })
 const globs = (description: string) => Type.Optional(Type.Array(Type.String({ minLength: 1 }), { minItems: 1, description }))
+/** A misspelt operation would be a limit that nobody ever meets. */
+const operation = Type.String({
+  minLength: 1,
+  pattern: `^(${operations.join('|')}|.*[*].*)$`,
+  description: `write one of: ${operations.join(', ')}; * stands for anything`,
+})
 const requests = Type.Optional(Type.Integer({ minimum: 1, description: 'Requests allowed per window' }))
 const tokens = Type.Optional(Type.Integer({ minimum: 1, description: 'Tokens allowed per window, input and output together' }))
 const window = Duration({ default: '1m', description: 'Length of a window; windows are fixed and start at multiples of it' })
@@ -32,7 +38,9 @@ const limit = Type.Object(
           tier: globs('Tiers'),
           tag: globs('Tags of the caller; one is enough'),
           model: globs('Models, as the client asks for them'),
-          operation: globs('`chat`, `responses`, `messages`, `models`, …'),
+          operation: Type.Optional(
+            Type.Array(operation, { minItems: 1, description: `Kinds of endpoint: ${operations.map((name) => `\`${name}\``).join(', ')}` }),
+          ),
         },
         {
           additionalProperties: false,

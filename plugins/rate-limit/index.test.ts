@@ -310,6 +310,7 @@ describe('mistakes of the config end the start', () => {
     [{ requests: 1, header_names: { limit: 'x-{what}' } }, 'put `{what}` into all of the names, or into none'],
     [{ requests: 1, header_names: { limit: 'x y' } }, 'header_names.limit'],
     [{ requests: 1, by: 'planet' }, 'by'],
+    [{ limits: [{ requests: 1, when: { operation: ['chatt'] } }] }, 'limits[0].when.operation[0]: "chatt" does not have the right form'],
     [{ limits: [{ tokens: 7, window: '365d', burst: 9_000_000_000_000_000 }] }, 'too large to be counted exactly'],
   ])('%j', async (config, message) => {
     await expect(kitOf(config)).rejects.toThrow(message)

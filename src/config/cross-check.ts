@@ -6,6 +6,8 @@
  * reports is not reported again.
  */
 
+import { globMatcher } from '../plugin/glob.ts'
+import { operations } from '../plugin/operations.ts'
 import { checkHost } from './check-host.ts'
 import { checkPrices } from './check-prices.ts'
 import { type Diagnostic, type Path, pathText, type Severity } from './diagnostics.ts'
@@ -194,8 +196,6 @@ function checkModels(models: Record<string, unknown>, upstreams: readonly string
   }
 }
 
-const operations = ['chat', 'completions', 'embeddings', 'responses', 'messages', 'count_tokens', 'models', 'route']
-
 function checkPlugins(plugins: unknown, places: Places, show: Show, report: Report): void {
   const entries = list(plugins)
   if (entries.length === 0 && (plugins === undefined || plugins === null || Array.isArray(plugins))) {
@@ -228,7 +228,7 @@ function checkPlugins(plugins: unknown, places: Places, show: Show, report: Repo
 
 function checkOperations(value: unknown, path: Path, show: Show, report: Report): void {
   const one = (word: unknown, at: Path): void => {
-    if (typeof word !== 'string' || word.includes('*') || operations.includes(word)) return
+    if (typeof word !== 'string' || word === '' || operations.some(globMatcher([word]))) return
     const guess = nearest(word, operations)
     const all = `use one of: ${operations.join(', ')}`
     report(at, `no operation is called ${show(at, word)}`, guess === undefined ? all : `did you mean ${guess}?`)

@@ -2,6 +2,7 @@
 /** Every kind of mistake, alone in a file: its exact place, what is wrong, what to do. */
 
 import { describe, expect, test } from 'bun:test'
+import { operations } from '../plugin/operations.ts'
 import { formatDiagnostics } from './diagnostics.ts'
 import { loadConfig } from './load.ts'
 import { load, places, router } from './load-text.fixture.ts'
@@ -193,6 +194,9 @@ describe('mistakes, each at its place', () => {
       '4:13 plugins[0].when.modle',
       '4:41 plugins[0].when.operation[1]',
     ]))
+  test('an operation that nothing can have, also as a pattern', () =>
+    expect(places(list('    when: { operation: ["chatt*", "*", chat] }\n'))).toEqual(['4:25 plugins[0].when.operation[0]']))
+  test.each([...operations])('the operation %s is known', (name) => expect(places(list(`    when: { operation: ${name} }\n`))).toEqual([]))
   test('on_error', () => expect(places(list('    on_error: open\n'))).toEqual(['4:15 plugins[0].on_error']))
   test('no plugins: a warning only', () => {
     const result = load('version: 1\nplugins: []\n')

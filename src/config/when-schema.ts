@@ -1,12 +1,13 @@
 /** The conditions under which an entry of the plugin list runs, as they are written. What they mean stands in `pipeline/match.ts`. */
 
 import { type Static, Type } from 'typebox'
+import { operations } from '../plugin/operations.ts'
 import { Texts } from './kinds.ts'
 
 export const when = Type.Object(
   {
     path: Type.Optional(Texts({ description: 'Path of the URL.' })),
-    operation: Type.Optional(Texts({ description: 'chat, completions, embeddings, responses, messages, count_tokens, models or route.' })),
+    operation: Type.Optional(Texts({ description: `What kind of endpoint is called: ${operations.join(', ')}.` })),
     model: Type.Optional(Texts({ description: 'Model id that the client asked for.' })),
     tier: Type.Optional(Texts({ description: 'Tier of the caller.' })),
     tag: Type.Optional(Texts({ description: 'A tag of the caller.' })),

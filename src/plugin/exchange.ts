@@ -7,25 +7,14 @@
 
 import type { StreamEvent } from './events.ts'
 import type { Target } from './host.ts'
+import type { Operation } from './operations.ts'
 import type { Outcome } from './outcome.ts'
 import type { RefusalCode } from './refusal.ts'
 import type { Completed, Recording, Refusal, RefusalOptions, Reply, StoredReply } from './reply.ts'
 import type { RequestView } from './request.ts'
 import type { PrincipalValue, Slot } from './slots.ts'
 
-/** What kind of endpoint is called: it says what the body means. */
-export type Operation =
-  | 'chat'
-  | 'completions'
-  | 'embeddings'
-  | 'embed'
-  | 'responses'
-  | 'messages'
-  | 'generate'
-  | 'converse'
-  | 'count_tokens'
-  | 'models'
-  | 'route'
+export type { Operation }
 
 /** A call that a plugin makes on behalf of a caller. */
 export interface InnerCall {

@@ -8,7 +8,7 @@ export { definePlugin, type FailureMode, type Plugin, type PluginDefinition, typ
 export { estimateBytes, estimateText } from './estimate-text.ts'
 export * from './events.ts'
 export { exactNumber } from './exact-number.ts'
-export type { AdmitExchange, AnySlot, Exchange, InnerCall, Operation, ShadowOptions } from './exchange.ts'
+export type { AdmitExchange, AnySlot, Exchange, InnerCall, ShadowOptions } from './exchange.ts'
 export { globMatcher } from './glob.ts'
 export {
   allHooks,
@@ -27,6 +27,7 @@ export type * from './host.ts'
 export { ShuttingDown, StoreUnavailable } from './host.ts'
 export { isForTier, modelFilter } from './model-access.ts'
 export * from './money.ts'
+export { type Operation, operations } from './operations.ts'
 export * from './outcome.ts'
 export {
   type Price,
