@@ -68,6 +68,7 @@ describe('defaults and conversion', () => {
       ],
       upstreams: [],
       models: [],
+      left_out: { upstreams: [], models: [] },
       plugins: [{ use: 'router', id: 'router', index: 0 }],
     })
   })
@@ -215,6 +216,7 @@ upstreams:
 models: { m: { targets: [{ upstream: a }, { upstream: b, model: n }] } }
 ${router}`)
     expect(config!.models).toEqual([{ id: 'm', targets: [{ upstream: 'b', model: 'n' }] }])
+    expect(config!.left_out).toEqual({ upstreams: ['a'], models: [{ id: 'm', targets: [{ upstream: 'a', model: 'm' }] }] })
     expect(notes).toEqual(['upstream a is off: the variable NOPE is not set'])
   })
 })

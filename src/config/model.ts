@@ -374,6 +374,8 @@ export interface GatewayConfig {
   readonly upstreams: readonly UpstreamConfig[]
   /** Ids may hold `*`; then a target's model may hold one `*` for what matched. */
   readonly models: readonly Model[]
+  /** Optional upstreams that miss something, and models with the targets that they lost by that. */
+  readonly left_out: { readonly upstreams: readonly string[]; readonly models: readonly Model[] }
   /** Prices of models that state none. */
   readonly priceList?: PriceListConfig
   readonly plugins: readonly PluginEntry[]

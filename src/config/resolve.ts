@@ -27,8 +27,11 @@ export function resolve(
 ): GatewayConfig {
   const models: Model[] = []
   const lost = new Map<string, string[]>()
+  const leftModels: Model[] = []
   for (const [id, model] of Object.entries(file.models)) {
     const targets = model.targets.filter((target) => !left.has(target.upstream))
+    const gone = model.targets.filter((target) => left.has(target.upstream))
+    if (gone.length > 0) leftModels.push(resolveModel(id, model, gone, file.upstreams))
     if (targets.length > 0) models.push(resolveModel(id, model, targets, file.upstreams))
     else for (const target of model.targets) lost.set(target.upstream, [...(lost.get(target.upstream) ?? []), id])
   }
@@ -49,6 +52,7 @@ export function resolve(
       .filter(([name]) => !left.has(name))
       .flatMap(([name, upstream]) => resolveKeys(name, upstream)),
     models,
+    left_out: { upstreams: [...left.keys()], models: leftModels },
     ...(priceList && { priceList }),
     plugins: file.plugins.map(resolvePlugin),
   }

@@ -99,6 +99,14 @@ export interface Catalog {
   promptCache(upstream: string, model: string): CacheFacts | undefined
 }
 
+/** Upstreams that are `optional` and miss a variable or file, and what only they serve. */
+export interface LeftOut extends Pick<Catalog, 'find' | 'list'> {
+  /** As the file names them: one of several keys stands under the name of its upstream. */
+  readonly upstreams: readonly string[]
+  /** A model with the targets that it has lost; it may be in the catalogue with others. */
+  find(id: string): Model | undefined
+}
+
 export interface Logger {
   debug(message: string, fields?: Record<string, unknown>): void
   info(message: string, fields?: Record<string, unknown>): void
@@ -322,6 +330,8 @@ export interface Host {
   readonly catalog: Catalog
   /** Names of the configured upstreams. */
   readonly upstreams: readonly string[]
+  /** What the config names but the gateway runs without: a name that is neither in force nor here is a mistake. */
+  readonly leftOut: LeftOut
   /** An upstream of the config in force, by its name; undefined when there is none. Not known yet during `setup` and `ready`. */
   upstream(name: string): Upstream | undefined
   /** `fetch` with a total timeout of 30 s unless the caller's signal is sooner. For the plugin's own calls, not for inference. */

@@ -11,7 +11,7 @@ import type { Diagnostic } from '../config/diagnostics.ts'
 import type { LoadResult } from '../config/load.ts'
 import { withTimeout } from '../pipeline/fence.ts'
 import type { HookTime } from '../pipeline/plan.ts'
-import type { Catalog, Logger } from '../plugin/host.ts'
+import type { Catalog, LeftOut, Logger } from '../plugin/host.ts'
 import { memoryRecords, openRecords } from '../store/open-records.ts'
 import { openState } from '../store/open-state.ts'
 import type { RecordsStore } from '../store/records.ts'
@@ -83,9 +83,10 @@ export class Gateway implements Ending {
   private current: Snapshot | undefined = undefined
   private readonly logOptions: LogOptions
   private readonly hookTime: HookTime
-  private readonly world: { catalog: Catalog; upstreams: readonly string[]; definitions?: Snapshot['upstreams'] } = {
+  private readonly world: { catalog: Catalog; upstreams: readonly string[]; leftOut: LeftOut; definitions?: Snapshot['upstreams'] } = {
     catalog: createCatalog([], () => undefined),
     upstreams: [],
+    leftOut: leftOutOf(undefined),
   }
   private demo: { readonly url: string; stop(): Promise<void> } | undefined = undefined
   private readonly states: KeptStores<StateStore>
@@ -147,6 +148,7 @@ export class Gateway implements Ending {
       // set before the plugins are set up: they may look at the catalogue
       this.world.catalog = catalog
       this.world.upstreams = load.config.upstreams.map((u) => u.name)
+      this.world.leftOut = leftOutOf(load.config)
       this.logOptions.secrets = new Set([...before.secrets, ...load.secrets])
       this.services.state = await this.states.use(load.config.state)
       this.spoolLimit = load.config.spool_limit
@@ -166,6 +168,7 @@ export class Gateway implements Ending {
     const undo = () => {
       this.world.catalog = before.catalog
       this.world.upstreams = before.upstreams
+      this.world.leftOut = before.leftOut
       this.services.state = before.state
       this.services.records = before.records
       return { ok: false, load, diagnostics }
@@ -291,6 +294,13 @@ function catalogOf({ config }: LoadResult): Catalog {
     caches,
     knownParameters(config?.upstreams ?? []),
   )
+}
+
+/** What the config names and the gateway runs without. */
+function leftOutOf(config: LoadResult['config']): LeftOut {
+  const { upstreams = [], models = [] } = config?.left_out ?? {}
+  const { find, list } = createCatalog(models, () => undefined)
+  return { upstreams, find, list }
 }
 
 /** Calls `ready` of new instances; the first failure, if any. */

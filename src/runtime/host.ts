@@ -6,7 +6,7 @@
 
 import { dirname, isAbsolute, resolve } from 'node:path'
 import type { InnerCall } from '../plugin/exchange.ts'
-import { type AdminSpec, type Catalog, type Host, type Logger, type RouteSpec, ShuttingDown } from '../plugin/host.ts'
+import { type AdminSpec, type Catalog, type Host, type LeftOut, type Logger, type RouteSpec, ShuttingDown } from '../plugin/host.ts'
 import type { RecordsStore } from '../store/records.ts'
 import type { StateStore } from '../store/state.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -45,6 +45,7 @@ export interface HostOptions {
   readonly world: {
     readonly catalog: Catalog
     readonly upstreams: readonly string[]
+    readonly leftOut: LeftOut
     /** Of the config in force. */
     readonly definitions?: ReadonlyMap<string, UpstreamDefinition>
   }
@@ -115,6 +116,9 @@ export function createHost(options: HostOptions): HostHandle {
     },
     get upstreams() {
       return world.upstreams
+    },
+    get leftOut() {
+      return world.leftOut
     },
     fetch: (url, init = {}) => {
       const limit = AbortSignal.timeout(fetchTimeout)
