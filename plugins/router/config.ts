@@ -176,7 +176,7 @@ export const config = Type.Object({
   default_model: Type.Optional(
     Type.String({ minLength: 1, description: 'Model of the catalogue for requests that name none; without it they are refused' }),
   ),
-  aliases: names('Other names of models: `fast: openai/gpt-4.1-mini`'),
+  aliases: names('Other names of models, or of other aliases: `fast: openai/gpt-4.1-mini`'),
   loose_names: Type.Boolean({
     default: true,
     description:

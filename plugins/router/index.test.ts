@@ -54,6 +54,7 @@ async function route(model: string, operation: Operation, options: { default_mod
   const nothing = () => ({ add: () => {} })
   const host = {
     upstreams: ['a', 'b', 'c', 'd', 'e'],
+    leftOut: { upstreams: [], find: () => undefined, list: () => [] },
     now: () => 0,
     counter: nothing,
     admin: () => {},

@@ -9,10 +9,11 @@ import { definePlugin, Principal, type Refusal, Session } from 'headgate/plugin'
 import { sessionOf } from './affinity.ts'
 import { type AttemptOptions, countLone, countServed, isLone, tryAll } from './attempts.ts'
 import { startChecks } from './checks.ts'
-import { type Family, familyOf, unknownModelMessage } from './choose.ts'
+import { type Family, familyOf } from './choose.ts'
 import { config } from './config.ts'
 import { Gate } from './gate.ts'
 import { createHomes } from './homes.ts'
+import { findNames } from './names.ts'
 import { ejectOutliers } from './outliers.ts'
 import { createPlanner, type Plan, type Routing, type X } from './plan.ts'
 import { providerOf, resolveModel } from './resolve.ts'
@@ -41,15 +42,12 @@ export default definePlugin({
     shadowed: false,
   }),
 
-  setup(host, config) {
-    const { aliases, breaker, concurrency, default_model, fallback_models } = config
-    mustExist('default_model', default_model === undefined ? [] : [default_model])
-    mustExist('aliases', Object.values(aliases))
-    for (const [glob, models] of Object.entries(fallback_models)) mustExist(`fallback_models.${glob}`, models)
-    for (const name of Object.keys(concurrency.upstreams)) mustBeUpstream('concurrency.upstreams', name)
-    for (const name of Object.keys(config.checks)) mustBeUpstream('checks', name)
-    if (config.shadow) mustExist('shadow.to', [config.shadow.to])
-    if (config.shadow?.upstream !== undefined) mustBeUpstream('shadow.upstream', config.shadow.upstream)
+  setup(host, given) {
+    const { aliases, mistakes, absent } = findNames(given, host)
+    if (mistakes.length > 0) throw new Error(mistakes.join(' '))
+    if (absent.length > 0) host.log.info('left out, and with it what is said of it here', { names: absent.join(', ') })
+    const config = { ...given, aliases }
+    const { breaker, concurrency } = config
     const now = () => host.now()
     const tracks = createTracks(breaker.enabled ? breaker : undefined, gateOf)
     const homes = createHomes(config.affinity)
@@ -124,17 +122,6 @@ export default definePlugin({
     const shadows =
       config.shadow && createShadows(host, config.shadow, (id) => resolveModel(id, host.catalog, aliases, true)?.model, Math.random)
 
-    function mustBeUpstream(what: string, name: string): void {
-      if (host.upstreams.some((upstream) => upstream === name || providerOf(upstream) === name)) return
-      throw new Error(`${what}: no upstream is called ${JSON.stringify(name)}`)
-    }
-    function mustExist(what: string, models: readonly string[]): void {
-      for (const model of models) {
-        if (resolveModel(model, host.catalog, aliases, true) === undefined) {
-          throw new Error(`${what}: ${unknownModelMessage(model, host.catalog.similar(model))}`)
-        }
-      }
-    }
     function gateOf(upstream: string): Gate | undefined {
       const { upstreams, limit: general, queue, wait } = concurrency
       const limit = upstreams[upstream] ?? upstreams[providerOf(upstream)] ?? general

@@ -131,15 +131,17 @@ export function createPlanner(options: PlannerOptions): (x: X, family: Family) =
     if (wishes && 'param' in wishes) return x.refuse('invalid_parameter', wishes)
     for (const name of wishes?.taken ?? []) request.remove(`/${name}`)
     const listed = wishes?.models ?? []
-    const asked = request.model || listed[0] || default_model
-    if (asked === undefined) {
+    const named = request.model || listed[0]
+    const asked = named || default_model
+    const first = asked === undefined ? undefined : resolveModel(asked, catalog(), aliases, config.loose_names)
+    // a default that is not there (its upstream was left out) is none
+    if (asked === undefined || (!first && !named)) {
       return x.refuse('invalid_request', {
         message: 'The request names no model. Set "model" to one of the list of models.',
         param: 'model',
       })
     }
     const may = mayUse(x.peek(Principal))
-    const first = resolveModel(asked, catalog(), aliases, config.loose_names)
     if (!first) return unknown(x, asked, 'model')
     if (first.loose && !may(first.id)) return forbidden(x, asked, 'model')
     const models: Resolved[] = [first]

@@ -23,10 +23,10 @@ export function providerOf(upstream: string): string {
   return hash < 0 ? upstream : upstream.slice(0, hash)
 }
 
-/** Finds the model that an id means; undefined when there is none. `names` = the aliases; `loose` = other spellings than the catalogue's are understood. */
+/** Finds the model that an id means; undefined when there is none. `names` = the aliases, none of which means another; `loose` = other spellings than the catalogue's are understood. */
 export function resolveModel(
   asked: string,
-  catalog: Catalog,
+  catalog: Pick<Catalog, 'find' | 'list'>,
   names: Readonly<Record<string, string>>,
   loose: boolean,
 ): Resolved | undefined {

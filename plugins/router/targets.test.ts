@@ -44,7 +44,7 @@ describe('the model that an id means', () => {
   })
 
   test.each([
-    [{ aliases: { x: 'nope' } }, /aliases: .*"nope"/],
+    [{ aliases: { x: 'nope' } }, /aliases\.x: .*"nope"/],
     [{ fallback_models: { '*': ['nope'] } }, /fallback_models\.\*: .*"nope"/],
     [{ concurrency: { upstreams: { nope: 1 } } }, /concurrency\.upstreams: .*"nope"/],
   ])('%j is a mistake at the start', async (config, says) => {
