@@ -91,3 +91,27 @@ test('a second instance below what fills the slot shows that the first is meant 
   expect(advice({ ...limit, id: 'strangers' }, auth, limit, router)).toEqual([])
   expect(advice({ ...limit, id: 'strangers' }, auth, router)).toHaveLength(1)
 })
+test('a condition on who calls, above what says so', () => {
+  const asking = (hooks: string, more: Partial<LintEntry> = {}) => entry('guard', hooks, { asksCaller: ['tier', 'tag'], ...more })
+  expect(advice(asking('admit'), auth, router)).toEqual([
+    '10:5 warning plugins[0] `guard` asks for a `tier` and `tag` of the caller, which only `auth` below it (line 11) knows: it never runs — move `auth` above it',
+  ])
+  expect(advice(auth, asking('admit'), router)).toEqual([])
+  // by its first hook it is known
+  expect(advice(asking('request'), auth, router)).toEqual([])
+  expect(advice(asking('admit', { asksBody: true }), auth, router)).toEqual([])
+  expect(advice(asking('reply event'), auth, router)).not.toContainEqual(expect.stringContaining('never runs'))
+  const late = entry('who', 'request', { provides: ['principal'] })
+  expect(advice(asking('request'), late, router)).toHaveLength(1)
+  expect(advice(late, asking('request'), router)).toEqual([])
+  expect(advice(asking('request'), router)).toContain(
+    '10:5 warning plugins[0] `guard` asks for a `tier` and `tag` of the caller, which nothing here knows: it never runs — add `- use: auth` above it',
+  )
+})
+test('a condition on who calls at what says so: everybody would pass', () => {
+  expect(advice({ ...auth, asksCaller: ['tier'] }, router)).toEqual([
+    '10:5 warning plugins[0] `auth` asks for a `tier` before it has said who is calling: it never runs, and callers pass without it — take `tier` out of its `when`',
+  ])
+  const second = { ...auth, id: 'second', asksCaller: ['tier'] }
+  expect(advice(auth, second, router)).toEqual([])
+})

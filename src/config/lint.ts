@@ -24,6 +24,10 @@ export interface LintEntry extends Position {
   readonly holds?: number
   /** It runs only for some exchanges (`when`). */
   readonly conditional?: boolean
+  /** Fields of its `when` that ask who is calling: `tier`, `tag`. */
+  readonly asksCaller?: readonly string[]
+  /** Its `when` needs the body: its first hook runs with those of `request`. */
+  readonly asksBody?: boolean
   /** Exchanges go on without it when it fails. */
   readonly open?: boolean
   /** It accounts for usage. */
@@ -44,6 +48,7 @@ export function lintOrder(entries: readonly LintEntry[], file: string): Diagnost
   for (const [i, entry] of entries.entries()) {
     lateObserver(entries, i, entry, say)
     lateProvider(entries, i, entry, say)
+    earlyCondition(entries, entry, say)
     lateCounter(entries, i, entry, say)
     lateHeaders(entries, i, entry, say)
   }
@@ -99,6 +104,31 @@ function lateProvider(entries: readonly LintEntry[], i: number, entry: LintEntry
     const message = `\`${entry.id}\` uses \`${name}\`, which only \`${below.id}\` below it (line ${below.line}) provides: it will find none`
     say(entry, 'advice', message, `move \`${below.id}\` above it`)
   }
+}
+
+/** In which pass an entry is first asked: `admit`, `request` or one that comes after both. */
+function firstPass(entry: LintEntry): number {
+  if (!has(entry, 'admit')) return has(entry, 'request') ? 1 : 2
+  return entry.asksBody ? 1 : 0
+}
+
+/** A condition is looked at once, at the first hook. Who calls must be known by then, or it never holds. */
+function earlyCondition(entries: readonly LintEntry[], entry: LintEntry, say: Say): void {
+  const { asksCaller = [] } = entry
+  if (asksCaller.length === 0) return
+  const fields = asksCaller.map((field) => `\`${field}\``).join(' and ')
+  const fills = entries.filter((one) => one !== entry && one.provides.includes('principal'))
+  const pass = firstPass(entry)
+  if (fills.some((one) => firstPass(one) < pass || (firstPass(one) === pass && one.index < entry.index))) return
+  if (entry.provides.includes('principal')) {
+    const message = `\`${entry.id}\` asks for a ${fields} before it has said who is calling: it never runs, and callers pass without it`
+    say(entry, 'warning', message, `take ${fields} out of its \`when\``)
+    return
+  }
+  const [later] = fills
+  const why = later ? `which only \`${later.id}\` below it (line ${later.line}) knows` : 'which nothing here knows'
+  const fix = later ? `move \`${later.id}\` above it` : 'add `- use: auth` above it'
+  say(entry, 'warning', `\`${entry.id}\` asks for a ${fields} of the caller, ${why}: it never runs`, fix)
 }
 
 /** Who reckons with usage in advance must do so before a target is chosen. Who stands below a cache has the router below itself. */

@@ -270,6 +270,8 @@ function lintEntries(o: BuildOptions, live: readonly LiveInstance[]): Parameters
       provides: l.plugin.provides.map((s) => s.name),
       ...(l.hooks.inspect && { holds: l.hooks.inspect.hold }),
       conditional: entry.when !== undefined,
+      asksCaller: (['tier', 'tag'] as const).filter((field) => entry.when?.[field] !== undefined),
+      asksBody: entry.when?.model !== undefined || entry.when?.stream !== undefined,
       open: l.plugin.failure === 'open',
       counts: l.usage,
     }
