@@ -148,6 +148,7 @@ describe('the admin API', () => {
     [{ tier: 1 }, /tier must be a text/],
     [{ tags: 'a' }, /tags must be a list/],
     [{ expires: 'soon' }, /expires must be/],
+    [{ expires: '2027-02-30' }, /expires must be a day that exists/],
     [{ limits: [{ window: 0, requests: 1 }] }, /limits must be/],
     [{ limits: [{ window: 'soon', requests: 1 }] }, /limits must be/],
     [{ limits: [null] }, /limits must be/],

@@ -4,7 +4,7 @@
  * One set of rules for the keys file, the command line and the admin API. Pure; no message repeats a value.
  */
 
-import { type PrincipalCap, type PrincipalLimit, parseDuration } from 'headgate/plugin'
+import { type PrincipalCap, type PrincipalLimit, parseDuration, parseMoment } from 'headgate/plugin'
 
 export interface KeyFields {
   readonly name: string
@@ -32,8 +32,11 @@ export const fieldNames = ['name', 'kind', 'account', 'tier', 'tags', 'models', 
 const longest = 200
 const mostItems = 100
 
-/** What is wrong with the fields in `value`: `.field must be …`; undefined when nothing is. Other members are not looked at. */
-export function fieldProblem(value: Readonly<Record<string, unknown>>): string | undefined {
+/**
+ * What is wrong with the fields in `value`: `.field must be …`; undefined when nothing is. Other members are not looked at. Of a `stored` one it is not asked
+ * whether its day exists: earlier versions took any, and a key that was made must stay readable.
+ */
+export function fieldProblem(value: Readonly<Record<string, unknown>>, stored = false): string | undefined {
   for (const field of ['name', 'account', 'tier'] as const) {
     const text = value[field]
     if (text !== undefined && !isText(text, field === 'name' ? 0 : 1)) return `.${field} must be a text of at most ${longest} characters`
@@ -46,6 +49,7 @@ export function fieldProblem(value: Readonly<Record<string, unknown>>): string |
   if (kind !== undefined && kind !== 'instance' && kind !== 'self_host') return '.kind must be instance or self_host'
   if (expires !== undefined && !(typeof expires === 'string' && expiryTime(expires) !== undefined))
     return '.expires must be an ISO 8601 date or time'
+  if (expires !== undefined && !stored && parseMoment(expires) === undefined) return '.expires must be a day that exists'
   if (disabled !== undefined && typeof disabled !== 'boolean') return '.disabled must be true or false'
   if (limits !== undefined && !(isList(limits) && limits.every(isLimit)))
     return '.limits must be a list of { window: milliseconds, requests and/or tokens: whole numbers }'

@@ -42,7 +42,7 @@ function keyProblem(entry: unknown): string | undefined {
     if (typeof entry[field] !== 'string' || (entry[field] === '' && field !== 'name')) return `.${field} must be a text`
   }
   if (!/^[0-9a-f]{64}$/.test(entry.hash as string)) return '.hash must be 64 hex digits'
-  return fieldProblem(entry)
+  return fieldProblem(entry, true)
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -322,6 +322,7 @@ describe('endpoints', () => {
     for (const body of [
       '{"plan":"none"}',
       '{"plan_until":"x"}',
+      '{"plan_until":"2027-02-31"}',
       '{"caps":[{"per":"week"}]}',
       '{"cap":1}',
       '{"caps":[{"per":"day","usd":"-1"}]}',

@@ -9,7 +9,7 @@
  */
 
 import type { Host, PrincipalCap } from 'headgate/plugin'
-import { parseUsd } from 'headgate/plugin'
+import { parseMoment, parseUsd } from 'headgate/plugin'
 import type { Accounts, SettingChanges } from './accounts.ts'
 import { NotEntered } from './ledger.ts'
 import { capsOf, type Plans } from './plan.ts'
@@ -120,12 +120,13 @@ export function changesOf(body: Readonly<Record<string, unknown>>, plans: Plans)
   const { plan, plan_until: until, caps } = body
   if (plan !== undefined && plan !== null && !plans.names.includes(plan as string))
     throw new Mistake(`there is no plan ${JSON.stringify(plan)}; plans are: ${plans.names.join(', ') || '(none)'}`)
-  const ends = typeof until === 'string' ? Date.parse(until) : undefined
-  if (until !== undefined && until !== null && (ends === undefined || Number.isNaN(ends)))
-    throw new Mistake('plan_until is a time such as 2027-01-31T00:00:00Z')
+  const ends = typeof until === 'string' ? parseMoment(until) : undefined
+  if (until !== undefined && until !== null && ends === undefined)
+    throw new Mistake('plan_until is a time such as 2027-01-31T00:00:00Z, of a day that exists')
   return {
     ...(plan !== undefined && { plan: plan as string | null }),
-    ...(until !== undefined && { until: ends ?? null }),
+    // the end of a plan that is taken away would end the next one, too
+    ...((until !== undefined || plan === null) && { until: ends ?? null }),
     ...(caps !== undefined && { caps: caps === null ? null : givenCaps(caps) }),
   }
 }

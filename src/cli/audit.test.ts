@@ -144,6 +144,7 @@ describe('query', () => {
     expect(await audit('query', '--key', 'nobody')).toMatchObject({ code: 0, out: '', err: 'No exchange fits.\n' })
     expect((await audit('query', '--end', 'lost')).code).toBe(2)
     expect((await audit('query', '--from', 'yesterday')).err).toContain('is no time')
+    for (const time of ['2026-11-31', '2026-13', '2026-02-30T00:00:00Z']) expect((await audit('query', '--from', time)).code).toBe(2)
     expect((await audit('qurey')).err).toContain('did you mean query')
     expect((await audit('verify', '--key', 'x')).err).toContain('--key does not go with verify')
   })

@@ -60,6 +60,12 @@ test('set: plan, caps, and away with them', async () => {
   expect((await credits('show', 'acme')).out).toMatch(/plan +prepaid/)
 })
 
+test('a plan that is taken away takes its end with it', async () => {
+  await credits('set', 'acme', '--plan', 'team', '--until', '2099-01-31')
+  expect(JSON.parse((await credits('set', 'acme', '--clear', 'plan', '--json')).out)).not.toHaveProperty('plan_until')
+  expect(JSON.parse((await credits('set', 'acme', '--plan', 'team', '--json')).out)).not.toHaveProperty('plan_until')
+})
+
 test.each([
   [[], 2, 'say what to do'],
   [['topp'], 2, 'did you mean topup?'],
@@ -73,6 +79,7 @@ test.each([
   [['set', 'acme'], 2, 'say what to set'],
   [['set', 'acme', '--cap', '5/week'], 2, 'is no cap'],
   [['set', 'acme', '--plan', 'nope'], 1, 'plans are: team'],
+  [['set', 'acme', '--until', '2027-02-31'], 1, 'of a day that exists'],
   [['set', 'acme', '--clear', 'all'], 2, 'is no field'],
   [['ledger', 'acme', '--limit', 'x'], 1, '--limit'],
   [['list', 'acme'], 2, 'unexpected'],

@@ -1,5 +1,6 @@
 /** The fields of a key as options of `headgate keys create` and `update`. */
 
+import { parseMoment } from '../plugin/moment.ts'
 import { parseDuration } from '../plugin/units.ts'
 import { type Args, UsageError } from './args.ts'
 import type { KeyFields, KeyTools } from './command.ts'
@@ -9,12 +10,16 @@ export const fieldOptions = ['name', 'kind', 'account', 'tier', 'tag', 'model', 
 /** Those that may be repeated. */
 export const fieldLists = ['tag', 'model', 'limit', 'tokens', 'cap', 'messages'] as const
 
+/** What a key may be; `key` is what it is unless something else is said. */
+const kinds: readonly string[] = ['key', 'instance', 'self_host']
+
 export type GivenFields = { -readonly [K in keyof KeyFields]?: KeyFields[K] } & { name?: string }
 
 /** The fields that the command line gives. @throws UsageError that names the option */
 export function givenFields(args: Args, tools: KeyTools): GivenFields {
   const { name, kind, account, tier, expires } = args.options
   const { tag, model, limit = [], tokens = [], cap = [], messages = [] } = args.lists
+  if (kind !== undefined && !kinds.includes(kind)) throw new UsageError(`--kind must be one of: ${kinds.join(', ')}`)
   const read = <T>(option: string, texts: readonly string[], parse: (text: string) => T | undefined, example: string): T[] =>
     texts.map((text) => {
       const value = parse(text)
@@ -49,8 +54,9 @@ export function givenFields(args: Args, tools: KeyTools): GivenFields {
 function expiry(text: string): string {
   const ms = parseDuration(text)
   if (ms !== undefined) return new Date(Date.now() + ms).toISOString().replace(/\.\d+Z$/, 'Z')
-  if (!/^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$/.test(text) || Number.isNaN(Date.parse(text)))
-    throw new UsageError(`--expires ${JSON.stringify(text)} is neither a date such as 2027-01-31 nor a duration such as 30d`)
-  if (Date.parse(text) < Date.now()) throw new UsageError(`--expires ${text} is over already`)
+  const at = parseMoment(text)
+  if (at === undefined)
+    throw new UsageError(`--expires ${JSON.stringify(text)} is neither a date that exists, such as 2027-01-31, nor a duration such as 30d`)
+  if (at < Date.now()) throw new UsageError(`--expires ${text} is over already`)
   return text
 }

@@ -160,3 +160,19 @@ test('keys in records that can not be reached: one sentence, no password', async
   path = await dir.write('memory.yaml', config('  - use: auth\n    with: { store: records }\n  - use: router', 'records: memory\n'))
   expect((await keys('list')).err).toContain('use its admin API')
 })
+
+test('what is wrong with a field is said with what would be right', async () => {
+  for (const date of ['2027-02-30', '2027-02-30T12:00:00Z', 'soon']) {
+    const { code, err } = await keys('create', '--expires', date)
+    expect([code, err]).toEqual([2, expect.stringContaining('neither a date that exists')])
+  }
+  expect((await keys('create', '--kind', 'zz')).err).toContain('--kind must be one of: key, instance, self_host')
+  expect((await keys('list')).err).toContain('There are no keys in')
+})
+
+test('an account without keys is not a place without keys', async () => {
+  await keys('create', '--account', 'acme')
+  const { err } = await keys('list', '--account', 'zz')
+  expect(err).toContain('The account "zz" has no keys')
+  expect(err).not.toContain('Make one')
+})

@@ -115,7 +115,10 @@ async function list(context: CommandContext, opened: OpenKeys): Promise<number> 
     return exits.ok
   }
   if (all.length === 0) {
-    err(`There are no keys in ${opened.where}. Make one with: headgate keys create\n`)
+    const none = account === undefined ? 'There are no keys' : `The account ${JSON.stringify(account)} has no keys`
+    err(
+      `${none} in ${opened.where}. ${account === undefined ? 'Make one with: headgate keys create' : 'Without --account all are listed.'}\n`,
+    )
     return exits.ok
   }
   const head = ['id', 'prefix', 'name', 'kind', 'account', 'tier', 'tags', 'models', 'limits', 'caps', 'created', 'expires', 'state']

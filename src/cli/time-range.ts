@@ -1,5 +1,6 @@
 /** Times on the command line: dates, months, moments, and durations back from now. All dates are UTC. Pure. */
 
+import { parseMoment } from '../plugin/moment.ts'
 import { parseDuration } from '../plugin/units.ts'
 import { type Args, UsageError } from './args.ts'
 
@@ -35,9 +36,9 @@ function begin(text: string, option: string, now: number): number {
   const ago = parseDuration(text)
   if (ago !== undefined) return now - ago
   const full = /^\d{4}-\d{2}$/.test(text) ? `${text}-01` : text
-  const at = /^\d{4}-\d{2}-\d{2}(T[0-9:.]+(Z|[+-]\d{2}:?\d{2}))?$/.test(full) ? Date.parse(full) : Number.NaN
-  if (Number.isNaN(at))
-    throw new UsageError(`${option} ${JSON.stringify(text)} is no time: write 2026-11-21, 2026-11, a moment in UTC, or 24h`)
+  const at = parseMoment(full)
+  if (at === undefined)
+    throw new UsageError(`${option} ${JSON.stringify(text)} is no time that exists: write 2026-11-21, 2026-11, a moment in UTC, or 24h`)
   return at
 }
 

@@ -26,6 +26,7 @@ export {
 export type * from './host.ts'
 export { ShuttingDown, StoreUnavailable } from './host.ts'
 export { isForTier, modelFilter } from './model-access.ts'
+export { parseMoment } from './moment.ts'
 export * from './money.ts'
 export { type Operation, operations } from './operations.ts'
 export * from './outcome.ts'

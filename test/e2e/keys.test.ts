@@ -122,7 +122,7 @@ test('what the command line can not do is one sentence', async () => {
     [['update', 'key_nobody'], 'say what to change'],
     [['create', '--limit', 'many'], '--limit "many" is not of the form 60/1m'],
     [['create', '--cap', '1/year'], '--cap "1/year" is not of the form'],
-    [['create', '--kind', 'jwt'], '--kind must be instance or self_host'],
+    [['create', '--kind', 'jwt'], '--kind must be one of: key, instance, self_host'],
     [['show'], 'name the key to show'],
   ] as const) {
     const { code, err } = await headgate(...argv)
