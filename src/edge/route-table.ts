@@ -7,6 +7,7 @@
 import { type FamilyApi, families, type OperationSpec } from '../dialect/family.ts'
 import type { AdminSpec, RouteSpec } from '../plugin/host.ts'
 import type { Outside } from '../runtime/handle.ts'
+import { modelLists } from '../runtime/model-lists.ts'
 import type { Snapshot } from '../runtime/snapshot.ts'
 
 export interface InferenceRoute {
@@ -39,14 +40,6 @@ export interface RouteTable {
   apiOf(path: string): FamilyApi
 }
 
-/** Versions below which Gemini's API is called; SDKs differ. */
-const geminiVersions = ['/v1beta', '/v1', '/v1alpha']
-/** Versions below which each API has its model list; dialects of plugins have none. */
-const listVersions: ReadonlyMap<FamilyApi, readonly string[]> = new Map([
-  [families.openai, ['']],
-  [families.anthropic, ['/v1']],
-  [families.gemini, geminiVersions],
-])
 /** `…/models/{model}:{verb}`; a model's id may hold slashes and colons. */
 const geminiCall = /^(.*)\/(v1beta|v1alpha|v1)\/models\/(.+):([a-zA-Z]+)$/
 
@@ -54,7 +47,6 @@ const geminiCall = /^(.*)\/(v1beta|v1alpha|v1)\/models\/(.+):([a-zA-Z]+)$/
 export function routeTable(snapshot: Snapshot): RouteTable {
   const exact = new Map<string, FoundRoute>()
   const inference: InferenceRoute[] = []
-  const models = new Map<string, FamilyApi>()
   const gemini = new Set<string>()
   const mounts = snapshot.config.mounts.map((m) => ({ prefix: m.path === '/' ? '' : m.path, api: snapshot.apis.get(m.api)! }))
   for (const { prefix, api } of mounts) {
@@ -71,15 +63,11 @@ export function routeTable(snapshot: Snapshot): RouteTable {
       inference.push({ path, spec, api })
     }
     if (isGemini) gemini.add(prefix)
-    for (const version of listVersions.get(api) ?? []) {
-      const path = `${prefix}${version}/models`
-      if (!models.has(path)) models.set(path, api)
-    }
   }
   const longest = [...mounts].sort((a, b) => b.prefix.length - a.prefix.length)
   return {
     inference,
-    models,
+    models: modelLists(mounts),
     responses: inference.flatMap(({ path, api, spec }) => (api === families.openai && spec.suffix === '/responses' ? [path] : [])),
     plugin: snapshot.live.flatMap(({ id, host }) => host.routes.map((route) => ({ owner: id, route }))),
     admin: snapshot.live.flatMap(({ id, host }) => host.adminRoutes.map((route) => ({ owner: id, route }))),

@@ -19,7 +19,7 @@ import { StoreUnavailable } from '../plugin/host.ts'
 import { createHost, type HostHandle, type HostOptions, type SharedServices } from './host.ts'
 import { type Builtins, loadPlugin } from './load-plugin.ts'
 import { checkDialects } from './plugin-dialects.ts'
-import { routeClashes } from './route-clash.ts'
+import { clashesOf, routeClashes } from './route-clash.ts'
 import { withinSetup } from './setup-time.ts'
 
 /** One set-up plugin; outlives a reload when nothing that made it changed. */
@@ -114,11 +114,13 @@ export async function buildInstances(o: BuildOptions): Promise<BuiltInstances> {
     instances.push(toInstance(o, entry, made, instances.length))
   }
   checkSlots(plugins, at, (entry) => o.load.locate(['plugins', entry.index]).line)
-  for (const { owner, route, before } of routeClashes(live.flatMap(({ id, host }) => host.routes.map((route) => ({ owner: id, route }))))) {
+  const routes = live.flatMap(({ id, host }) => host.routes.map((route) => ({ owner: id, route })))
+  for (const { owner, route, before } of routeClashes(routes)) {
     const entry = o.load.plugins.find(({ id }) => id === owner)
     const what = owner === before ? 'twice' : `and so does ${before}, which stands above and answers`
     if (entry) at(entry, '', `it serves ${route.method} ${route.path}, ${what}`, 'give one of them another path, or none', 'warning')
   }
+  if (o.load.config) diagnostics.push(...clashesOf(o.load, o.load.config, routes))
   if (o.setup) {
     const advice = lintOrder(lintEntries(o, live), o.load.place([]).file)
     // what is said of the whole list is only true when all of it is there
