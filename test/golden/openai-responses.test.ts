@@ -9,6 +9,7 @@ import { writeJson } from '../../src/dialect/json-text.ts'
 import { LossReport } from '../../src/dialect/loss.ts'
 import { openaiResponses } from '../../src/dialect/openai-responses/index.ts'
 import { responsesRequest } from '../../src/dialect/openai-responses/write.ts'
+import { unsigned } from '../../src/dialect/proof.ts'
 import { SseReader } from '../../src/dialect/sse.ts'
 import { ToolNames } from '../../src/dialect/tool-names.ts'
 import type { StreamEvent } from '../../src/plugin/events.ts'
@@ -150,7 +151,8 @@ function said(events: readonly StreamEvent[]) {
     if (event.type === 'text') told.text += event.text
     else if (event.type === 'reasoning') {
       told.reasoning += event.text
-      told.proofs += event.signature ?? ''
+      // the mark of a thought without a proof is none (D03)
+      if (event.signature !== unsigned) told.proofs += event.signature ?? ''
     } else if (event.type === 'tool_call') {
       let call = calls.get(event.index)
       if (!call) {
