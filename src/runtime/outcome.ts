@@ -18,7 +18,8 @@ export function outcomeOf(core: ExchangeCore, delivery: DeliveryEnd, reply: Repl
   const used = attempt?.usage ?? unknownUsage
   const gone = delivery.code === 'client_closed'
   const end = gone ? 'abandoned' : delivery.end
-  const served = reply.ok ? reply.attempt : undefined
+  const given = reply.ok && !delivery.unserved
+  const served = given ? reply.attempt : undefined
   return {
     end,
     status: gone ? 499 : reply.status,
@@ -33,7 +34,7 @@ export function outcomeOf(core: ExchangeCore, delivery: DeliveryEnd, reply: Repl
     modelServed: served?.modelServed,
     upstream: served?.upstream,
     stream: core.body?.stream ?? false,
-    streamState: streamState(end, reply, attempt),
+    streamState: streamState(end, given, attempt),
     bytesIn: core.bytesIn,
     bytesOut: core.bytesOut,
     timings: {
@@ -72,9 +73,9 @@ export function shareOf(said: string, others: readonly (Attempt | undefined)[]):
   return Math.max(0, Math.ceil(estimateText(said)) - before)
 }
 
-function streamState(end: Outcome['end'], reply: ReplyCore, attempt: Attempt | undefined): Outcome['streamState'] {
+function streamState(end: Outcome['end'], given: boolean, attempt: Attempt | undefined): Outcome['streamState'] {
   if (end === 'abandoned') return 'client_disconnect'
-  if (!reply.ok) return 'none'
+  if (!given) return 'none'
   if (end === 'finished') return 'completed'
   return attempt?.failure?.endsWith('_timeout') ? 'timeout' : 'upstream_error'
 }

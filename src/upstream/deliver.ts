@@ -124,6 +124,7 @@ function stoppedWhole(o: DeliveryOptions, refusal: Refusal, by: string | undefin
     end: 'refused',
     code: refusal.code,
     message: refusal.message,
+    unserved: true,
     ...(by !== undefined && { by }),
   })
 }

@@ -15,6 +15,8 @@ export interface DeliveryEnd {
   readonly code?: RefusalCode | undefined
   readonly message?: string | undefined
   readonly by?: string | undefined
+  /** Nothing of the reply has left: the client was given the refusal alone. */
+  readonly unserved?: true
 }
 
 /** An attempt to go on with a stream that broke off. */
