@@ -98,7 +98,7 @@ export abstract class Relay implements StreamSink {
   clientGone(): void {
     if (this.state !== 'open') return
     this.heartbeat?.stop()
-    if (this.upstream.said && this.controller.desiredSize! > 0) {
+    if (this.upstream.said && this.o.core.bytesOut > 0 && this.controller.desiredSize! > 0) {
       // it left with all of it, as clients do: only the upstream's connection is still open
       this.close()
       this.o.onEnd(this.finished())
