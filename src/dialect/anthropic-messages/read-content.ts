@@ -20,6 +20,7 @@ import type {
 import type { JsonSource } from '../json-source.ts'
 import { readProof } from '../proof.ts'
 import { type JsonObject, listOf, objectOf, textOf, wordOf } from '../shape.ts'
+import { valueText } from '../value-text.ts'
 
 /** Name of this dialect, as the maker of proofs. */
 export const dialectName = 'anthropic-messages'
@@ -89,9 +90,10 @@ export function contentReader(source: JsonSource, extras: Extra[]): ContentReade
     }
   }
 
-  const result = (block: JsonObject, field: string): Content => {
+  const result = (block: JsonObject, field: string, path: readonly (string | number)[]): Content => {
     const content: (TextContent | MediaContent)[] = []
-    if (typeof block.content === 'string') content.push({ type: 'text', text: block.content })
+    const told = typeof block.content === 'string' ? block.content : valueText(source, block.content, [...path, 'content'])
+    if (told !== undefined) content.push({ type: 'text', text: told })
     for (const [i, value] of listOf(block.content).entries()) {
       const inner = objectOf(value)
       const at = `${field}.content[${i}]`
@@ -128,7 +130,7 @@ export function contentReader(source: JsonSource, extras: Extra[]): ContentReade
             break
           }
           case 'tool_result':
-            content.push(result(block, field))
+            content.push(result(block, field, [...path, i]))
             break
           case 'thinking': {
             const thought = thoughtOf(textOf(block.thinking), wordOf(block.signature))

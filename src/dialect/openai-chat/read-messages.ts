@@ -10,6 +10,7 @@ import type { Json } from '../../plugin/request.ts'
 import type { CallContent, Content, ResultContent, TextContent, Turn } from '../conversation.ts'
 import { readProof } from '../proof.ts'
 import { type JsonObject, listOf, objectOf, textOf, wordOf } from '../shape.ts'
+import { valueText } from '../value-text.ts'
 import { cacheMark } from './cache-mark.ts'
 import { thoughtSignature } from './decode-neutral.ts'
 import { readContent } from './read-content.ts'
@@ -37,7 +38,7 @@ export function readMessages(reading: Reading): Turn[] {
       continue
     }
     if (role === 'tool' || role === 'function') {
-      const result = readResult(reading, message, field, role === 'function' ? waiting : undefined)
+      const result = readResult(reading, message, i, role === 'function' ? waiting : undefined)
       if (!result) continue
       if (results) results.push(result)
       else turns.push({ role: 'user', content: (results = [result]) })
@@ -84,7 +85,8 @@ function withMark<T extends Content>(content: readonly T[], message: JsonObject)
   return content.map((part, i) => (i === content.length - 1 && part.type !== 'reasoning' ? { ...part, cache } : part))
 }
 
-function readResult(reading: Reading, message: JsonObject, field: string, waiting: OldCall[] | undefined): ResultContent | undefined {
+function readResult(reading: Reading, message: JsonObject, i: number, waiting: OldCall[] | undefined): ResultContent | undefined {
+  const field = `messages[${i}]`
   const name = wordOf(message.name)
   let id = wordOf(message.tool_call_id)
   if (waiting) {
@@ -96,7 +98,8 @@ function readResult(reading: Reading, message: JsonObject, field: string, waitin
     reading.report.refuse(`${field}.${member}`, `"${field}" has to say in "${member}" which call it answers.`)
     return undefined
   }
-  const content = readContent(reading, message.content, field).filter((part) => part.type !== 'reasoning')
+  const told = valueText(reading.source, message.content, ['messages', i, 'content'])
+  const content = readContent(reading, told ?? message.content, field).filter((part) => part.type !== 'reasoning')
   const cache = cacheMark(message)
   reading.unknown(message, field, resultMembers)
   return {

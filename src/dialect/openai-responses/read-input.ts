@@ -11,6 +11,7 @@ import type { CallContent, Content, Proof, ResultContent, Tool, Turn } from '../
 import type { Reading } from '../openai-chat/reading.ts'
 import { readProof } from '../proof.ts'
 import { type JsonObject, jsonText, listOf, objectOf, textOf, wordOf } from '../shape.ts'
+import { valueText } from '../value-text.ts'
 import { splitMark } from './proof-marks.ts'
 import { readContent } from './read-content.ts'
 
@@ -33,10 +34,10 @@ export function readInput(reading: Reading, tools: readonly Tool[]): Turn[] {
   const instructions = take('instructions')
   if (typeof instructions === 'string' && instructions !== '') input.turns.push(turnOf('system', instructions))
   // a response repeats the instructions as items
-  for (const [i, item] of listOf(instructions).entries()) readItem(input, item, `instructions[${i}]`)
+  for (const [i, item] of listOf(instructions).entries()) readItem(input, item, 'instructions', i)
   const given = take('input')
   if (typeof given === 'string') input.turns.push(turnOf('user', given))
-  else if (Array.isArray(given)) for (const [i, item] of given.entries()) readItem(input, item, `input[${i}]`)
+  else if (Array.isArray(given)) for (const [i, item] of given.entries()) readItem(input, item, 'input', i)
   else if (reading.json.messages !== undefined) {
     report.refuse('messages', 'This body has the shape of a chat completion. Post it to /chat/completions, or send "input".')
   } else report.refuse('input', 'A response needs "input", a text or a list of items.')
@@ -47,7 +48,8 @@ function turnOf(role: Turn['role'], text: string): Draft {
   return { role, content: [{ type: 'text', text }] }
 }
 
-function readItem(input: Input, value: Json, field: string): void {
+function readItem(input: Input, value: Json, list: 'instructions' | 'input', i: number): void {
+  const field = `${list}[${i}]`
   const { reading } = input
   const item = objectOf(value)
   if (!item) {
@@ -81,7 +83,7 @@ function readItem(input: Input, value: Json, field: string): void {
     case 'local_shell_call_output':
     case 'shell_call_output':
     case 'apply_patch_call_output':
-      result(input, item, type, field)
+      result(input, item, type, [list, i])
       return
     case 'item_reference':
       reference(reading, textOf(item.id), field)
@@ -175,11 +177,11 @@ function call(input: Input, item: JsonObject, kind: CallContent['kind'], name: s
   })
 }
 
-function result({ reading, turns }: Input, item: JsonObject, type: string, field: string): void {
+function result({ reading, turns }: Input, item: JsonObject, type: string, [list, i]: readonly [string, number]): void {
   const shell = type === 'shell_call_output' && Array.isArray(item.output)
   const content = shell
     ? [{ type: 'text' as const, text: jsonText(item.output ?? []) }]
-    : readContent(reading, item.output, `${field}.output`)
+    : readContent(reading, valueText(reading.source, item.output, [list, i, 'output']) ?? item.output, `${list}[${i}].output`)
   const found: ResultContent = {
     type: 'result',
     id: wordOf(item.call_id) ?? wordOf(item.id) ?? '',
