@@ -49,3 +49,11 @@ describe('results of tools', () => {
     })
   }
 })
+
+test('C07: arguments that are an object are told as its JSON text', () => {
+  const args = '{"a":1.50}'
+  const call = `{"type":"function_call","name":"f","arguments":${args},"call_id":"c"}`
+  const body = `{"input":[{"role":"user","content":"x"},${call},{"type":"function_call_output","call_id":"c","output":"r"}]}`
+  expect(translate('responses', body, 'messages').body).toContain(`"input":${args}`)
+  expect(translate('responses', body, 'chat').body).toContain(`"arguments":${JSON.stringify(args)}`)
+})

@@ -65,7 +65,7 @@ function readItem(input: Input, value: Json, list: 'instructions' | 'input', i: 
       readThought(input, item)
       return
     case 'function_call':
-      call(input, item, 'function', wordOf(item.name) ?? '', textOf(item.arguments))
+      call(input, item, 'function', wordOf(item.name) ?? '', argumentsOf(reading, item.arguments, [list, i, 'arguments']))
       return
     case 'custom_tool_call':
       call(input, item, 'custom', wordOf(item.name) ?? '', textOf(item.input))
@@ -175,6 +175,11 @@ function call(input: Input, item: JsonObject, kind: CallContent['kind'], name: s
     ...(namespace !== undefined && { namespace }),
     ...(proof && { proof }),
   })
+}
+
+/** The text of arguments; some clients send the object itself (C07), of which the bytes are taken. */
+function argumentsOf({ source }: Reading, value: Json | undefined, path: readonly (string | number)[]): string {
+  return objectOf(value) ? (valueText(source, value, path) ?? '') : textOf(value)
 }
 
 function result({ reading, turns }: Input, item: JsonObject, type: string, [list, i]: readonly [string, number]): void {
