@@ -9,3 +9,8 @@ export function valueText(source: JsonSource, value: Json | undefined, path: rea
   if (value === undefined || value === null || typeof value === 'string' || Array.isArray(value)) return undefined
   return source.raw(...path) ?? jsonText(value)
 }
+
+/** The same where the text as it was sent does not matter. */
+export function plainValueText(value: Json | undefined): string | undefined {
+  return value === undefined || value === null || typeof value === 'string' || Array.isArray(value) ? undefined : jsonText(value)
+}

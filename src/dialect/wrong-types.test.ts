@@ -39,6 +39,10 @@ describe('results of tools', () => {
         expect(made.body).toContain(JSON.stringify(value))
       }
     })
+    test(`${from}: plugins see the text that the model is told`, () => {
+      const parts = dialects[from as Name].parts(JSON.parse(body('{"temp":21}')))
+      expect(parts.find((part) => part.kind === 'tool_result')).toMatchObject({ text: '{"temp":21}' })
+    })
     test(`${from}: null, texts and lists are what they were`, () => {
       for (const value of ['null', '""', '"sun"', '[{"type":"text","text":"sun"}]']) {
         const made = translate(from as Name, body(value))

@@ -9,6 +9,7 @@
 import type { Json, Part, PartKind } from '../../plugin/request.ts'
 import { type PartCollector, partCollector } from '../part-collector.ts'
 import { type JsonObject, jsonText, listOf, objectOf, wordOf } from '../shape.ts'
+import { plainValueText } from '../value-text.ts'
 
 const kinds: Readonly<Record<string, PartKind>> = { system: 'system', developer: 'system', user: 'user', assistant: 'assistant' }
 
@@ -40,8 +41,11 @@ function content(parts: PartCollector, value: Json | undefined, kind: PartKind, 
   for (const [i, item] of listOf(value).entries()) {
     const block = objectOf(item)
     if (!block) continue
-    if (block.type === 'tool_result') content(parts, block.content, 'tool_result', `${at}/${i}/content`, m, wordOf(block.tool_use_id))
-    else if (typeof block.text === 'string') parts.add(kind, block.text, `${at}/${i}/text`, m, name)
+    if (block.type === 'tool_result') {
+      // it may be a value, which the model is told as its JSON text
+      const told = plainValueText(block.content) ?? block.content
+      content(parts, told, 'tool_result', `${at}/${i}/content`, m, wordOf(block.tool_use_id))
+    } else if (typeof block.text === 'string') parts.add(kind, block.text, `${at}/${i}/text`, m, name)
     else if (block.type === 'search_result') content(parts, block.content, kind, `${at}/${i}/content`, m, name)
     else if (block.type === 'document') {
       const source = objectOf(block.source)

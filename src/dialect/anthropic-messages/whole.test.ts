@@ -137,7 +137,7 @@ test('parts: cached in the order tools, system, messages; H14; nested results; d
     null,
     7,
     [],
-    { messages: [null, 7, { role: 'user', content: [null, { type: 'tool_result', content: 7 }] }], system: 7, tools: {} },
+    { messages: [null, 7, { role: 'user', content: [null, { type: 'tool_result', content: null }] }], system: 7, tools: {} },
   ])
     expect(anthropicMessages.parts(odd)).toEqual([])
 })

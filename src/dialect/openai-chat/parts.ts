@@ -8,6 +8,7 @@
 import type { Json, Part, PartKind } from '../../plugin/request.ts'
 import { partCollector } from '../part-collector.ts'
 import { type JsonObject, jsonText, listOf, objectOf, wordOf } from '../shape.ts'
+import { plainValueText } from '../value-text.ts'
 
 const kinds: Readonly<Record<string, PartKind>> = {
   system: 'system',
@@ -39,7 +40,8 @@ export function chatParts(body: Json): Part[] {
     const kind = role !== undefined && Object.hasOwn(kinds, role) ? kinds[role] : undefined
     if (!message || !kind) continue
     const name = kind === 'tool_result' ? (wordOf(message.tool_call_id) ?? wordOf(message.name)) : undefined
-    const content = message.content
+    // a result may be a value, which the model is told as its JSON text
+    const content = (kind === 'tool_result' ? plainValueText(message.content) : undefined) ?? message.content
     if (typeof content === 'string') parts.add(kind, content, `/messages/${m}/content`, m, name)
     for (const [i, item] of listOf(content).entries()) {
       const pointer = `/messages/${m}/content/${i}`

@@ -8,6 +8,7 @@
 import type { Json, Part, PartKind } from '../../plugin/request.ts'
 import { type PartCollector, partCollector } from '../part-collector.ts'
 import { type JsonObject, jsonText, listOf, objectOf, wordOf } from '../shape.ts'
+import { plainValueText } from '../value-text.ts'
 
 const kinds: Readonly<Record<string, PartKind>> = { system: 'system', developer: 'system', user: 'user', assistant: 'assistant' }
 
@@ -35,7 +36,7 @@ export function responsesParts(body: Json): Part[] {
       const kind = role !== undefined && Object.hasOwn(kinds, role) ? kinds[role] : undefined
       if (kind) content(parts, item.content, kind, `${at}/content`, m, undefined)
     } else if (type.endsWith('_call_output')) {
-      content(parts, item.output, 'tool_result', `${at}/output`, m, wordOf(item.call_id) ?? wordOf(item.id))
+      content(parts, plainValueText(item.output) ?? item.output, 'tool_result', `${at}/output`, m, wordOf(item.call_id) ?? wordOf(item.id))
     }
     parts.mark(item)
   }
