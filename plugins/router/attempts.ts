@@ -10,7 +10,7 @@
  * call is counted in and out exactly once.
  */
 
-import type { Attempt, Next, Outcome, Refusal, RefusalCode, Reply } from 'headgate/plugin'
+import { type Attempt, afterReading, type Next, type Outcome, type Refusal, type RefusalCode, type Reply } from 'headgate/plugin'
 import { type Judgement, judge } from './classify.ts'
 import { NoRoom } from './gate.ts'
 import { callOne, type Made } from './one-call.ts'
@@ -180,9 +180,8 @@ async function hedge(
 ): Promise<readonly (Made | NoRoom)[]> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<undefined>((resolve) => {
-    // an answer that came in time may not be read yet, where the process was busy: timers run before the next read
-    const read = () => setImmediate(setImmediate, resolve, undefined)
-    timer = setTimeout(read, after)
+    // an answer that came in time may not be read yet, where the process was busy
+    timer = setTimeout(afterReading, after, () => resolve(undefined))
   })
   const early = await Promise.race([first, late]).finally(() => clearTimeout(timer))
   const second = early ? undefined : begin()

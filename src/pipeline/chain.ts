@@ -8,6 +8,7 @@
  *   idle ──call──▶ own time ──next()──▶ waiting ──resolved──▶ own time … ──returned──▶ done
  */
 
+import { afterReading } from '../plugin/after-reading.ts'
 import type { BrokenStream, Next, NextOptions } from '../plugin/hooks.ts'
 import type { Completed, Refusal, Reply } from '../plugin/reply.ts'
 import { Branch } from './branch.ts'
@@ -192,9 +193,8 @@ function waited(after: number | PromiseLike<unknown>, branch: Branch, client: Ab
     const gone = () => void setImmediate(() => done(resolve))
     const leave = branch.listen(() => done(() => reject(endOf(branch))))
     client.addEventListener('abort', gone)
-    // timers run before what came in time is read: that goes first, and may end the branch
-    const read = () => void setImmediate(gone)
-    const timer = typeof after === 'number' ? setTimeout(read, after) : undefined
+    // what came in time goes first, and may end the branch
+    const timer = typeof after === 'number' ? setTimeout(afterReading, after, () => done(resolve)) : undefined
     if (typeof after !== 'number') {
       after.then(
         () => done(resolve),

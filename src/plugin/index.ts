@@ -1,6 +1,7 @@
 /** The public API for plugin authors: everything that a plugin may import, besides its own folder. */
 
 export { type Static, Type } from 'typebox'
+export { afterReading } from './after-reading.ts'
 export type { CacheFacts, CacheFactsEdit, CacheMarkStyle } from './cache-facts.ts'
 export { type PromptCacheStatus, promptCacheStatus } from './cache-status.ts'
 export * from './cost.ts'

@@ -6,7 +6,7 @@
  * tick late, never early, and never for a call of which there is something to read.
  */
 
-import { handOverAll } from './http/arrivals.ts'
+import { afterReading } from '../plugin/after-reading.ts'
 
 const tick = 50
 
@@ -82,21 +82,15 @@ function sweep(): void {
   }
   if (due && !asked) {
     asked = true
-    setImmediate(afterThisTurn)
+    afterReading(expire)
   }
 }
 
-/** What came in time may not be read yet, for the process was busy, or stood still: all that is ready is read before anything is called late. */
+/** What came in time may not be read yet: all that is ready is read before anything is called late. */
 let asked = false
-
-/** Timers and what this stands for come before the next read. */
-function afterThisTurn(): void {
-  setImmediate(expire)
-}
 
 function expire(): void {
   asked = false
-  handOverAll()
   const now = performance.now()
   for (let i = watched.length - 1; i >= 0; i--) {
     const call = watched[i]

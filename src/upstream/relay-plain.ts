@@ -4,9 +4,9 @@
  * Knows nothing of what the bytes mean. Its timers end with it, and a client that leaves ends it.
  */
 
+import { afterReading } from '../plugin/after-reading.ts'
 import type { UpstreamTimeouts } from './definition.ts'
 import { wanted } from './headers.ts'
-import { handOverAll } from './http/arrivals.ts'
 import type { HttpError, HttpRequest, HttpRequestOptions, Transport } from './http/transport.ts'
 
 /** The call failed before its answer began. */
@@ -37,8 +37,9 @@ export function relayPlain(transport: Transport, call: Call, timeouts: UpstreamT
     }
     const late = () => {
       const armed = timer
-      handOverAll() // what has been read is not late
-      if (timer === armed) stop(new PlainCallFailed(true, 'The model provider did not answer in time.'))
+      afterReading(() => {
+        if (timer === armed) stop(new PlainCallFailed(true, 'The model provider did not answer in time.'))
+      })
     }
     const over = () => {
       clearTimeout(timer)

@@ -4,7 +4,7 @@
  *   socket ─▶ kept │ socket ─▶ kept │ … the turn is over ─▶ handed over, handed over …
  *
  * Between two reads of the kernel the code that takes an answer has left the processor's caches; for a dozen answers one after the other it is
- * there. Nobody waits but for what is ready to be read. Timers run before the end of the turn: who ends a call by one asks for what has arrived first.
+ * there. Nobody waits but for what is ready to be read. Timers run before the end of the turn: who ends a call by one does so `afterReading`.
  *
  * Bounded: a large chunk has all handed over at once.
  */
@@ -27,7 +27,7 @@ export function arrived<Reader>(receiver: Receiver<Reader>, reader: Reader, chun
   if (chunks.push(chunk) === 1) setImmediate(handOverAll)
 }
 
-/** Hands all over now: neither the end of a connection nor a deadline may overtake what was read before. */
+/** Hands all over now: the end of a connection must not overtake what was read before. */
 export function handOverAll(): void {
   const [to, of, what] = [receivers, readers, chunks]
   if (what.length === 0) return
